@@ -1,0 +1,22 @@
+// One call, as every stage sees it: read once at an edge, never changed after.
+import type { Headers } from './headers.ts';
+import type { Identity, Target } from './ids.ts';
+import type { CanonicalPath } from './path.ts';
+
+export interface Call {
+  /** Whom it is for. */
+  readonly target: Target;
+  /** Who calls: this sidecar's own identity on the way out, the peer certificate's on the way in. */
+  readonly caller: Identity;
+  /** The HTTP verb, in upper case. */
+  readonly method: string;
+  readonly path: CanonicalPath;
+  /** The query, byte for byte, without its question mark. */
+  readonly query: string;
+  /** End-to-end headers alone: no hop-by-hop header, no content-length, no identity header. */
+  readonly headers: Headers;
+  /** How long the request body is; undefined where nobody said (a chunked upload). */
+  readonly bodyBytes: number | undefined;
+  /** The moment, on the monotonic clock, by which the caller wants the answer. */
+  readonly deadlineMs: number | undefined;
+}

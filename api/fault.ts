@@ -1,0 +1,109 @@
+// The closed list of what can go wrong with a call, and the one place that says what each means on the wire.
+//
+// A fault is Invoke's own word about a call, never the app's: an app's 404 is the app's answer. Three columns decide:
+// the HTTP status, the gRPC status, and whether another endpoint may be tried, which is so only when the app
+// cannot have seen the call.
+
+interface FaultRow {
+  readonly http: number;
+  readonly grpc: number;
+  /** The app cannot have seen the call, and another endpoint may do better. */
+  readonly tryElsewhere: boolean;
+}
+
+const FAULTS = {
+  'bad-request': { http: 400, grpc: 3, tryElsewhere: false },
+  'no-target': { http: 404, grpc: 3, tryElsewhere: false },
+  'unknown-app': { http: 404, grpc: 5, tryElsewhere: false },
+  'token-invalid': { http: 401, grpc: 16, tryElsewhere: false },
+  denied: { http: 403, grpc: 7, tryElsewhere: false },
+  'origin-refused': { http: 403, grpc: 7, tryElsewhere: false },
+  'method-refused': { http: 405, grpc: 12, tryElsewhere: false },
+  'body-too-large': { http: 413, grpc: 8, tryElsewhere: false },
+  'headers-too-large': { http: 431, grpc: 8, tryElsewhere: false },
+  unimplemented: { http: 501, grpc: 12, tryElsewhere: false },
+  internal: { http: 500, grpc: 13, tryElsewhere: false },
+
+  // 503: nothing reached the app.
+  'not-ready': { http: 503, grpc: 14, tryElsewhere: true },
+  draining: { http: 503, grpc: 14, tryElsewhere: true },
+  'no-endpoint': { http: 503, grpc: 14, tryElsewhere: false },
+  'peer-unreachable': { http: 503, grpc: 14, tryElsewhere: true },
+  'peer-untrusted': { http: 503, grpc: 14, tryElsewhere: true },
+  'app-unreachable': { http: 503, grpc: 14, tryElsewhere: true },
+
+  // 502: the app may have seen it, and it broke.
+  'peer-broke': { http: 502, grpc: 14, tryElsewhere: false },
+  'app-broke': { http: 502, grpc: 13, tryElsewhere: false },
+
+  timeout: { http: 504, grpc: 4, tryElsewhere: false },
+  /** The caller went away; 499 is nginx's number for it and is seen in metrics only. */
+  cancelled: { http: 499, grpc: 1, tryElsewhere: false },
+} as const satisfies Record<string, FaultRow>;
+
+export type FaultCode = keyof typeof FAULTS;
+
+export interface Fault {
+  readonly code: FaultCode;
+  /** For the caller: what happened, to what, why, and what to do next. No addresses, no stack. */
+  readonly message: string;
+  /** For the log alone: addresses and the platform's own words. */
+  readonly cause?: string;
+}
+
+export function fault(code: FaultCode, message: string, cause?: string): Fault {
+  return cause === undefined ? { code, message } : { code, message, cause };
+}
+
+export function isFaultCode(text: string): text is FaultCode {
+  return Object.hasOwn(FAULTS, text);
+}
+
+export function httpStatus(code: FaultCode): number {
+  return FAULTS[code].http;
+}
+
+export function grpcStatus(code: FaultCode): number {
+  return FAULTS[code].grpc;
+}
+
+export function mayTryElsewhere(code: FaultCode): boolean {
+  return FAULTS[code].tryElsewhere;
+}
+
+/** Every 503 says when to come back: all of them heal by themselves or by somebody's hand, within seconds. */
+export function retryAfterSec(code: FaultCode): number | undefined {
+  return FAULTS[code].http === 503 ? 1 : undefined;
+}
+
+/** The fault behind the status of a peer that names none: a Dapr sidecar. */
+export function faultCodeOfGrpcStatus(status: number): FaultCode {
+  return FAULT_OF_GRPC[status] ?? 'peer-broke';
+}
+
+const FAULT_OF_GRPC: Readonly<Record<number, FaultCode>> = {
+  1: 'cancelled',
+  3: 'bad-request',
+  4: 'timeout',
+  5: 'unknown-app',
+  7: 'denied',
+  8: 'body-too-large',
+  12: 'unimplemented',
+  13: 'app-broke',
+  16: 'denied',
+};
+
+/** Dapr answers 500 wherever it has no number of its own; `--statuses dapr` keeps that habit. */
+export function daprHttpStatus(code: FaultCode): number {
+  switch (code) {
+    case 'no-target':
+      return 404;
+    case 'token-invalid':
+      return 401;
+    case 'denied':
+    case 'origin-refused':
+      return 403;
+    default:
+      return 500;
+  }
+}

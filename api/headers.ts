@@ -1,0 +1,138 @@
+// Header fields as a flat list, and the rules about which of them travel.
+//
+// A list and not an object: order and repetition survive, and a field named `__proto__` is data like any other. Names
+// are lower-case. Values are byte strings (one character per byte, as node:http hands them out), so what an app sent
+// arrives as the same bytes, whatever their encoding.
+import { err, ok, type Result } from '../kit/result.ts';
+import type { Identity, Target } from './ids.ts';
+import { spiffeId } from './ids.ts';
+
+/** [name, value, name, value, …], names in lower case. */
+export type Headers = readonly string[];
+
+/** RFC 9110, 7.6.1, and the older ones that Dapr drops too. */
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+]);
+
+/** Said anew by whoever writes the next message: framing, and what steered this sidecar alone. */
+const NOT_FORWARDED = new Set([
+  'host',
+  'content-length',
+  'expect',
+  'dapr-app-id',
+  'invoke-app-id',
+  'destination-app-id',
+  'dapr-api-token',
+  'invoke-timeout',
+  'invoke-fault',
+]);
+
+/** Who called whom. Only the receiving sidecar says so, from the certificate. */
+const IDENTITY = /^(dapr|invoke)-(caller|callee)-/;
+
+/** RFC 9110, 5.6.2: what a field name is made of. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/**
+ * The fields that travel on from a message, out of its raw fields in whatever letter case.
+ *
+ * Hop-by-hop fields stay, those named by Connection too, as do `*-bin` (gRPC's own), the sidecar's own switches and
+ * whatever claims an identity. Underscores count as dashes there: WSGI and CGI cannot tell `dapr_caller_app_id`
+ * from `dapr-caller-app-id`.
+ */
+export function endToEnd(raw: readonly string[]): Headers {
+  const named = connectionTokens(raw);
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = (raw[i] ?? '').toLowerCase();
+    if (HOP_BY_HOP.has(name) || named?.has(name) || isOurs(name)) continue;
+    kept.push(name, raw[i + 1] ?? '');
+  }
+  return kept;
+}
+
+function isOurs(name: string): boolean {
+  if (NOT_FORWARDED.has(name) || name.endsWith('-bin')) return true;
+  const dashed = name.includes('_') ? name.replaceAll('_', '-') : name;
+  return IDENTITY.test(dashed);
+}
+
+function connectionTokens(raw: readonly string[]): Set<string> | undefined {
+  const values = headerValues(raw, 'connection');
+  if (values.length === 0) return undefined;
+  return new Set(values.flatMap((value) => value.split(',')).map((token) => token.trim().toLowerCase()));
+}
+
+/** The first value of a field, or undefined. `name` is lower-case; the list may be raw. */
+export function headerValue(headers: readonly string[], name: string): string | undefined {
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const field = headers[i] ?? '';
+    if (field.length === name.length && field.toLowerCase() === name) return headers[i + 1];
+  }
+  return undefined;
+}
+
+export function headerValues(headers: readonly string[], name: string): string[] {
+  const values: string[] = [];
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    if ((headers[i] ?? '').toLowerCase() === name) values.push(headers[i + 1] ?? '');
+  }
+  return values;
+}
+
+/** The headers without a field. */
+export function without(headers: Headers, name: string): Headers {
+  if (headerValue(headers, name) === undefined) return headers;
+  return headers.filter((_, i) => headers[i - (i % 2)] !== name);
+}
+
+/** The headers with one field in place of whatever had its name. */
+export function withHeader(headers: Headers, name: string, value: string): Headers {
+  return [...without(headers, name), name, value];
+}
+
+/** Says to the app who calls: `dapr-caller-*`, `dapr-callee-*`, and the caller's whole SPIFFE ID. */
+export function identityHeaders(caller: Identity, callee: Target): Headers {
+  return [
+    'dapr-caller-app-id',
+    caller.app,
+    'dapr-caller-namespace',
+    caller.namespace,
+    'dapr-callee-app-id',
+    callee.app,
+    'invoke-caller-id',
+    spiffeId(caller),
+  ];
+}
+
+/** Fields that arrived in a peer's message must be such that no HTTP/1.1 reader sees another line in them. */
+export function checkedHeaders(headers: Headers): Result<Headers> {
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] ?? '';
+    if (!TOKEN.test(name)) return err(`${JSON.stringify(name.slice(0, 60))} is not a header name`);
+    if (!VALUE.test(headers[i + 1] ?? '')) return err(`the header ${name} holds a byte that no header value may hold`);
+  }
+  return ok(headers);
+}
+
+/** RFC 9110, 8.6: one decimal number. Undefined for anything else, a list of unequal numbers included. */
+export function contentLength(headers: readonly string[]): number | undefined {
+  const values = new Set(
+    headerValues(headers, 'content-length')
+      .flatMap((value) => value.split(','))
+      .map((v) => v.trim()),
+  );
+  const [only] = values;
+  return values.size === 1 && only !== undefined && /^\d{1,15}$/.test(only) ? Number(only) : undefined;
+}

@@ -1,0 +1,109 @@
+// The one spelling of a path. It is made once, at the edge; policy judges it and the app receives it, byte for byte.
+//
+//   - unreserved characters (RFC 3986, 2.3) are plain, everything else that was encoded stays encoded, in upper case;
+//   - what may not stand in a path as it is (quotes, brackets, bytes above 0x7f …) is encoded;
+//   - empty and dot segments are resolved, and `..` never climbs above the root; a trailing slash stays;
+//   - making the spelling of a spelling changes nothing.
+//
+// What two readers could understand differently has no spelling and is refused: a broken triplet, a control byte,
+// invalid UTF-8, and a segment that some server would take for a dot segment after decoding it once more than we do.
+import { err, ok, type Result } from '../kit/result.ts';
+
+declare const brand: unique symbol;
+export type CanonicalPath = string & { readonly [brand]: 'CanonicalPath' };
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** `raw` is the path of a request target: one character per byte, without query, with or without the leading slash. */
+export function canonicalPath(raw: string): Result<CanonicalPath> {
+  const kept: string[] = [];
+  const segments = raw.split('/');
+  let endsOpen = false;
+  for (const segment of segments) {
+    const spelled = spellSegment(segment);
+    if (!spelled.ok) return spelled;
+    endsOpen = spelled.value === '' || spelled.value === '.' || spelled.value === '..';
+    if (spelled.value === '..') kept.pop();
+    else if (!endsOpen) kept.push(spelled.value);
+  }
+  const trailing = endsOpen && kept.length > 0 ? '/' : '';
+  return ok(`/${kept.join('/')}${trailing}` as CanonicalPath);
+}
+
+/**
+ * A path that a Dapr sidecar decoded before it sent it: a percent sign there is a percent sign.
+ * The result is still to be made canonical.
+ */
+export function encodeDecodedPath(decoded: string): string {
+  return decoded.replaceAll('%', '%25');
+}
+
+function spellSegment(segment: string): Result<string> {
+  if (PLAIN.test(segment)) return ok(segment);
+  const bytes = decodeOnce(segment);
+  if (!bytes.ok) return bytes;
+  try {
+    utf8.decode(Buffer.from(bytes.value, 'latin1'));
+  } catch {
+    return err('the path holds bytes that are not UTF-8');
+  }
+  if (isAmbiguous(bytes.value) || isAmbiguous(decodeLeniently(bytes.value))) {
+    return err('the path hides a dot segment behind an encoded slash, backslash, percent sign or semicolon');
+  }
+  return ok(spell(segment));
+}
+
+/** Nothing to decode, to encode or to refuse: the whole alphabet of a segment but `%` and `;`. */
+const PLAIN = /^[-._~0-9A-Za-z!$&'()*+,=:@]*$/;
+const UNRESERVED = /[-._~0-9A-Za-z]/;
+const SEGMENT_CHARACTER = /[-._~0-9A-Za-z!$&'()*+,;=:@]/;
+
+/** The segment's bytes, one character each; refuses broken triplets and control bytes. */
+function decodeOnce(segment: string): Result<string> {
+  let bytes = '';
+  for (let i = 0; i < segment.length; i++) {
+    let byte = segment.charCodeAt(i);
+    if (byte === 0x25) {
+      const hex = segment.slice(i + 1, i + 3);
+      if (!/^[0-9A-Fa-f]{2}$/.test(hex)) return err('the path has a percent sign that no two hex digits follow');
+      byte = Number.parseInt(hex, 16);
+      i += 2;
+    }
+    if (byte < 0x20 || byte === 0x7f) return err('the path holds a control byte');
+    if (byte > 0xff) return err('the path holds a character that is not a byte');
+    bytes += String.fromCharCode(byte);
+  }
+  return ok(bytes);
+}
+
+function decodeLeniently(bytes: string): string {
+  return bytes.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
+/**
+ * Would a server that decodes `segment` as far as `decoded` find a dot segment there?
+ * A segment that is one itself when decoded once was resolved with the others, so only the pieces count then.
+ */
+function isAmbiguous(decoded: string): boolean {
+  const pieces = decoded.split(/[/\\;]/);
+  if (pieces.length === 1) return false;
+  return pieces.some((piece) => piece === '.' || piece === '..');
+}
+
+function spell(segment: string): string {
+  let spelled = '';
+  for (let i = 0; i < segment.length; i++) {
+    const character = segment.charAt(i);
+    if (character === '%') {
+      const hex = segment.slice(i + 1, i + 3).toUpperCase();
+      const decoded = String.fromCharCode(Number.parseInt(hex, 16));
+      spelled += UNRESERVED.test(decoded) ? decoded : `%${hex}`;
+      i += 2;
+    } else if (SEGMENT_CHARACTER.test(character)) {
+      spelled += character;
+    } else {
+      spelled += `%${segment.charCodeAt(i).toString(16).toUpperCase().padStart(2, '0')}`;
+    }
+  }
+  return spelled;
+}

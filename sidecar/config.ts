@@ -1,0 +1,60 @@
+// Everything a sidecar needs to know before it starts, checked and complete. Whoever starts one (the CLI, a test) makes
+// this from flags and environment; nothing past this point reads either.
+import type { AppId, Namespace, Target, TrustDomain } from '../api/ids.ts';
+import type { SentryEndpoint } from '../identity/sentry-client.ts';
+
+/** A port to listen on. `flexible`: another free one will do when it is taken. 0 is any free port. */
+export interface PortChoice {
+  readonly port: number;
+  readonly isFlexible: boolean;
+}
+
+export interface AppConfig {
+  /** Undefined for a program that only calls. */
+  readonly port: number | undefined;
+  readonly host: string;
+  /** Sent to the app as `dapr-api-token`, so that it knows its own sidecar. */
+  readonly token: string | undefined;
+}
+
+/** Where names come from; see resolve/. */
+export type NamesConfig =
+  | { readonly kind: 'registry'; readonly directory: string }
+  | { readonly kind: 'mdns'; readonly interfaceAddress: string | undefined }
+  | { readonly kind: 'static'; readonly peers: readonly StaticPeer[] };
+
+export interface StaticPeer {
+  readonly target: Target;
+  readonly addresses: readonly { readonly host: string; readonly port: number }[];
+}
+
+export interface SidecarConfig {
+  readonly appId: AppId;
+  readonly namespace: Namespace;
+  readonly trustDomain: TrustDomain;
+  readonly app: AppConfig;
+  readonly names: NamesConfig;
+  readonly sentry: SentryEndpoint;
+
+  readonly httpPort: PortChoice;
+  readonly peerPort: PortChoice;
+  /** Health alone, for probes from outside; undefined: not served. */
+  readonly publicPort: PortChoice | undefined;
+  readonly metricsPort: PortChoice | undefined;
+  /** Where the app API and the metrics listen. */
+  readonly listenAddresses: readonly string[];
+  readonly peerListenAddress: string;
+
+  /** Largest request body in bytes; Infinity for none. */
+  readonly bodyBytesMax: number;
+  /** How long calls in flight may go on once the sidecar is told to stop. */
+  readonly gracefulShutdownMs: number;
+  /** Asked of apps as `dapr-api-token`; undefined: not asked. */
+  readonly apiToken: string | undefined;
+  /** Web origins that may call the app API; `*` allows all. */
+  readonly allowedOrigins: readonly string[];
+  /** Host names by which the app API may be called, beside loopback and IP literals. */
+  readonly allowedHosts: readonly string[];
+  /** `honest`: see api/fault.ts. `dapr`: 500 wherever Dapr says 500. */
+  readonly statuses: 'honest' | 'dapr';
+}
