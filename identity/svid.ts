@@ -1,5 +1,6 @@
 // What proves who a workload is: its X.509-SVID, and the trust anchors by which it judges others.
-import type { Identity } from '../api/ids.ts';
+import { type Identity, parseAppId, parseNamespace, type TrustDomain } from '../api/ids.ts';
+import { must } from '../kit/result.ts';
 
 /** One certificate and its key, in force together. The key lives in memory only. */
 export interface Svid {
@@ -21,3 +22,13 @@ export interface Credentials {
   readonly svid: Svid;
   readonly anchors: TrustAnchors;
 }
+
+/** Only parts of the control plane have identities in this namespace. */
+export const CONTROL_PLANE_NAMESPACE = must(parseNamespace('invoke-system'));
+
+/** Who the certificate authority itself is. Its clients trust a server by this name alone. */
+export function sentryIdentity(trustDomain: TrustDomain): Identity {
+  return { trustDomain, namespace: CONTROL_PLANE_NAMESPACE, app: SENTRY_APP };
+}
+
+const SENTRY_APP = must(parseAppId('invoke-sentry'));
