@@ -22,7 +22,7 @@ export function canonicalPath(raw: string): Result<CanonicalPath> {
   for (const segment of segments) {
     const spelled = spellSegment(segment);
     if (!spelled.ok) return spelled;
-    endsOpen = spelled.value === '' || spelled.value === '.' || spelled.value === '..';
+    endsOpen = spelled.value === '' || isDotSegment(spelled.value);
     if (spelled.value === '..') kept.pop();
     else if (!endsOpen) kept.push(spelled.value);
   }
@@ -47,7 +47,8 @@ function spellSegment(segment: string): Result<string> {
   } catch {
     return err('the path holds bytes that are not UTF-8');
   }
-  if (isAmbiguous(bytes.value) || isAmbiguous(decodeLeniently(bytes.value))) {
+  if (isDotSegment(bytes.value)) return ok(bytes.value);
+  if (hidesDotSegment(bytes.value) || hidesDotSegment(decodeLeniently(bytes.value))) {
     return err('the path hides a dot segment behind an encoded slash, backslash, percent sign or semicolon');
   }
   return ok(spell(segment));
@@ -80,14 +81,13 @@ function decodeLeniently(bytes: string): string {
   return bytes.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
-/**
- * Would a server that decodes `segment` as far as `decoded` find a dot segment there?
- * A segment that is one itself when decoded once was resolved with the others, so only the pieces count then.
- */
-function isAmbiguous(decoded: string): boolean {
-  const pieces = decoded.split(/[/\\;]/);
-  if (pieces.length === 1) return false;
-  return pieces.some((piece) => piece === '.' || piece === '..');
+function isDotSegment(segment: string): boolean {
+  return segment === '.' || segment === '..';
+}
+
+/** Would a server that decodes a segment as far as `decoded` find a dot segment in it, whole or cut into pieces? */
+function hidesDotSegment(decoded: string): boolean {
+  return decoded.split(/[/\\;]/).some(isDotSegment);
 }
 
 function spell(segment: string): string {
