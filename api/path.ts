@@ -48,7 +48,7 @@ function spellSegment(segment: string): Result<string> {
     return err('the path holds bytes that are not UTF-8');
   }
   if (isDotSegment(bytes.value)) return ok(bytes.value);
-  if (hidesDotSegment(bytes.value) || hidesDotSegment(decodeLeniently(bytes.value))) {
+  if (hidesDotSegment(decodeLeniently(bytes.value))) {
     return err('the path hides a dot segment behind an encoded slash, backslash, percent sign or semicolon');
   }
   return ok(spell(segment));
@@ -85,7 +85,10 @@ function isDotSegment(segment: string): boolean {
   return segment === '.' || segment === '..';
 }
 
-/** Would a server that decodes a segment as far as `decoded` find a dot segment in it, whole or cut into pieces? */
+/**
+ * Would a server that decodes a segment as far as `decoded` find a dot segment in it, whole or cut into pieces?
+ * One that shows after the first decoding is still there after the second, so that is the one to look at.
+ */
 function hidesDotSegment(decoded: string): boolean {
   return decoded.split(/[/\\;]/).some(isDotSegment);
 }
