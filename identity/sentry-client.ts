@@ -1,4 +1,19 @@
-// PLACEHOLDER, replaced next: the client of the certificate authority.
+// The client of the certificate authority: makes a key, asks for a certificate over it, and looks hard at the answer.
+import { readFileSync } from 'node:fs';
+import net from 'node:net';
+import type { Duplex } from 'node:stream';
+import tls from 'node:tls';
+import type { Identity } from '../api/ids.ts';
+import { decodeSignReply, encodeSignRequest, SIGN_CERTIFICATE_PATH } from '../api/proto/sentry.ts';
+import type { Cancel, Clock } from '../kit/clock.ts';
+import { err, ok, type Result } from '../kit/result.ts';
+import { readCertificates } from './chain.ts';
+import { makeCsr } from './csr.ts';
+import { acceptIssued } from './issued.ts';
+import { type Credentials, sentryIdentity } from './svid.ts';
+import { anonymousClientOptions, classifyTlsError } from './tls.ts';
+import { callUnary, type UnaryFailure } from './unary.ts';
+
 export type SentryEndpoint =
   /** The private signer of this machine's user: a Unix socket in a folder that only they can enter. */
   | { readonly kind: 'socket'; readonly path: string }
@@ -11,3 +26,126 @@ export type SentryEndpoint =
       /** A JWT, read anew for each request; undefined asks the `insecure` validator. */
       readonly tokenFile: string | undefined;
     };
+
+export interface SentryFailure {
+  /**
+   * `unreadable`: a file of ours; `unreachable`: nobody answers; `untrusted`: who answers is not the sentry, or its
+   * certificate cannot be used; `refused`: the sentry said no.
+   */
+  readonly kind: 'unreadable' | 'unreachable' | 'untrusted' | 'refused';
+  /** For people: what failed, why, and what to do. Holds no secret. */
+  readonly message: string;
+}
+
+export interface RequestOptions {
+  readonly clock: Clock;
+  /** For connecting and answering together; 3000 by default. */
+  readonly timeoutMs?: number;
+}
+
+/** Asks for a certificate of `identity`. The one `requestCertificate` asks a real sentry; tests may bring their own. */
+export type RequestCertificate = (
+  endpoint: SentryEndpoint,
+  identity: Identity,
+  options: RequestOptions,
+  done: (outcome: Result<Credentials, SentryFailure>) => void,
+) => Cancel;
+
+const TIMEOUT_MS = 3000;
+
+/** One try, with a new key. Calls `done` once, later, unless cancelled; nothing is thrown. */
+export const requestCertificate: RequestCertificate = (endpoint, identity, options, done) => {
+  const { clock, timeoutMs = TIMEOUT_MS } = options;
+  const link = prepareLink(endpoint, identity, clock);
+  if (!link.ok) return clock.after(0, () => done(link));
+  const { publicKey, keyPem, csrPem } = makeCsr();
+  const message = encodeSignRequest({
+    appId: identity.app,
+    namespace: identity.namespace,
+    trustDomain: identity.trustDomain,
+    token: link.value.token ?? '',
+    validator: link.value.token === undefined ? 'insecure' : 'jwks',
+    csr: Buffer.from(csrPem),
+  });
+  const { connect, origin, anchorsPem, name } = link.value;
+  return callUnary({ connect, origin, path: SIGN_CERTIFICATE_PATH, message, timeoutMs, clock }, (answer) => {
+    if (!answer.ok) return done(err(explain(answer.error, name, endpoint)));
+    const reply = decodeSignReply(answer.value);
+    const issued = reply.ok
+      ? acceptIssued(reply.value, { identity, publicKey, keyPem, anchorsPem }, clock.now())
+      : reply;
+    done(issued.ok ? issued : err({ kind: 'untrusted', message: `${name} answered, but ${issued.error}` }));
+  });
+};
+
+/** How to get to a sentry, and what to bring. */
+interface Link {
+  readonly connect: () => Duplex;
+  readonly origin: string;
+  readonly token: string | undefined;
+  /** PEM; undefined: whoever serves the socket is trusted with the anchors too. */
+  readonly anchorsPem: string | undefined;
+  /** For messages. */
+  readonly name: string;
+}
+
+function prepareLink(endpoint: SentryEndpoint, identity: Identity, clock: Clock): Result<Link, SentryFailure> {
+  if (endpoint.kind === 'socket') {
+    return ok({
+      connect: () => net.connect(endpoint.path),
+      origin: 'http://localhost',
+      token: undefined,
+      anchorsPem: undefined,
+      name: `the signer at ${endpoint.path}`,
+    });
+  }
+  const anchorsPem = readSmallFile(endpoint.trustAnchorsFile, 'trust anchors');
+  if (!anchorsPem.ok) return anchorsPem;
+  const anchors = readCertificates(anchorsPem.value);
+  if (!anchors.ok) return unreadable('trust anchors', endpoint.trustAnchorsFile, anchors.error);
+  const token = endpoint.tokenFile === undefined ? ok(undefined) : readSmallFile(endpoint.tokenFile, 'token');
+  if (!token.ok) return token;
+  const { host, port } = endpoint;
+  const authority = `${net.isIPv6(host) ? `[${host}]` : host}:${port}`;
+  const expected = { identity: sentryIdentity(identity.trustDomain), now: clock.now };
+  return ok({
+    connect: () => tls.connect({ host, port, ...anonymousClientOptions([anchorsPem.value], expected) }),
+    origin: `https://${authority}`,
+    token: token.value?.trim(),
+    anchorsPem: anchorsPem.value,
+    name: `the sentry at ${authority}`,
+  });
+}
+
+/** Read at once: these files are small, mounted in memory, and read twice a day. */
+function readSmallFile(path: string, what: string): Result<string, SentryFailure> {
+  try {
+    return ok(readFileSync(path, 'utf8'));
+  } catch (error) {
+    return unreadable(what, path, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function unreadable(what: string, path: string, why: string): Result<never, SentryFailure> {
+  const message = `the ${what} in ${path} cannot be used: ${why}; check the path and who may read it`;
+  return err({ kind: 'unreadable', message });
+}
+
+function explain(failure: UnaryFailure, name: string, endpoint: SentryEndpoint): SentryFailure {
+  if (failure.kind === 'status') {
+    const message = `${name} refused: ${failure.message || 'it gave no reason'} (grpc-status ${failure.status})`;
+    return failure.status === GRPC_UNAVAILABLE ? { kind: 'unreachable', message } : { kind: 'refused', message };
+  }
+  if (failure.kind === 'malformed') {
+    return { kind: 'untrusted', message: `${name} is not a sentry: ${failure.reason}; check the address` };
+  }
+  // Where a name has several addresses, the platform's error has codes and no message.
+  const why = failure.cause.message || ('code' in failure.cause ? String(failure.cause.code) : failure.cause.name);
+  if (endpoint.kind === 'tls' && classifyTlsError(failure.cause) === 'untrusted') {
+    const message = `${name} is not to be trusted: ${why}; check that ${endpoint.trustAnchorsFile} holds its anchors`;
+    return { kind: 'untrusted', message };
+  }
+  return { kind: 'unreachable', message: `${name} cannot be reached: ${why}; check that it runs` };
+}
+
+const GRPC_UNAVAILABLE = 14;

@@ -77,11 +77,11 @@ export function readPeerCertificate(
   trustDomain: TrustDomain,
   now: number,
 ): Result<PeerCertificate> {
-  if (certificate.ca) return err('the peer shows the certificate of an authority as its own');
+  if (certificate.ca) return err('the certificate is that of an authority, not of a workload');
   const identity = soleSpiffeId(certificate);
   if (!identity.ok) return identity;
   if (identity.value.trustDomain !== trustDomain) {
-    return err(`the peer is ${spiffeId(identity.value)}, outside of our trust domain ${trustDomain}`);
+    return err(`the certificate is for ${spiffeId(identity.value)}, outside of our trust domain ${trustDomain}`);
   }
   const inForce = checkDates(certificate, now);
   return inForce.ok ? ok({ identity: identity.value, notAfter: certificate.validToDate.getTime() }) : inForce;
@@ -130,7 +130,7 @@ export function classifyTlsError(error: unknown): 'untrusted' | 'unreachable' {
 function unexpectedPeer(certificate: X509Certificate, { identity, now }: ExpectedPeer): Error | undefined {
   const peer = readPeerCertificate(certificate, identity.trustDomain, now());
   if (peer.ok && isSameTarget(peer.value.identity, identity)) return undefined;
-  const reason = peer.ok ? `it is ${spiffeId(peer.value.identity)}` : peer.error;
+  const reason = peer.ok ? `the certificate is for ${spiffeId(peer.value.identity)}` : peer.error;
   return Object.assign(new Error(`expected ${spiffeId(identity)}, but ${reason}`), { code: PEER_REFUSED });
 }
 
