@@ -4,6 +4,7 @@
 // are lower-case. Values are byte strings (one character per byte, as node:http hands them out), so what an app sent
 // arrives as the same bytes, whatever their encoding.
 import { err, ok, type Result } from '../kit/result.ts';
+import { excerpt } from '../kit/text.ts';
 import type { Identity, Target } from './ids.ts';
 import { spiffeId } from './ids.ts';
 
@@ -120,7 +121,7 @@ export function identityHeaders(caller: Identity, callee: Target): Headers {
 export function checkedHeaders(headers: Headers): Result<Headers> {
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? '';
-    if (!TOKEN.test(name)) return err(`${JSON.stringify(name.slice(0, 60))} is not a header name`);
+    if (!TOKEN.test(name)) return err(`"${excerpt(name)}" is not a header name`);
     if (!VALUE.test(headers[i + 1] ?? '')) return err(`the header ${name} holds a byte that no header value may hold`);
   }
   return ok(headers);

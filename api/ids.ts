@@ -1,5 +1,6 @@
 // Names that everything else agrees on. Each is a branded string; its parse function is the only maker.
 import { err, ok, type Result } from '../kit/result.ts';
+import { excerpt } from '../kit/text.ts';
 
 declare const brand: unique symbol;
 type Branded<Name extends string> = string & { readonly [brand]: Name };
@@ -32,24 +33,24 @@ const TRUST_DOMAIN = /^[a-z0-9]([-._a-z0-9]{0,253}[a-z0-9])?$/;
 export function parseAppId(text: string): Result<AppId> {
   if (APP_ID.test(text)) return ok(text as AppId);
   return err(
-    `"${shown(text)}" is not an app id; use lower-case letters, digits and dashes, starting with a letter, at most 56 characters`,
+    `"${excerpt(text)}" is not an app id; use lower-case letters, digits and dashes, starting with a letter, at most 56 characters`,
   );
 }
 
 export function parseNamespace(text: string): Result<Namespace> {
   if (NAMESPACE.test(text)) return ok(text as Namespace);
-  return err(`"${shown(text)}" is not a namespace; use lower-case letters, digits and dashes, at most 63 characters`);
+  return err(`"${excerpt(text)}" is not a namespace; use lower-case letters, digits and dashes, at most 63 characters`);
 }
 
 export function parseTrustDomain(text: string): Result<TrustDomain> {
   if (TRUST_DOMAIN.test(text)) return ok(text as TrustDomain);
-  return err(`"${shown(text)}" is not a trust domain; use lower-case letters, digits, dots and dashes`);
+  return err(`"${excerpt(text)}" is not a trust domain; use lower-case letters, digits, dots and dashes`);
 }
 
 /** Reads `app` or `app.namespace`; without a namespace the caller's own is meant. */
 export function parseTarget(text: string, ownNamespace: Namespace): Result<Target> {
   const [appText = '', namespaceText, ...rest] = text.split('.');
-  if (rest.length > 0) return err(`"${shown(text)}" is not an app id; write app or app.namespace`);
+  if (rest.length > 0) return err(`"${excerpt(text)}" is not an app id; write app or app.namespace`);
   const app = parseAppId(appText);
   if (!app.ok) return app;
   if (namespaceText === undefined) return ok({ app: app.value, namespace: ownNamespace });
@@ -70,7 +71,7 @@ export function parseSpiffeId(text: string): Result<Identity> {
   if (trustDomain.ok && namespace.ok && app.ok) {
     return ok({ trustDomain: trustDomain.value, namespace: namespace.value, app: app.value });
   }
-  return err(`"${shown(text)}" is not a SPIFFE ID of the form spiffe://<trust domain>/ns/<namespace>/<app id>`);
+  return err(`"${excerpt(text)}" is not a SPIFFE ID of the form spiffe://<trust domain>/ns/<namespace>/<app id>`);
 }
 
 export function isSameTarget(a: Target, b: Target): boolean {
@@ -79,10 +80,4 @@ export function isSameTarget(a: Target, b: Target): boolean {
 
 export function targetName({ app, namespace }: Target): string {
   return `${app}.${namespace}`;
-}
-
-/** Bad input is quoted in messages, but never at length and never with control characters. */
-function shown(text: string): string {
-  const cut = text.length > 80 ? `${text.slice(0, 80)}…` : text;
-  return JSON.stringify(cut).slice(1, -1);
 }

@@ -1,6 +1,7 @@
 // How much time a caller gives: the grammar of gRPC's `grpc-timeout`, which `invoke-timeout` shares.
 // Source: gRPC over HTTP/2, "Timeout": at most eight digits and one unit letter.
 import { err, ok, type Result } from '../kit/result.ts';
+import { excerpt } from '../kit/text.ts';
 
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
@@ -10,7 +11,7 @@ export function parseTimeout(text: string): Result<number> {
   const unitMs = UNIT_MS[match?.[2] ?? ''];
   if (!match || unitMs === undefined) {
     return err(
-      `"${text.slice(0, 20)}" is not a timeout; write up to eight digits and one of H M S m u n, such as 500m or 2S`,
+      `"${excerpt(text, 20)}" is not a timeout; write up to eight digits and one of H M S m u n, such as 500m or 2S`,
     );
   }
   return ok(Number(match[1]) * unitMs);

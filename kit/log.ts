@@ -1,4 +1,5 @@
 // Structured log lines, as JSON for machines or as text for a terminal. A level that is off costs one comparison.
+import { printable } from './text.ts';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -58,12 +59,4 @@ function textLine(time: string, level: LogLevel, message: string, fields: LogFie
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => ` ${key}=${printable(String(value))}`);
   return `${time.slice(11, 23)} ${level.toUpperCase().padEnd(5)} ${printable(message)}${pairs.join('')}\n`;
-}
-
-/** Control bytes are escaped: a path or a header that ends up in a line must not be able to write lines of its own. */
-function printable(text: string): string {
-  return text.replace(
-    /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }
