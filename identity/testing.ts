@@ -109,9 +109,10 @@ function certificate(template: Template): string {
 }
 
 function extensions({ isCa, uris, dnsNames }: Template): Buffer[] {
-  const keyUsage = isCa ? bitString(Buffer.from([0x06]), 1) : bitString(Buffer.from([0x80]), 7);
+  const keyUsage = isCa ? bitString(Buffer.from([0x86]), 1) : bitString(Buffer.from([0x80]), 7);
   const made = [extension('2.5.29.19', isCa ? sequence(TRUE) : sequence()), extension('2.5.29.15', keyUsage)];
-  if (!isCa) {
+  // An authority of this shape has no names; with names it is a workload that claims to be one.
+  if (!isCa || uris.length > 0) {
     made.push(extension('2.5.29.37', sequence(oid('1.3.6.1.5.5.7.3.1'), oid('1.3.6.1.5.5.7.3.2'))));
   }
   const names = [

@@ -109,9 +109,9 @@ export function checkDates(certificate: X509Certificate, now: number): Result<un
 
 const PEER_REFUSED = 'ERR_INVOKE_PEER_REFUSED';
 
-/** X509_V_ERR_* as the platform names them, its own host name error, and ours. */
+/** X509_V_ERR_* as the platform names them (UNSPECIFIED: one that it has no name for), its host name error, and ours. */
 const VERIFY_ERROR =
-  /^(CERT_.*|CRL_.*|UNABLE_TO_.*|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|ERR_TLS_CERT_ALTNAME_INVALID|ERR_INVOKE_PEER_REFUSED)$/;
+  /^(CERT_.*|CRL_.*|UNABLE_TO_.*|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|UNSPECIFIED|ERR_TLS_CERT_ALTNAME_INVALID|ERR_INVOKE_PEER_REFUSED)$/;
 /** Alerts about certificates, both those that we raise and those that the other end sent. */
 const CERTIFICATE_ALERT = /^ERR_SSL_.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|DECRYPT_ERROR|BAD_SIGNATURE)/;
 
