@@ -88,6 +88,9 @@ export type ProtoField =
   | { readonly number: number; readonly kind: 'number'; readonly value: number }
   | { readonly number: number; readonly kind: 'bytes'; readonly value: Buffer };
 
+/** A field costs some fifty times its two bytes in memory. Ours have a few, and one for each header. */
+const FIELDS_MAX = 8192;
+
 /**
  * The fields of a message in order. Fixed-width fields, which no message here has, are skipped; whatever is cut short
  * or is not protobuf at all is an error, never a guess.
@@ -96,6 +99,7 @@ export function readFields(bytes: Buffer): Result<readonly ProtoField[]> {
   const fields: ProtoField[] = [];
   let at = 0;
   while (at < bytes.length) {
+    if (fields.length === FIELDS_MAX) return err(`the message has more than ${FIELDS_MAX} fields`);
     const tag = readVarint(bytes, at);
     if (!tag || tag.value >= 2 ** 32) return err('a field tag is cut short or too large');
     at = tag.next;
@@ -143,6 +147,10 @@ export function lastBytes(fields: readonly ProtoField[], number: number): Buffer
 
 export function lastString(fields: readonly ProtoField[], number: number): string {
   return lastBytes(fields, number)?.toString('latin1') ?? '';
+}
+
+export function lastUtf8(fields: readonly ProtoField[], number: number): string {
+  return lastBytes(fields, number)?.toString('utf8') ?? '';
 }
 
 export function lastNumber(fields: readonly ProtoField[], number: number): number {

@@ -1,6 +1,6 @@
 // The messages between a workload and the certificate authority (sentry.proto), to bytes and back.
 import { ok, type Result } from '../../kit/result.ts';
-import { allBytes, lastBytes, lastNumber, lastString, ProtoWriter, readFields } from './protobuf.ts';
+import { allBytes, lastBytes, lastNumber, lastUtf8, ProtoWriter, readFields } from './protobuf.ts';
 
 /** The gRPC path of the one method. */
 export const SIGN_CERTIFICATE_PATH = '/dapr.proto.sentry.v1.CA/SignCertificate';
@@ -43,10 +43,10 @@ export function decodeSignRequest(bytes: Buffer): Result<SignRequest> {
   const fields = readFields(bytes);
   if (!fields.ok) return fields;
   return ok({
-    appId: lastString(fields.value, 1),
-    token: lastString(fields.value, 2),
-    trustDomain: lastString(fields.value, 3),
-    namespace: lastString(fields.value, 4),
+    appId: lastUtf8(fields.value, 1),
+    token: lastUtf8(fields.value, 2),
+    trustDomain: lastUtf8(fields.value, 3),
+    namespace: lastUtf8(fields.value, 4),
     csr: lastBytes(fields.value, 5) ?? Buffer.alloc(0),
     validator: TOKEN_VALIDATORS[lastNumber(fields.value, 6)] ?? 'unknown',
   });
