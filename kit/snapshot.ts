@@ -3,7 +3,10 @@ import type { Cancel } from './clock.ts';
 
 export interface Snapshot<T> {
   current(): T;
-  /** Calls `listener` after each change, until cancelled. */
+  /**
+   * Calls `listener` after each change, until cancelled. A listener may change the value again: then the others hear
+   * of the newest version alone.
+   */
   changed(listener: (value: T) => void): Cancel;
 }
 
@@ -13,16 +16,20 @@ export interface WritableSnapshot<T> extends Snapshot<T> {
 
 export function snapshot<T>(initial: T): WritableSnapshot<T> {
   let value = initial;
-  const listeners = new Set<(value: T) => void>();
+  const listeners = new Set<{ readonly listener: (value: T) => void }>();
   return {
     current: () => value,
     changed(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
+      const entry = { listener };
+      listeners.add(entry);
+      return () => listeners.delete(entry);
     },
     set(next) {
       value = next;
-      for (const listener of [...listeners]) listener(next);
+      for (const entry of [...listeners]) {
+        if (value !== next) return;
+        if (listeners.has(entry)) entry.listener(next);
+      }
     },
   };
 }
