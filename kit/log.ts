@@ -51,7 +51,9 @@ export const silentLog: Log = {
 };
 
 function jsonLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
-  return `${JSON.stringify({ time, level, message, ...fields })}\n`;
+  const line = { time, level, message };
+  // Said twice: first for the order, last because no field may pass for one of these.
+  return `${JSON.stringify({ ...line, ...fields, ...line })}\n`;
 }
 
 function textLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
