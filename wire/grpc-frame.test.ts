@@ -58,8 +58,8 @@ describe('a prefix is refused before any of its message is there', () => {
     expect(new FrameReader(100).push(prefix)).toEqual({ ok: false, error: 'too-large' });
   });
 
-  test('compressed', () => {
-    expect(new FrameReader(100).push(Buffer.from([1, 0, 0, 0, 3]))).toEqual({ ok: false, error: 'compressed' });
+  test.each([1, 2, 0xff])('with the flag %i: compressed, or something newer', (flag) => {
+    expect(new FrameReader(100).push(Buffer.from([flag, 0, 0, 0, 3]))).toEqual({ ok: false, error: 'compressed' });
   });
 
   test('only once all of it is there', () => {
