@@ -9,7 +9,7 @@
 //       side nothing more is pushed into the reply.
 //   E2. `pause` is advice about memory: the chunk that met it was taken. The pusher stops until `resume`.
 //   E3. The reply may end before the request does; the request's pusher then stops pushing and throws the rest away.
-//   E4. `open` may push into `reply` before it returns. `reply.abort` before `reply.head` is how a call is refused.
+//   E4. `reply.abort` before `reply.head` is how a call is refused; alone of all, it may come before `open` returns.
 //   E5. A chunk belongs to the receiver from the moment it is pushed.
 import type { Call } from './call.ts';
 import type { Fault } from './fault.ts';

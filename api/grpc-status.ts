@@ -1,0 +1,36 @@
+// Faults as gRPC says them: in trailers. `grpc-status` is for any peer, `invoke-fault` for one of ours.
+import { type Fault, fault, faultCodeOfGrpcStatus, grpcStatus, isFaultCode } from './fault.ts';
+
+/** gRPC trailers for a peer: the status, and the word that says whether the app can have seen the call. */
+export function faultTrailers(refused: Fault): Record<string, string> {
+  return {
+    'grpc-status': String(grpcStatus(refused.code)),
+    'grpc-message': encodeGrpcMessage(refused.message),
+    'invoke-fault': refused.code,
+  };
+}
+
+/** The fault that a peer's trailers tell of; undefined when they tell of success. */
+export function faultOfTrailers(trailers: Readonly<Record<string, unknown>>): Fault | undefined {
+  const status = Number(trailers['grpc-status'] ?? 2);
+  if (status === 0) return undefined;
+  const named = String(trailers['invoke-fault'] ?? '');
+  const message =
+    decodeGrpcMessage(String(trailers['grpc-message'] ?? '')) || `the peer answered with gRPC status ${status}`;
+  return fault(isFaultCode(named) ? named : faultCodeOfGrpcStatus(status), message);
+}
+
+/** gRPC over HTTP/2, "Status-Message": percent-encoded UTF-8. */
+function encodeGrpcMessage(text: string): string {
+  let encoded = '';
+  for (const byte of Buffer.from(text)) {
+    const isPlain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
+    encoded += isPlain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return encoded;
+}
+
+function decodeGrpcMessage(text: string): string {
+  const bytes = text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(bytes, 'latin1').toString('utf8');
+}

@@ -1,0 +1,64 @@
+// What a sidecar counts about calls: how many, how long, how much, by direction, peer, status and fault.
+import { type FaultCode, httpStatus } from '../../api/fault.ts';
+import { Histogram, Numbers, renderMetrics } from '../../kit/metrics.ts';
+import type { Direction, FlightObserver, FlightRecord } from '../way/flights.ts';
+
+/** Seconds; from a tenth of a millisecond, because a sidecar beside its app is that fast. */
+const LATENCY_BOUNDS_SEC = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+];
+
+export interface CallMetrics extends FlightObserver {
+  certificateExpires(epochMs: number): void;
+  render(): string;
+}
+
+export function callMetrics(version: string): CallMetrics {
+  const requests = new Numbers(
+    'counter',
+    'invoke_requests_total',
+    "Calls that are over, by how they ended; status is the app's, or the one that the fault maps to.",
+    ['direction', 'peer', 'status', 'fault'],
+  );
+  const duration = new Histogram(
+    'invoke_request_duration_seconds',
+    'From the first byte of a call to the last of its answer.',
+    ['direction', 'peer'],
+    LATENCY_BOUNDS_SEC,
+  );
+  const requestBytes = new Numbers('counter', 'invoke_request_body_bytes_total', 'Request body bytes that passed.', [
+    'direction',
+    'peer',
+  ]);
+  const replyBytes = new Numbers('counter', 'invoke_response_body_bytes_total', 'Response body bytes that passed.', [
+    'direction',
+    'peer',
+  ]);
+  const inFlight = new Numbers('gauge', 'invoke_requests_in_flight', 'Calls under way.', ['direction']);
+  const certificate = new Numbers(
+    'gauge',
+    'invoke_certificate_expiry_timestamp_seconds',
+    'When the workload certificate in use ends.',
+  );
+  const build = new Numbers('gauge', 'invoke_build_info', 'Always 1; the version is in the label.', ['version']);
+  build.set(build.slot(version), 1);
+  const flying: Record<Direction, number> = { outbound: inFlight.slot('outbound'), inbound: inFlight.slot('inbound') };
+
+  return {
+    began: (direction) => inFlight.add(flying[direction], 1),
+    ended(record: FlightRecord) {
+      const { direction, peer } = record;
+      inFlight.add(flying[direction], -1);
+      requests.add(requests.slot(direction, peer, String(statusOf(record)), record.fault ?? ''), 1);
+      duration.observe(duration.slot(direction, peer), record.durationMs / 1000);
+      requestBytes.add(requestBytes.slot(direction, peer), record.requestBytes);
+      replyBytes.add(replyBytes.slot(direction, peer), record.replyBytes);
+    },
+    certificateExpires: (epochMs) => certificate.set(certificate.slot(), epochMs / 1000),
+    render: () => renderMetrics([build, requests, duration, requestBytes, replyBytes, inFlight, certificate]),
+  };
+}
+
+function statusOf({ status, fault }: { status: number | undefined; fault: FaultCode | undefined }): number {
+  return status ?? (fault === undefined ? 0 : httpStatus(fault));
+}

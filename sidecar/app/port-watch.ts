@@ -1,0 +1,36 @@
+// Waits until the app listens: until then the sidecar is not ready, and no other sends it calls.
+import { connect } from 'node:net';
+import type { Cancel, Clock } from '../../kit/clock.ts';
+
+const PROBE_PERIOD_MS = 100;
+const PROBE_TIMEOUT_MS = 500;
+
+/** Calls `onOpen` once, as soon as the port takes a TCP connection. */
+export function whenPortOpens(host: string, port: number, clock: Clock, onOpen: () => void): Cancel {
+  let cancelled = false;
+  let cancelStep: Cancel = () => undefined;
+  probe();
+
+  function probe(): void {
+    const socket = connect({ host, port, autoSelectFamily: true });
+    const cancelTimeout = clock.after(PROBE_TIMEOUT_MS, () => socket.destroy());
+    let isOpen = false;
+    socket.once('connect', () => {
+      isOpen = true;
+      socket.destroy();
+    });
+    socket.on('error', () => undefined);
+    socket.once('close', () => {
+      cancelTimeout();
+      if (cancelled) return;
+      if (isOpen) onOpen();
+      else cancelStep = clock.after(PROBE_PERIOD_MS, probe);
+    });
+    cancelStep = () => socket.destroy();
+  }
+
+  return () => {
+    cancelled = true;
+    cancelStep();
+  };
+}

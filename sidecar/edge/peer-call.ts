@@ -1,0 +1,52 @@
+// What a peer's message says, made a Call: nothing in it is believed that could be checked.
+import type { IncomingHttpHeaders } from 'node:http2';
+import type { Call } from '../../api/call.ts';
+import { type Fault, fault } from '../../api/fault.ts';
+import { checkedHeaders, contentLength, endToEnd } from '../../api/headers.ts';
+import type { Identity, Target } from '../../api/ids.ts';
+import { canonicalPath, encodeDecodedPath } from '../../api/path.ts';
+import type { RequestHeadMessage } from '../../api/proto/peer.ts';
+import { parseTimeout } from '../../api/timeout.ts';
+import type { Clock } from '../../kit/clock.ts';
+import { err, ok, type Result } from '../../kit/result.ts';
+
+export interface PeerCallContext {
+  readonly self: Target;
+  readonly caller: Identity;
+  readonly clock: Clock;
+}
+
+const VERB = /^[A-Z][A-Z-]{0,31}$/;
+/** What may stand after the question mark of a request line: no space, no control byte. */
+const QUERY = /^[\x21-\x7e\x80-\xff]*$/;
+
+export function readPeerCall(
+  head: RequestHeadMessage,
+  grpc: IncomingHttpHeaders,
+  context: PeerCallContext,
+): Result<Call, Fault> {
+  const path = canonicalPath(head.isCanonicalPath ? head.path : encodeDecodedPath(head.path));
+  if (!path.ok) return refused(path.error);
+  const headers = checkedHeaders(head.headers);
+  if (!headers.ok) return refused(headers.error);
+  if (!VERB.test(head.verb) || head.verb === 'CONNECT')
+    return refused(`${JSON.stringify(head.verb.slice(0, 40))} is not a verb for calls`);
+  if (!QUERY.test(head.query)) return refused('the query holds a byte that no query may hold');
+  const timeoutText = grpc['grpc-timeout'];
+  const timeoutMs = timeoutText === undefined ? undefined : parseTimeout(String(timeoutText));
+  if (timeoutMs !== undefined && !timeoutMs.ok) return refused(timeoutMs.error);
+  return ok({
+    target: context.self,
+    caller: context.caller,
+    method: head.verb,
+    path: path.value,
+    query: head.query,
+    headers: endToEnd(headers.value),
+    bodyBytes: contentLength(headers.value),
+    deadlineMs: timeoutMs === undefined ? undefined : context.clock.elapsed() + timeoutMs.value,
+  });
+}
+
+function refused(reason: string): { readonly ok: false; readonly error: Fault } {
+  return err(fault('bad-request', `the peer's call was refused: ${reason}.`));
+}

@@ -1,0 +1,83 @@
+// The app API beside calls: what blocks register on it. A route has a small answer and at most a small body.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Fault, fault } from '../../api/fault.ts';
+
+export interface RouteRequest {
+  /** What follows the route's path, without a slash in front; percent-encoded. */
+  readonly rest: string;
+  readonly query: URLSearchParams;
+  readonly rawHeaders: readonly string[];
+  readonly body: Buffer;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly contentType?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+}
+
+export interface Route {
+  readonly method: string;
+  /** The whole path, or with a trailing slash a prefix of it. */
+  readonly path: string;
+  /** Health is told to whoever asks; everything else wants the API token. */
+  readonly isOpenToAll?: boolean;
+  answer(request: RouteRequest): Answer;
+}
+
+/** Bodies on routes are values of metadata keys and the like. */
+const ROUTE_BODY_BYTES_MAX = 64 * 1024;
+
+export function findRoute(routes: readonly Route[], method: string, url: string): Route | undefined {
+  const path = pathOf(url);
+  return routes.find((route) => {
+    if (route.method !== method) return false;
+    return route.path.endsWith('/') ? path.startsWith(route.path) && path !== route.path : path === route.path;
+  });
+}
+
+/** Reads the body, asks the route, writes its answer. */
+export function serveRoute(
+  route: Route,
+  request: IncomingMessage,
+  response: ServerResponse,
+  refuse: (reason: Fault) => void,
+): void {
+  const url = request.url ?? '/';
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes <= ROUTE_BODY_BYTES_MAX) chunks.push(chunk);
+  });
+  request.on('end', () => {
+    if (bytes > ROUTE_BODY_BYTES_MAX) {
+      refuse(fault('body-too-large', `the value is larger than ${ROUTE_BODY_BYTES_MAX} bytes.`));
+      return;
+    }
+    const answer = route.answer({
+      rest: pathOf(url).slice(route.path.length),
+      query: new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?')) : ''),
+      rawHeaders: request.rawHeaders,
+      body: Buffer.concat(chunks),
+    });
+    writeAnswer(response, answer);
+  });
+}
+
+export function writeAnswer(response: ServerResponse, { status, contentType, headers, body }: Answer): void {
+  const bytes = body === undefined ? undefined : Buffer.from(body);
+  response.writeHead(status, {
+    ...(contentType === undefined ? {} : { 'content-type': contentType }),
+    ...(bytes === undefined ? {} : { 'content-length': bytes.length }),
+    ...headers,
+  });
+  response.end(bytes);
+}
+
+function pathOf(url: string): string {
+  const mark = url.indexOf('?');
+  const path = mark < 0 ? url : url.slice(0, mark);
+  return path.replace(/\/{2,}/g, '/').replace(/(.)\/$/, '$1');
+}

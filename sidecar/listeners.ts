@@ -1,0 +1,92 @@
+// Every port of a sidecar, bound in one go and closed in one go.
+import type { Server as HttpServer } from 'node:http';
+import type { Http2SecureServer } from 'node:http2';
+import type { Server } from 'node:net';
+import type { Clock } from '../kit/clock.ts';
+import { ok, type Result } from '../kit/result.ts';
+import { type BindRequest, type Bound, bind, type StartFailure } from './bind.ts';
+import type { SidecarConfig } from './config.ts';
+
+export interface SidecarPorts {
+  readonly http: number;
+  readonly peer: number;
+  readonly metrics: number | undefined;
+  readonly public: number | undefined;
+}
+
+/** A server for one listen address, of each kind. */
+export interface ServerMakers {
+  readonly http: () => HttpServer;
+  readonly metrics: () => HttpServer;
+  readonly public: () => HttpServer;
+  readonly peer: Http2SecureServer;
+}
+
+export interface Listeners {
+  readonly ports: SidecarPorts;
+  /** No new connections; idle ones close, busy ones after their answer or when time is up. */
+  close(graceMs: number, clock: Clock): Promise<void>;
+}
+
+export async function openListeners(
+  config: SidecarConfig,
+  make: ServerMakers,
+): Promise<Result<Listeners, StartFailure>> {
+  const servers: Server[] = [];
+  const open = async (request: BindRequest): Promise<Result<number, StartFailure>> => {
+    const bound: Result<Bound, StartFailure> = await bind(request);
+    if (!bound.ok) return bound;
+    servers.push(...bound.value.servers);
+    return ok(bound.value.port);
+  };
+  const opened = await openAll(config, make, open);
+  if (!opened.ok) {
+    for (const server of servers) server.close();
+    return opened;
+  }
+  return ok({ ports: opened.value, close: (graceMs, clock) => closeAll(servers, graceMs, clock) });
+}
+
+async function openAll(
+  config: SidecarConfig,
+  make: ServerMakers,
+  open: (request: BindRequest) => Promise<Result<number, StartFailure>>,
+): Promise<Result<SidecarPorts, StartFailure>> {
+  const { httpPort, metricsPort, publicPort, peerPort, listenAddresses, peerListenAddress } = config;
+  const own = { addresses: listenAddresses };
+  const http = await open({ ...own, what: 'the app API', flag: '--http-port', choice: httpPort, server: make.http });
+  if (!http.ok) return http;
+  const peer = await open({
+    addresses: [peerListenAddress],
+    what: 'peer sidecars',
+    flag: '--peer-port',
+    choice: peerPort,
+    server: () => make.peer,
+  });
+  if (!peer.ok) return peer;
+  const metrics =
+    metricsPort &&
+    (await open({ ...own, what: 'metrics', flag: '--metrics-port', choice: metricsPort, server: make.metrics }));
+  if (metrics && !metrics.ok) return metrics;
+  const health =
+    publicPort &&
+    (await open({
+      addresses: ['0.0.0.0', '::'],
+      what: 'health probes',
+      flag: '--public-port',
+      choice: publicPort,
+      server: make.public,
+    }));
+  if (health && !health.ok) return health;
+  return ok({ http: http.value, peer: peer.value, metrics: metrics?.value, public: health?.value });
+}
+
+async function closeAll(servers: readonly Server[], graceMs: number, clock: Clock): Promise<void> {
+  const closed = servers.map((server) => new Promise<void>((done) => server.close(() => done())));
+  for (const server of servers) if ('closeIdleConnections' in server) (server as HttpServer).closeIdleConnections();
+  const cancel = clock.after(graceMs, () => {
+    for (const server of servers) if ('closeAllConnections' in server) (server as HttpServer).closeAllConnections();
+  });
+  await Promise.all(closed);
+  cancel();
+}

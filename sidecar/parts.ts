@@ -1,0 +1,109 @@
+// How the rooms of a sidecar are joined: edges to ways, ways to stages. Nothing listens and nothing is decided here.
+import { isIP } from 'node:net';
+import { hostname, networkInterfaces } from 'node:os';
+import type { Identity } from '../api/ids.ts';
+import { type IdentitySource, startIdentity } from '../identity/source.ts';
+import type { Random } from '../kit/backoff.ts';
+import type { Clock } from '../kit/clock.ts';
+import type { Log } from '../kit/log.ts';
+import { type CallMetrics, callMetrics } from './admin/call-metrics.ts';
+import { pageServer } from './admin/page-server.ts';
+import { AppAgent } from './app/agent.ts';
+import { type HealthState, healthAnswer, healthRoutes, outboundHealthAnswer } from './blocks/health.ts';
+import { metadataRoutes } from './blocks/metadata.ts';
+import { type ShutdownSwitch, shutdownRoutes } from './blocks/shutdown.ts';
+import type { SidecarConfig } from './config.ts';
+import { appHttpServer } from './edge/app-http.ts';
+import { PeerEdge } from './edge/peer.ts';
+import { ownIdentity } from './identify/own.ts';
+import type { ServerMakers } from './listeners.ts';
+import { roundRobin } from './resilience/pick.ts';
+import type { Names } from './resolve/resolver.ts';
+import { openApp } from './transport/app.ts';
+import { openPeerStream } from './transport/peer.ts';
+import type { ForwardedBy } from './transport/peer-head.ts';
+import { PeerPool } from './transport/peer-pool.ts';
+import { Flights } from './way/flights.ts';
+import { inboundWay } from './way/inbound.ts';
+import { outboundWay } from './way/outbound.ts';
+
+export interface SidecarDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly names: Names;
+  readonly version: string;
+}
+
+export interface SidecarParts {
+  readonly self: Identity;
+  readonly identity: IdentitySource;
+  readonly flights: Flights;
+  readonly metrics: CallMetrics;
+  readonly agent: AppAgent;
+  readonly pool: PeerPool;
+  readonly peers: PeerEdge;
+  readonly servers: ServerMakers;
+}
+
+export function joinParts(
+  config: SidecarConfig,
+  deps: SidecarDeps,
+  health: HealthState,
+  shutdown: ShutdownSwitch,
+): SidecarParts {
+  const { clock, random, log, version } = deps;
+  const { appId, namespace, trustDomain, bodyBytesMax, statuses } = config;
+  const self: Identity = { app: appId, namespace, trustDomain };
+  const identity = startIdentity({ endpoint: config.sentry, appId, namespace, trustDomain, clock, random, log });
+  const metrics = callMetrics(version);
+  const flights = new Flights(clock, metrics);
+  const agent = new AppAgent(clock);
+  const pool = new PeerPool({ credentials: () => identity.credentials.current(), clock, random, log });
+
+  const app = { clock, agent, host: config.app.host, port: config.app.port, token: config.app.token };
+  const inbound = inboundWay({ flights, transport: { app: (call, reply) => openApp(call, reply, app) } });
+
+  const link = { clock, forwardedBy: forwardedBy(config.peerListenAddress) };
+  const outbound = outboundWay({
+    flights,
+    own: ownIdentity(identity),
+    resolver: deps.names,
+    resilience: { clock, pick: roundRobin() },
+    transport: {
+      peer: (call, endpoint, reply) => {
+        const connection = pool.connection(endpoint, { ...call.target, trustDomain });
+        return openPeerStream(call, (use) => connection.withSession(use), reply, link);
+      },
+    },
+    inbound,
+  });
+
+  const peers = new PeerEdge({ open: inbound, self, bodyBytesMax, clock, random, log });
+  const routes = [
+    ...healthRoutes(health, appId),
+    ...metadataRoutes(appId, version, config.app),
+    ...shutdownRoutes(shutdown),
+  ];
+  const edge = { open: outbound, self, bodyBytesMax, statuses, clock, random, rules: config, routes };
+  const probes = {
+    '/v1.0/healthz': (query: URLSearchParams) => healthAnswer(health, appId, query),
+    '/v1.0/healthz/outbound': () => outboundHealthAnswer(health),
+  };
+  const metricsText = { contentType: 'text/plain; version=0.0.4; charset=utf-8', status: 200 };
+  const servers: ServerMakers = {
+    http: () => appHttpServer(edge),
+    peer: peers.server,
+    public: () => pageServer(probes),
+    metrics: () => pageServer({ '/metrics': () => ({ ...metricsText, body: metrics.render() }) }),
+  };
+  return { self, identity, flights, metrics, agent, pool, peers, servers };
+}
+
+/** This machine as X-Forwarded-For names it: the address that peers see, as far as that can be known. */
+function forwardedBy(peerListenAddress: string): ForwardedBy {
+  const isWildcard = peerListenAddress === '::' || peerListenAddress === '0.0.0.0';
+  const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  const outside = addresses.find(({ internal, address }) => !internal && isIP(address) === 4)?.address;
+  return { hostName: hostname(), address: isWildcard ? (outside ?? '127.0.0.1') : peerListenAddress };
+}

@@ -1,0 +1,223 @@
+// One call from its first attempt to its answer.
+//
+//   identify > authorize > resolve > [resilience] > transport
+//
+// The request is pushed on as it arrives, and a copy of its beginning is kept while that is cheap. When an attempt fails
+// in a way that proves the app has not seen the call, the copy goes to another endpoint; otherwise the fault goes to
+// the caller. Nothing that an app may have seen is ever sent twice.
+//
+//   A1. A reply head ends all retrying: from there the attempt and the caller are joined.
+//   A2. An endpoint is tried once per call.
+//   A3. The deadline covers everything: resolving, connecting, the answer's last byte.
+import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
+import { type Fault, fault, mayTryElsewhere } from '../../api/fault.ts';
+import type { Headers } from '../../api/headers.ts';
+import { targetName } from '../../api/ids.ts';
+import type { Cancel, Clock } from '../../kit/clock.ts';
+import type { PermittedCall } from '../authorize/authorize.ts';
+import type { Endpoint, Resolution, Resolved, Upstream } from '../resolve/resolver.ts';
+import { endpointKey, type Pick } from './pick.ts';
+import { Replay } from './replay.ts';
+
+/** Sends a call to one endpoint, once. */
+export type Attempt = (call: PermittedCall, endpoint: Endpoint, reply: ReplyEnd) => RequestEnd;
+
+export interface ResilienceDeps {
+  readonly clock: Clock;
+  readonly pick: Pick;
+  readonly attempt: Attempt;
+}
+
+/** However many endpoints there are, a call that nobody can take comes back soon. */
+const ATTEMPTS_MAX = 5;
+
+/** One attempt under way. `request` is its sending end, once the transport has handed it out. */
+interface Trial {
+  readonly upstream: Upstream;
+  readonly number: number;
+  request: RequestEnd | undefined;
+}
+
+type Phase =
+  | { readonly kind: 'resolving'; readonly cancel: Cancel }
+  | { readonly kind: 'trying'; readonly trial: Trial }
+  | { readonly kind: 'replying'; readonly trial: Trial }
+  | { readonly kind: 'done' };
+
+export function runCall(
+  call: PermittedCall,
+  resolution: Resolution,
+  reply: ReplyEnd,
+  deps: ResilienceDeps,
+): RequestEnd {
+  const run = new CallRun(call, reply, deps);
+  run.start(resolution);
+  return run;
+}
+
+class CallRun implements RequestEnd {
+  readonly #call: PermittedCall;
+  readonly #reply: ReplyEnd;
+  readonly #deps: ResilienceDeps;
+  readonly #replay = new Replay();
+  readonly #tried = new Set<string>();
+  #phase: Phase = { kind: 'resolving', cancel: () => undefined };
+  #cancelDeadline: Cancel = () => undefined;
+
+  constructor(call: PermittedCall, reply: ReplyEnd, deps: ResilienceDeps) {
+    this.#call = call;
+    this.#reply = reply;
+    this.#deps = deps;
+  }
+
+  start(resolution: Resolution): void {
+    const { deadlineMs } = this.#call;
+    if (deadlineMs !== undefined) {
+      const leftMs = deadlineMs - this.#deps.clock.elapsed();
+      this.#cancelDeadline = this.#deps.clock.after(leftMs, () => this.#expire());
+    }
+    if (resolution.kind !== 'miss') this.#resolved(resolution);
+    else this.#phase = { kind: 'resolving', cancel: resolution.wait((resolved) => this.#resolved(resolved)) };
+  }
+
+  #resolved(resolved: Resolved): void {
+    if (this.#phase.kind !== 'resolving') return;
+    if (resolved.kind === 'found') this.#tryNext(resolved.upstream, undefined, 1);
+    else this.#fail(resolved.fault);
+  }
+
+  // The request, pushed by the caller's side.
+
+  data(chunk: Buffer): Flow {
+    const phase = this.#phase;
+    switch (phase.kind) {
+      case 'resolving':
+        this.#replay.add(chunk);
+        return 'pause';
+      case 'trying':
+        this.#replay.addIfCheap(chunk);
+        return phase.trial.request?.data(chunk) ?? 'pause';
+      case 'replying':
+        return phase.trial.request?.data(chunk) ?? 'pause';
+      case 'done':
+        return 'ok';
+    }
+  }
+
+  end(trailers: Headers): void {
+    const phase = this.#phase;
+    if (phase.kind === 'resolving' || phase.kind === 'trying') this.#replay.finish(trailers);
+    if (phase.kind === 'trying' || phase.kind === 'replying') phase.trial.request?.end(trailers);
+  }
+
+  abort(reason: Fault): void {
+    this.#leave((request) => request.abort(reason));
+  }
+
+  resume(): void {
+    if (this.#phase.kind === 'replying') this.#phase.trial.request?.resume();
+  }
+
+  cancel(reason: Fault): void {
+    this.#leave((request) => request.cancel(reason));
+  }
+
+  // Attempts.
+
+  #tryNext(upstream: Upstream, last: Fault | undefined, number: number): void {
+    const endpoint = number <= ATTEMPTS_MAX ? this.#deps.pick(upstream, this.#tried) : undefined;
+    if (endpoint === undefined) {
+      this.#fail(last ?? noEndpoint(upstream));
+      return;
+    }
+    this.#tried.add(endpointKey(endpoint));
+    const trial: Trial = { upstream, number, request: undefined };
+    this.#phase = { kind: 'trying', trial };
+    const request = this.#deps.attempt(this.#call, endpoint, this.#replyTo(trial));
+    // It may have failed before it returned, and the next trial may be under way from inside that very call (E4).
+    if (!this.#isCurrent(trial)) return;
+    trial.request = request;
+    this.#replay.into(request);
+    this.#reply.resume();
+  }
+
+  /** What one attempt may say. Once the run has moved on, its words count for nothing. */
+  #replyTo(trial: Trial): ReplyEnd {
+    return {
+      head: (head) => {
+        if (!this.#isCurrent(trial)) return;
+        this.#phase = { kind: 'replying', trial };
+        this.#replay.drop();
+        this.#reply.head(head);
+      },
+      data: (chunk) => (this.#isCurrent(trial) ? this.#reply.data(chunk) : 'ok'),
+      end: (trailers) => {
+        if (!this.#isCurrent(trial)) return;
+        this.#finish();
+        this.#reply.end(trailers);
+      },
+      abort: (reason) => {
+        if (this.#isCurrent(trial)) this.#trialFailed(trial, reason);
+      },
+      resume: () => {
+        if (this.#isCurrent(trial)) this.#reply.resume();
+      },
+      cancel: (reason) => {
+        if (this.#isCurrent(trial)) this.#reply.cancel(reason);
+      },
+    };
+  }
+
+  #isCurrent(trial: Trial): boolean {
+    const phase = this.#phase;
+    return (phase.kind === 'trying' || phase.kind === 'replying') && phase.trial === trial;
+  }
+
+  #trialFailed(trial: Trial, reason: Fault): void {
+    const mayRepeat = this.#phase.kind === 'trying' && mayTryElsewhere(reason.code) && this.#replay.isWhole;
+    if (mayRepeat) this.#tryNext(trial.upstream, reason, trial.number + 1);
+    else this.#fail(reason);
+  }
+
+  #expire(): void {
+    const reason = fault(
+      'timeout',
+      `${targetName(this.#call.target)} did not answer in time: the deadline passed ${EXPIRED_WHILE[this.#phase.kind]}.`,
+    );
+    this.#leave((request) => request.cancel(reason));
+    this.#reply.abort(reason);
+  }
+
+  #fail(reason: Fault): void {
+    this.#finish();
+    this.#reply.abort(reason);
+  }
+
+  /** Ends the run and tells whoever is at work on it. */
+  #leave(tell: (request: RequestEnd) => void): void {
+    const phase = this.#phase;
+    this.#finish();
+    if (phase.kind === 'resolving') phase.cancel();
+    if ((phase.kind === 'trying' || phase.kind === 'replying') && phase.trial.request) tell(phase.trial.request);
+  }
+
+  #finish(): void {
+    this.#phase = { kind: 'done' };
+    this.#cancelDeadline();
+    this.#replay.drop();
+  }
+}
+
+const EXPIRED_WHILE = {
+  resolving: 'while its name was looked up',
+  trying: 'before it began to answer',
+  replying: 'while it was answering',
+  done: 'after the call had ended',
+} as const satisfies Record<Phase['kind'], string>;
+
+function noEndpoint(upstream: Upstream): Fault {
+  return fault(
+    'no-endpoint',
+    `${targetName(upstream.target)} has no ready instance, so nothing was sent; try again once it has started.`,
+  );
+}

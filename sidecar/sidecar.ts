@@ -1,0 +1,167 @@
+// A sidecar's life.
+//
+//   start   bind every port (a taken one fails at once) ▶ get an identity ▶ serve peers, tell the name ▶ app listens: ready
+//   drain   take the name back ▶ GOAWAY to peers ▶ refuse new inbound calls; outbound stays open
+//   stop    drain ▶ refuse outbound too ▶ let calls in flight finish, within the grace ▶ close everything
+import type { Cancel } from '../kit/clock.ts';
+import { ok, type Result } from '../kit/result.ts';
+import { whenPortOpens } from './app/port-watch.ts';
+import type { StartFailure } from './bind.ts';
+import type { Unready } from './blocks/health.ts';
+import type { SidecarConfig } from './config.ts';
+import { type Listeners, openListeners, type SidecarPorts } from './listeners.ts';
+import { joinParts, type SidecarDeps, type SidecarParts } from './parts.ts';
+import type { Announced } from './resolve/resolver.ts';
+
+export type { StartFailure } from './bind.ts';
+export type { SidecarPorts } from './listeners.ts';
+export type { SidecarDeps } from './parts.ts';
+
+export interface Sidecar {
+  /** The ports it bound. The app API answers from here on, with `not-ready` faults until an identity is there. */
+  readonly ports: SidecarPorts;
+  /** Settles once everything is closed: 0, or 1 when work was cut off or shutdown was forced. Never rejects. */
+  readonly done: Promise<0 | 1>;
+  /** Refuse new inbound calls and take the name back; outbound stays open. Idempotent. */
+  drain(): void;
+  /** Drain, let calls in flight finish within the grace, close. Idempotent. */
+  stop(): void;
+}
+
+export async function startSidecar(config: SidecarConfig, deps: SidecarDeps): Promise<Result<Sidecar, StartFailure>> {
+  const life = new Life(config, deps);
+  const listeners = await openListeners(config, life.parts.servers);
+  if (!listeners.ok) {
+    life.parts.identity.stop();
+    return listeners;
+  }
+  return ok(life.serve(listeners.value));
+}
+
+/** For what is still being written when the last call is over. */
+const CLOSE_GRACE_MS = 1000;
+/** For the answer to the request that forced the shutdown. */
+const FORCED_CLOSE_GRACE_MS = 100;
+
+type Phase =
+  | { readonly kind: 'starting' }
+  | { readonly kind: 'serving'; readonly listeners: Listeners; readonly cancels: readonly Cancel[] }
+  | { readonly kind: 'draining'; readonly listeners: Listeners }
+  | { readonly kind: 'stopping'; readonly listeners: Listeners }
+  | { readonly kind: 'closed' };
+
+class Life {
+  readonly parts: SidecarParts;
+  readonly #config: SidecarConfig;
+  readonly #deps: SidecarDeps;
+  readonly #done = Promise.withResolvers<0 | 1>();
+  #phase: Phase = { kind: 'starting' };
+  #announced: Announced | undefined;
+  #isAppOpen: boolean;
+
+  constructor(config: SidecarConfig, deps: SidecarDeps) {
+    this.#config = config;
+    this.#deps = deps;
+    this.#isAppOpen = config.app.port === undefined;
+    const health = { ready: () => this.#unready(), outboundReady: () => this.#outboundUnready() };
+    const shutdown = { graceful: () => this.stop(), forced: () => this.#close(1, FORCED_CLOSE_GRACE_MS) };
+    this.parts = joinParts(config, deps, health, shutdown);
+  }
+
+  serve(listeners: Listeners): Sidecar {
+    const { identity, peers, metrics } = this.parts;
+    const { clock, log } = this.#deps;
+    const cancels = [
+      identity.credentials.changed((credentials) => {
+        if (credentials === undefined) return;
+        peers.use(credentials);
+        metrics.certificateExpires(credentials.svid.notAfter);
+      }),
+      identity.firstReady(() => this.#announce(listeners.ports)),
+    ];
+    const { host, port } = this.#config.app;
+    if (port !== undefined) cancels.push(whenPortOpens(host, port, clock, () => this.#appOpened(port)));
+    this.#phase = { kind: 'serving', listeners, cancels };
+    log.info('listening', { ...listeners.ports });
+    return {
+      ports: listeners.ports,
+      done: this.#done.promise,
+      drain: () => this.drain(),
+      stop: () => this.stop(),
+    };
+  }
+
+  drain(): void {
+    const phase = this.#phase;
+    if (phase.kind !== 'serving') return;
+    this.#phase = { kind: 'draining', listeners: phase.listeners };
+    for (const cancel of phase.cancels) cancel();
+    this.#announced?.withdraw();
+    this.parts.flights.close('inbound');
+    this.parts.peers.drain();
+    this.#deps.log.info('draining: no new inbound calls');
+  }
+
+  stop(): void {
+    this.drain();
+    const phase = this.#phase;
+    if (phase.kind !== 'draining') return;
+    this.#phase = { kind: 'stopping', listeners: phase.listeners };
+    const { flights } = this.parts;
+    flights.close('outbound');
+    const cancel = this.#deps.clock.after(this.#config.gracefulShutdownMs, () => {
+      const cutOff = flights.cut();
+      if (cutOff > 0) this.#deps.log.warn('the grace is over', { callsCutOff: cutOff });
+      this.#close(cutOff > 0 ? 1 : 0, CLOSE_GRACE_MS);
+    });
+    flights.whenIdle(() => {
+      cancel();
+      this.#close(0, CLOSE_GRACE_MS);
+    });
+  }
+
+  #close(code: 0 | 1, graceMs: number): void {
+    const phase = this.#phase;
+    if (phase.kind === 'starting' || phase.kind === 'closed') return;
+    if (phase.kind === 'serving') this.drain();
+    this.#phase = { kind: 'closed' };
+    const { identity, pool, agent, peers } = this.parts;
+    const { clock, log } = this.#deps;
+    const cancel = clock.after(graceMs, () => peers.destroy());
+    void phase.listeners.close(graceMs, clock).then(() => {
+      cancel();
+      pool.close();
+      agent.destroy();
+      identity.stop();
+      log.info('stopped', { code });
+      this.#done.resolve(code);
+    });
+  }
+
+  #announce(ports: SidecarPorts): void {
+    const { names } = this.#deps;
+    const { peerListenAddress, app } = this.#config;
+    const isWildcard = peerListenAddress === '::' || peerListenAddress === '0.0.0.0';
+    const peer = { host: isWildcard ? '127.0.0.1' : peerListenAddress, port: ports.peer };
+    this.#announced = names.announce({ identity: this.parts.self, peer, httpPort: ports.http, appPort: app.port });
+    this.#announced.setReady(this.#isAppOpen);
+  }
+
+  #appOpened(port: number): void {
+    this.#isAppOpen = true;
+    this.#announced?.setReady(true);
+    this.#deps.log.info('the app listens', { appPort: port });
+  }
+
+  #unready(): Unready {
+    if (this.#isAppOpen) return this.#outboundUnready();
+    return this.#outboundUnready() ?? `the app does not listen on port ${this.#config.app.port} yet`;
+  }
+
+  #outboundUnready(): Unready {
+    if (this.#phase.kind !== 'serving') return 'the sidecar is stopping';
+    const state = this.parts.identity.state();
+    if (state.kind === 'ready') return undefined;
+    return `no certificate yet${state.lastError === undefined ? '' : `: ${state.lastError}`}`;
+  }
+}

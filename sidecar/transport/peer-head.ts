@@ -1,0 +1,51 @@
+// The head of a call as it leaves for a peer.
+import type { OutgoingHttpHeaders } from 'node:http2';
+import { type Headers, identityHeaders } from '../../api/headers.ts';
+import type { RequestHeadMessage } from '../../api/proto/peer.ts';
+import { printTimeout } from '../../api/timeout.ts';
+import type { PermittedCall } from '../authorize/authorize.ts';
+
+/** This machine, as the callee's app is told of it in X-Forwarded-For and its kin. */
+export interface ForwardedBy {
+  readonly address: string;
+  readonly hostName: string;
+}
+
+/**
+ * The identity headers are for a Dapr sidecar, which passes them on. One of ours drops them and says who called from
+ * the certificate.
+ */
+export function requestHead(call: PermittedCall, by: ForwardedBy): RequestHeadMessage {
+  const length: Headers = call.bodyBytes === undefined ? [] : ['content-length', String(call.bodyBytes)];
+  return {
+    verb: call.method,
+    path: call.path,
+    isCanonicalPath: true,
+    query: call.query,
+    headers: [...call.headers, ...length, ...forwarded(by), ...identityHeaders(call.caller, call.target)],
+  };
+}
+
+export function grpcRequestHeaders(path: string, leftMs: number | undefined): OutgoingHttpHeaders {
+  return {
+    ':method': 'POST',
+    ':path': path,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    'user-agent': 'invoke',
+    ...(leftMs === undefined ? {} : { 'grpc-timeout': printTimeout(leftMs) }),
+  };
+}
+
+/** Appended to what the app said itself, as proxies do (RFC 7239). */
+function forwarded({ address, hostName }: ForwardedBy): Headers {
+  const node = address.includes(':') ? `"[${address}]"` : address;
+  return [
+    'x-forwarded-for',
+    address,
+    'x-forwarded-host',
+    hostName,
+    'forwarded',
+    `for=${node};by=${node};host=${hostName}`,
+  ];
+}

@@ -1,0 +1,217 @@
+// Transport to a peer: one attempt at one call, as a CallLocalStream on the connection to one endpoint.
+//
+//   identify > authorize > resolve > resilience > [transport]
+//
+//   T1. Every attempt ends in exactly one reply.end or reply.abort, unless the caller's side ended it first.
+//   T2. The fault of an attempt that failed says whether the app can have seen the call; retrying rests on it.
+import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
+import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
+import { type Fault, fault } from '../../api/fault.ts';
+import { faultOfTrailers } from '../../api/grpc-status.ts';
+import type { Headers } from '../../api/headers.ts';
+import { targetName } from '../../api/ids.ts';
+import { decodeReply, encodeRequest, type ReplyHeadMessage, type RequestHeadMessage } from '../../api/proto/peer.ts';
+import type { Cancel, Clock } from '../../kit/clock.ts';
+import type { PermittedCall } from '../authorize/authorize.ts';
+import { CALL_LOCAL_STREAM, MessageReader, MessageWriter } from '../link/messages.ts';
+import type { Connected } from './peer-connection.ts';
+import { type ForwardedBy, grpcRequestHeaders, requestHead } from './peer-head.ts';
+import { readReplyHead } from './peer-reply.ts';
+
+export interface PeerTransportDeps {
+  readonly clock: Clock;
+  readonly forwardedBy: ForwardedBy;
+}
+
+/** Hands out a session as soon as it is known whether there is one. */
+export type WithSession = (use: (connected: Connected) => void) => Cancel;
+
+type State =
+  /** What was pushed meanwhile waits here: at most what one `pause` lets through. */
+  | { readonly kind: 'connecting'; cancel: Cancel; readonly held: Buffer[]; ended: Headers | undefined }
+  | { readonly kind: 'open'; readonly stream: ClientHttp2Stream; readonly writer: MessageWriter<RequestHeadMessage> }
+  | { readonly kind: 'done' };
+
+export function openPeerStream(
+  call: PermittedCall,
+  withSession: WithSession,
+  reply: ReplyEnd,
+  deps: PeerTransportDeps,
+): RequestEnd {
+  const attempt = new PeerStream(call, reply, deps);
+  attempt.connect(withSession);
+  return attempt;
+}
+
+class PeerStream implements RequestEnd {
+  readonly #call: PermittedCall;
+  readonly #reply: ReplyEnd;
+  readonly #deps: PeerTransportDeps;
+  readonly #reader = new MessageReader<ReplyHeadMessage>(decodeReply);
+  #state: State = { kind: 'connecting', cancel: () => undefined, held: [], ended: undefined };
+  #grpcTrailers: IncomingHttpHeaders | undefined;
+  #httpTrailers: Headers = [];
+  #error: Error | undefined;
+
+  constructor(call: PermittedCall, reply: ReplyEnd, deps: PeerTransportDeps) {
+    this.#call = call;
+    this.#reply = reply;
+    this.#deps = deps;
+  }
+
+  connect(withSession: WithSession): void {
+    const cancel = withSession((connected) => {
+      if (this.#state.kind !== 'connecting') return;
+      if (connected.ok) this.#open(connected.session, this.#state.held, this.#state.ended);
+      else this.#fail(connected.fault);
+    });
+    if (this.#state.kind === 'connecting') this.#state.cancel = cancel;
+  }
+
+  // The request.
+
+  data(chunk: Buffer): Flow {
+    const state = this.#state;
+    if (state.kind === 'open') return state.writer.data(chunk);
+    if (state.kind === 'connecting') state.held.push(chunk);
+    return 'pause';
+  }
+
+  end(trailers: Headers): void {
+    const state = this.#state;
+    if (state.kind === 'connecting') state.ended = trailers;
+    if (state.kind !== 'open') return;
+    state.writer.end(trailers);
+    state.stream.end();
+  }
+
+  abort(reason: Fault): void {
+    this.cancel(reason);
+  }
+
+  resume(): void {
+    if (this.#state.kind === 'open') this.#state.stream.resume();
+  }
+
+  cancel(_reason: Fault): void {
+    this.#leave(constants.NGHTTP2_CANCEL);
+  }
+
+  #open(session: ClientHttp2Session, held: readonly Buffer[], ended: Headers | undefined): void {
+    const stream = this.#request(session);
+    if (stream === undefined) return;
+    const writer = new MessageWriter(encodeRequest, (frame) => (stream.write(frame) ? 'ok' : 'pause'));
+    this.#state = { kind: 'open', stream, writer };
+    this.#listen(stream);
+    writer.head(requestHead(this.#call, this.#deps.forwardedBy));
+    for (const chunk of held) writer.data(chunk);
+    if (ended !== undefined) this.end(ended);
+    else if (!stream.writableNeedDrain) this.#reply.resume();
+  }
+
+  #request(session: ClientHttp2Session): ClientHttp2Stream | undefined {
+    const { deadlineMs } = this.#call;
+    const leftMs = deadlineMs === undefined ? undefined : deadlineMs - this.#deps.clock.elapsed();
+    try {
+      return session.request(grpcRequestHeaders(CALL_LOCAL_STREAM, leftMs));
+    } catch (error) {
+      // The session began to close in this very turn.
+      this.#fail(this.#notSent(String(error)));
+      return undefined;
+    }
+  }
+
+  #listen(stream: ClientHttp2Stream): void {
+    stream.on('response', (headers) => {
+      if (headers[':status'] !== 200) this.#fail(this.#broke(`HTTP status ${headers[':status']}`));
+      else if (headers['grpc-status'] !== undefined) this.#grpcTrailers = headers;
+    });
+    stream.on('data', (chunk: Buffer) => this.#received(stream, chunk));
+    stream.on('trailers', (trailers) => {
+      this.#grpcTrailers = trailers;
+    });
+    stream.on('drain', () => this.#reply.resume());
+    stream.on('end', () => this.#ended());
+    stream.on('error', (error) => {
+      this.#error = error;
+    });
+    stream.on('close', () => this.#closed(stream));
+  }
+
+  // The reply.
+
+  #received(stream: ClientHttp2Stream, chunk: Buffer): void {
+    const messages = this.#reader.push(chunk);
+    if (!messages.ok) {
+      this.#fail(this.#broke(messages.error));
+      return;
+    }
+    for (const { head, data, trailers } of messages.value) {
+      if (this.#state.kind !== 'open') return;
+      if (head !== undefined) this.#head(head);
+      if (data !== undefined && this.#state.kind === 'open' && this.#reply.data(data) === 'pause') stream.pause();
+      if (trailers.length > 0) this.#httpTrailers = trailers;
+    }
+  }
+
+  #head(message: ReplyHeadMessage): void {
+    const head = readReplyHead(message);
+    if (head.ok) this.#reply.head(head.value);
+    else this.#fail(this.#broke(head.error));
+  }
+
+  #ended(): void {
+    if (this.#state.kind !== 'open' || this.#grpcTrailers === undefined) return;
+    const refused = faultOfTrailers(this.#grpcTrailers);
+    if (refused !== undefined) {
+      this.#fail(refused);
+    } else if (!this.#reader.isComplete) {
+      this.#fail(this.#broke('the answer ends in the middle of a message'));
+    } else {
+      this.#leave(constants.NGHTTP2_NO_ERROR);
+      this.#reply.end(this.#httpTrailers);
+    }
+  }
+
+  #closed(stream: ClientHttp2Stream): void {
+    if (this.#state.kind !== 'open') return;
+    const wasRefused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM || stream.id === undefined;
+    const cause = this.#error?.message ?? `stream closed with code ${stream.rstCode}`;
+    this.#fail(wasRefused ? this.#notSent(cause) : this.#broke(cause));
+  }
+
+  #fail(reason: Fault): void {
+    if (this.#state.kind === 'done') return;
+    this.#leave(constants.NGHTTP2_CANCEL);
+    this.#reply.abort(reason);
+  }
+
+  /** Ends the attempt. A request that is still under way is cut off with `code`. */
+  #leave(code: number): void {
+    const state = this.#state;
+    this.#state = { kind: 'done' };
+    if (state.kind === 'connecting') state.cancel();
+    if (state.kind !== 'open') return;
+    state.writer.drop();
+    if (!state.stream.closed && !(state.stream.writableEnded && code === constants.NGHTTP2_NO_ERROR))
+      state.stream.close(code);
+    // Whatever is still on its way is read and thrown away, so that the stream can close.
+    state.stream.resume();
+  }
+
+  #notSent(cause: string): Fault {
+    return fault(
+      'peer-unreachable',
+      `the sidecar of ${targetName(this.#call.target)} is stopping; nothing was sent.`,
+      cause,
+    );
+  }
+
+  #broke(cause: string): Fault {
+    return fault(
+      'peer-broke',
+      `the connection to ${targetName(this.#call.target)} broke before its answer was complete; the app may have seen the call.`,
+      cause,
+    );
+  }
+}

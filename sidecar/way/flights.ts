@@ -1,0 +1,164 @@
+// The calls under way: counted, measured, and what a stop waits for.
+//
+// Every call of either direction passes here first. A closed direction refuses, so that draining is one switch; what is
+// in flight is let finish, and at the end of the grace cut. A stream without an end (server-sent events) is not work that
+// anybody waits for: it is cut and forgiven.
+import type { Call } from '../../api/call.ts';
+import { closedRequest, type ReplyEnd, type RequestEnd } from '../../api/exchange.ts';
+import { type Fault, type FaultCode, fault } from '../../api/fault.ts';
+import { headerValue } from '../../api/headers.ts';
+import { targetName } from '../../api/ids.ts';
+import type { Clock } from '../../kit/clock.ts';
+
+export type Direction = 'outbound' | 'inbound';
+
+/** What is known of a call once it is over. */
+export interface FlightRecord {
+  readonly direction: Direction;
+  /** The other side: whom it was for, or who made it, as `app.namespace`. */
+  readonly peer: string;
+  /** The app's status; undefined if a fault came before it. */
+  readonly status: number | undefined;
+  readonly fault: FaultCode | undefined;
+  readonly durationMs: number;
+  readonly requestBytes: number;
+  readonly replyBytes: number;
+}
+
+/** Told of every call; see admin/call-metrics.ts. */
+export interface FlightObserver {
+  began(direction: Direction): void;
+  ended(record: FlightRecord): void;
+}
+
+export class Flights {
+  readonly #clock: Clock;
+  readonly #observer: FlightObserver;
+  readonly #inFlight = new Set<Flight>();
+  readonly #closed = new Set<Direction>();
+  #onIdle: (() => void) | undefined;
+
+  constructor(clock: Clock, observer: FlightObserver) {
+    this.#clock = clock;
+    this.#observer = observer;
+  }
+
+  /** Lets a call through as a flight, or refuses it. `open` gets the reply end that the call's stages are to use. */
+  track(direction: Direction, call: Call, caller: ReplyEnd, open: (reply: ReplyEnd) => RequestEnd): RequestEnd {
+    this.#observer.began(direction);
+    const flight = new Flight(direction, call, caller, this.#clock, (record) => {
+      this.#inFlight.delete(flight);
+      this.#observer.ended(record);
+      if (this.#inFlight.size === 0) this.#onIdle?.();
+    });
+    this.#inFlight.add(flight);
+    if (this.#closed.has(direction))
+      flight.reply.abort(fault('draining', 'this sidecar is stopping and takes no new calls; nothing was sent.'));
+    else flight.opened(open(flight.reply));
+    return flight.request;
+  }
+
+  /** From now on calls of this direction are refused. */
+  close(direction: Direction): void {
+    this.#closed.add(direction);
+  }
+
+  /** Calls `done` once, when nothing is in flight. */
+  whenIdle(done: () => void): void {
+    if (this.#inFlight.size === 0) done();
+    else this.#onIdle = done;
+  }
+
+  /** Ends what is still in flight and says how many of those were work, not endless streams. */
+  cut(): number {
+    const cutOff = [...this.#inFlight];
+    const reason = fault('draining', 'this sidecar has stopped before the call was done; the app may have seen it.');
+    for (const flight of cutOff) flight.cut(reason);
+    return cutOff.filter((flight) => !flight.isEndless).length;
+  }
+}
+
+/** Refuses a call from inside a way. */
+export function refuse(reply: ReplyEnd, reason: Fault): RequestEnd {
+  reply.abort(reason);
+  return closedRequest;
+}
+
+class Flight {
+  readonly #direction: Direction;
+  readonly #call: Call;
+  readonly #caller: ReplyEnd;
+  readonly #clock: Clock;
+  readonly #startedMs: number;
+  readonly #ended: (record: FlightRecord) => void;
+  #upstream: RequestEnd = closedRequest;
+  #isOver = false;
+  #status: number | undefined;
+  #requestBytes = 0;
+  #replyBytes = 0;
+  isEndless = false;
+
+  constructor(direction: Direction, call: Call, caller: ReplyEnd, clock: Clock, ended: (record: FlightRecord) => void) {
+    this.#direction = direction;
+    this.#call = call;
+    this.#caller = caller;
+    this.#clock = clock;
+    this.#startedMs = clock.elapsed();
+    this.#ended = ended;
+  }
+
+  opened(upstream: RequestEnd): void {
+    if (!this.#isOver) this.#upstream = upstream;
+  }
+
+  readonly request: RequestEnd = {
+    data: (chunk) => {
+      this.#requestBytes += chunk.length;
+      return this.#upstream.data(chunk);
+    },
+    end: (trailers) => this.#upstream.end(trailers),
+    abort: (reason) => this.#end(reason, (upstream) => upstream.abort(reason)),
+    resume: () => this.#upstream.resume(),
+    cancel: (reason) => this.#end(reason, (upstream) => upstream.cancel(reason)),
+  };
+
+  readonly reply: ReplyEnd = {
+    head: (head) => {
+      this.#status = head.status;
+      this.isEndless = headerValue(head.headers, 'content-type')?.startsWith('text/event-stream') ?? false;
+      this.#caller.head(head);
+    },
+    data: (chunk) => {
+      this.#replyBytes += chunk.length;
+      return this.#caller.data(chunk);
+    },
+    end: (trailers) => this.#end(undefined, () => this.#caller.end(trailers)),
+    abort: (reason) => this.#end(reason, () => this.#caller.abort(reason)),
+    resume: () => this.#caller.resume(),
+    cancel: (reason) => this.#caller.cancel(reason),
+  };
+
+  cut(reason: Fault): void {
+    this.#end(reason, (upstream) => {
+      upstream.cancel(reason);
+      this.#caller.abort(reason);
+    });
+  }
+
+  #end(reason: Fault | undefined, tell: (upstream: RequestEnd) => void): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const upstream = this.#upstream;
+    this.#upstream = closedRequest;
+    tell(upstream);
+    this.#ended({
+      direction: this.#direction,
+      peer: targetName(this.#direction === 'outbound' ? this.#call.target : this.#call.caller),
+      status: this.#status,
+      fault: reason?.code,
+      durationMs: this.#clock.elapsed() - this.#startedMs,
+      requestBytes: this.#requestBytes,
+      replyBytes: this.#replyBytes,
+    });
+  }
+}

@@ -1,0 +1,22 @@
+// The way in: from a peer's sidecar (or from this app to itself), through this sidecar, to the app.
+//
+//   edge/peer ▶ identify ▶ authorize ▶ transport ▶ app
+//
+// Who calls was proven when the connection was made, and stands in the call. There is nothing to resolve, and nothing is
+// tried twice here: the caller's sidecar knows what can be repeated, and where.
+import type { Open, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
+import { authorize, type PermittedCall } from '../authorize/authorize.ts';
+import type { Flights } from './flights.ts';
+
+export interface InboundStages {
+  readonly flights: Flights;
+  readonly transport: { readonly app: (call: PermittedCall, reply: ReplyEnd) => RequestEnd };
+}
+
+export function inboundWay(stages: InboundStages): Open {
+  return (call, caller) =>
+    stages.flights.track('inbound', call, caller, (reply) => {
+      const permitted = authorize(call); //                the only maker of a PermittedCall
+      return stages.transport.app(permitted, reply);
+    });
+}

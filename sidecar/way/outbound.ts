@@ -1,0 +1,35 @@
+// The way out: from the app, through this sidecar, to the sidecar of whoever is called.
+//
+//   edge/app-http ▶ identify ▶ authorize ▶ resolve ▶ resilience ▶ transport ▶ peer
+import type { Open } from '../../api/exchange.ts';
+import { isSameTarget } from '../../api/ids.ts';
+import { authorize } from '../authorize/authorize.ts';
+import { type OwnIdentity, selfUpstream } from '../identify/own.ts';
+import { type Attempt, type ResilienceDeps, runCall } from '../resilience/attempts.ts';
+import type { Resolver } from '../resolve/resolver.ts';
+import { type Flights, refuse } from './flights.ts';
+
+export interface OutboundStages {
+  readonly flights: Flights;
+  readonly own: OwnIdentity;
+  readonly resolver: Resolver;
+  readonly resilience: Omit<ResilienceDeps, 'attempt'>;
+  readonly transport: { readonly peer: Attempt };
+  /** The way in. A call to oneself skips the network, and nothing else. */
+  readonly inbound: Open;
+}
+
+export function outboundWay(stages: OutboundStages): Open {
+  return (call, caller) =>
+    stages.flights.track('outbound', call, caller, (reply) => {
+      const unproven = stages.own.problem(); //            no certificate, no call: `not-ready`, and why
+      if (unproven) return refuse(reply, unproven);
+      const permitted = authorize(call); //                the only maker of a PermittedCall
+      if (isSameTarget(permitted.target, permitted.caller)) {
+        const attempt: Attempt = (own, _endpoint, back) => stages.inbound(own, back);
+        return runCall(permitted, selfUpstream(permitted.target), reply, { ...stages.resilience, attempt });
+      }
+      const upstream = stages.resolver.resolve(permitted.target); //    a live set, none, or not known yet
+      return runCall(permitted, upstream, reply, { ...stages.resilience, attempt: stages.transport.peer });
+    });
+}
