@@ -1,0 +1,188 @@
+// `invokectl call`: one call to an app, through a sidecar that lives in this process for as long as the call does.
+import { createReadStream } from 'node:fs';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { finished, pipeline } from 'node:stream/promises';
+import { targetName } from '../api/ids.ts';
+import { err, ok, type Result } from '../kit/result.ts';
+import type { Names } from '../sidecar/resolve/resolver.ts';
+import type { BodySource, CallRequest } from './call-request.ts';
+import { EXIT, exitCodeOf, type Host, say } from './host.ts';
+import { type HostedSidecar, hostSidecar, openLog } from './host-sidecar.ts';
+
+export async function callCommand(call: CallRequest, host: Host): Promise<number> {
+  const started = await hostSidecar(call.settings, host, openLog(call.settings.log, host), findOnly);
+  if (!started.ok) {
+    say(host, started.error);
+    return EXIT.failed;
+  }
+  const sidecar = started.value;
+  let stoppedBy: number | undefined;
+  const stopped = new Promise<number>((resolve) => {
+    host.onSignal((signal) => {
+      stoppedBy = exitCodeOf(null, signal);
+      resolve(stoppedBy);
+    });
+  });
+  const exitCode = await Promise.race([callThrough(sidecar, call, host), stopped]);
+  sidecar.stop();
+  await sidecar.done;
+  return stoppedBy ?? exitCode;
+}
+
+/** A caller for one call is nobody's endpoint, least of all that of the app whose name it may have borrowed. */
+function findOnly(names: Names): Names {
+  return { ...names, announce: () => ({ setReady: () => undefined, withdraw: () => undefined }) };
+}
+
+async function callThrough(sidecar: HostedSidecar, call: CallRequest, host: Host): Promise<number> {
+  const { apiToken } = call.settings.config;
+  const port = sidecar.ports.http;
+  const ready = await untilReady(port, host);
+  if (!ready.ok) {
+    say(host, ready.error);
+    return EXIT.unavailable;
+  }
+  const body = await openBody(call.body, host);
+  if (!body.ok) {
+    say(host, body.error);
+    return EXIT.failed;
+  }
+  const { target, method, headers } = call;
+  const outgoing = request({
+    host: '127.0.0.1',
+    port,
+    method: call.verb ?? (call.body === undefined ? 'GET' : 'POST'),
+    path: `/v1.0/invoke/${targetName(target)}/method/${method}`,
+    headers: headersOf(call, headers, apiToken),
+    agent: false,
+  });
+  try {
+    return await exchange(outgoing, body.value, call, host);
+  } catch (error) {
+    say(host, `the call broke: ${error instanceof Error ? error.message : String(error)}`);
+    return EXIT.unavailable;
+  }
+}
+
+async function exchange(
+  outgoing: ClientRequest,
+  body: Readable | string,
+  call: CallRequest,
+  host: Host,
+): Promise<number> {
+  const answered = new Promise<IncomingMessage>((resolve, reject) => {
+    outgoing.once('response', resolve);
+    outgoing.once('error', reject);
+  });
+  if (typeof body === 'string') outgoing.end(body);
+  // An answer may come before the body has ended, and counts all the same.
+  else pipeline(body, outgoing).catch(() => undefined);
+  const answer = await answered;
+  outgoing.on('error', () => undefined);
+  const exitCode = await print(answer, call, host);
+  outgoing.destroy();
+  return exitCode;
+}
+
+async function print(answer: IncomingMessage, call: CallRequest, host: Host): Promise<number> {
+  const status = answer.statusCode ?? 0;
+  if (call.isVerbose) host.stdout.write(head(answer));
+  const faultCode = answer.headers['invoke-fault'];
+  if (typeof faultCode === 'string') {
+    say(host, `${status} ${faultCode}: ${await faultMessage(answer)}`);
+    return EXIT.unavailable;
+  }
+  answer.pipe(host.stdout, { end: false });
+  await finished(answer);
+  if (status < 400) return EXIT.ok;
+  say(host, `${targetName(call.target)} answered with status ${status}`);
+  return EXIT.failed;
+}
+
+function head(answer: IncomingMessage): string {
+  const lines = [`HTTP/${answer.httpVersion} ${answer.statusCode} ${answer.statusMessage}`];
+  for (let i = 0; i + 1 < answer.rawHeaders.length; i += 2) {
+    lines.push(`${answer.rawHeaders[i]}: ${answer.rawHeaders[i + 1]}`);
+  }
+  return `${lines.join('\n')}\n\n`;
+}
+
+/** A fault's body is `{errorCode, message, details}`. */
+async function faultMessage(answer: IncomingMessage): Promise<string> {
+  const text = (await answer.toArray()).join('');
+  try {
+    const body: unknown = JSON.parse(text);
+    if (typeof body === 'object' && body !== null && 'message' in body) return String(body.message);
+  } catch {
+    // Printed as it is.
+  }
+  return text;
+}
+
+function headersOf({ body }: CallRequest, given: readonly string[], apiToken: string | undefined): string[] {
+  const headers = [...given];
+  const names = given.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase());
+  const add = (name: string, value: string) => {
+    if (!names.includes(name)) headers.push(name, value);
+  };
+  add('host', 'localhost');
+  if (body !== undefined) add('content-type', contentType(body));
+  if (body?.kind === 'text') add('content-length', String(Buffer.byteLength(body.text)));
+  else if (body !== undefined) add('transfer-encoding', 'chunked');
+  if (apiToken !== undefined) add('dapr-api-token', apiToken);
+  return headers;
+}
+
+function contentType(body: BodySource): string {
+  if (body.kind === 'text') return isJson(body.text) ? 'application/json' : 'text/plain; charset=utf-8';
+  return body.kind === 'file' && body.path.endsWith('.json') ? 'application/json' : 'application/octet-stream';
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function openBody(source: BodySource | undefined, host: Host): Promise<Result<Readable | string>> {
+  if (source === undefined) return ok('');
+  if (source.kind === 'text') return ok(source.text);
+  if (source.kind === 'stdin') return ok(host.stdin);
+  const path = resolve(host.cwd, source.path);
+  const file = createReadStream(path);
+  return new Promise((resolve) => {
+    file.once('open', () => resolve(ok(file)));
+    file.once('error', (error) => resolve(err(`cannot read ${path}: ${error.message}`)));
+  });
+}
+
+const READY_WITHIN_MS = 15_000;
+const READY_LOOK_MS = 25;
+
+/** Until the sidecar has its certificate: before, it would refuse the call. */
+async function untilReady(port: number, { clock }: Host): Promise<Result<void>> {
+  const startedAtMs = clock.elapsed();
+  while ((await healthStatus(port)) !== 204) {
+    if (clock.elapsed() - startedAtMs > READY_WITHIN_MS) {
+      return err('no certificate within 15 s: the certificate authority does not answer; --log-level debug tells more');
+    }
+    await new Promise<void>((resolve) => clock.after(READY_LOOK_MS, resolve));
+  }
+  return ok(undefined);
+}
+
+function healthStatus(port: number): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const asked = request({ host: '127.0.0.1', port, path: '/v1.0/healthz/outbound', agent: false }, (answer) => {
+      answer.resume();
+      answer.once('close', () => resolve(answer.statusCode));
+    });
+    asked.once('error', () => resolve(undefined));
+    asked.end();
+  });
+}

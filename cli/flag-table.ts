@@ -1,0 +1,268 @@
+// The flags of a sidecar: how each is spelled, what the help says of it. What they mean is in flags.ts.
+//
+// `aliases` are the spellings of `dapr run` and `daprd`, so that command lines and manifests carry over.
+import { type Command, Option } from 'commander';
+
+export interface FlagSpec {
+  readonly flag: string;
+  readonly short?: string;
+  readonly aliases?: readonly string[];
+  /** What stands for the value in the help. */
+  readonly value: string;
+  readonly group: string;
+  readonly help: string;
+  /** As the help shows it; flags.ts acts on it. */
+  readonly initially?: string;
+}
+
+const APP = 'Your app:';
+const PORTS = 'Ports (a given port is kept to; a default one gives way to a free one):';
+const LIMITS = 'Limits:';
+const NAMES = 'Finding other apps:';
+const IDENTITY = 'Identity:';
+const GUARD = 'Who may call the app API:';
+const OUTPUT = 'Output:';
+
+const table = {
+  appId: {
+    flag: '--app-id',
+    short: '-a',
+    value: 'ID',
+    group: APP,
+    help: 'the name by which others call this app (required)',
+  },
+  appPort: {
+    flag: '--app-port',
+    short: '-p',
+    value: 'PORT',
+    group: APP,
+    help: 'where the app listens for calls; leave it out for a program that only calls',
+  },
+  appProtocol: {
+    flag: '--app-protocol',
+    short: '-P',
+    value: 'PROTOCOL',
+    group: APP,
+    help: 'what the app speaks; http alone for now',
+    initially: 'http',
+  },
+  appHost: {
+    flag: '--app-channel-address',
+    value: 'HOST',
+    group: APP,
+    help: 'the host on which the app listens',
+    initially: 'localhost',
+  },
+  namespace: {
+    flag: '--namespace',
+    short: '-n',
+    value: 'NAME',
+    group: APP,
+    help: 'the namespace of this app; part of its identity',
+    initially: 'default',
+  },
+  resourcesPath: {
+    flag: '--resources-path',
+    short: '-d',
+    value: 'DIR',
+    group: APP,
+    help: 'a folder of YAML resources; may be repeated',
+  },
+
+  httpPort: {
+    flag: '--http-port',
+    short: '-H',
+    aliases: ['--dapr-http-port'],
+    value: 'PORT',
+    group: PORTS,
+    help: 'the app API, which the app calls',
+    initially: '3500',
+  },
+  grpcPort: {
+    flag: '--grpc-port',
+    short: '-G',
+    aliases: ['--dapr-grpc-port'],
+    value: 'PORT',
+    group: PORTS,
+    help: 'accepted for command lines that name it; the gRPC API is not served yet',
+  },
+  peerPort: {
+    flag: '--peer-port',
+    short: '-I',
+    aliases: ['--dapr-internal-grpc-port'],
+    value: 'PORT',
+    group: PORTS,
+    help: 'where other sidecars call in',
+    initially: 'any free one',
+  },
+  metricsPort: {
+    flag: '--metrics-port',
+    short: '-M',
+    aliases: ['--dapr-metrics-port'],
+    value: 'PORT',
+    group: PORTS,
+    help: 'metrics for Prometheus',
+    initially: '9090',
+  },
+  publicPort: {
+    flag: '--public-port',
+    aliases: ['--dapr-public-port'],
+    value: 'PORT',
+    group: PORTS,
+    help: 'health alone, for probes from outside',
+    initially: 'not served',
+  },
+  listenAddresses: {
+    flag: '--listen-addresses',
+    aliases: ['--dapr-listen-addresses'],
+    value: 'IP,…',
+    group: PORTS,
+    help: 'where the app API and the metrics listen',
+    initially: '127.0.0.1',
+  },
+  peerListenAddress: {
+    flag: '--peer-listen-address',
+    aliases: ['--dapr-internal-grpc-listen-address'],
+    value: 'IP',
+    group: PORTS,
+    help: 'where the peer port listens',
+    initially: '127.0.0.1 with the registry, else ::',
+  },
+
+  bodyMax: {
+    flag: '--max-body-size',
+    value: 'SIZE',
+    group: LIMITS,
+    help: 'largest request body, such as 512Ki; -1 for no limit',
+    initially: '4Mi',
+  },
+  grace: {
+    flag: '--graceful-shutdown',
+    aliases: ['--dapr-graceful-shutdown-seconds'],
+    value: 'DURATION',
+    group: LIMITS,
+    help: 'how long calls in flight may go on at the end',
+    initially: '5s',
+  },
+
+  nameResolution: {
+    flag: '--name-resolution',
+    value: 'KIND',
+    group: NAMES,
+    help: 'registry (this machine), mdns (this network) or static (the --peer list)',
+    initially: 'registry',
+  },
+  peer: {
+    flag: '--peer',
+    value: 'APP[.NS]=HOST:PORT,…',
+    group: NAMES,
+    help: 'where an app is, for --name-resolution static; may be repeated',
+  },
+
+  sentryAddress: {
+    flag: '--sentry-address',
+    value: 'HOST:PORT',
+    group: IDENTITY,
+    help: 'the certificate authority',
+    initially: 'a private one in ~/.invoke',
+  },
+  trustAnchorsFile: {
+    flag: '--trust-anchors-file',
+    value: 'FILE',
+    group: IDENTITY,
+    help: 'PEM roots that prove the authority; goes with --sentry-address',
+  },
+  tokenFile: {
+    flag: '--token-file',
+    value: 'FILE',
+    group: IDENTITY,
+    help: 'a JWT that proves this app to the authority; goes with --sentry-address',
+  },
+  trustDomain: {
+    flag: '--trust-domain',
+    value: 'NAME',
+    group: IDENTITY,
+    help: 'the realm of one root of trust',
+    initially: 'cluster.local',
+  },
+  certTtl: {
+    flag: '--workload-cert-ttl',
+    value: 'DURATION',
+    group: IDENTITY,
+    help: 'how long certificates of the private authority hold',
+    initially: '24h',
+  },
+
+  allowedOrigins: {
+    flag: '--allowed-origins',
+    value: 'ORIGIN,…',
+    group: GUARD,
+    help: 'web pages that may call, such as https://localhost:8443; * for all',
+    initially: 'none',
+  },
+  allowedHosts: {
+    flag: '--allowed-hosts',
+    value: 'HOST,…',
+    group: GUARD,
+    help: 'host names by which it may be called, beside localhost and IP addresses',
+    initially: 'none',
+  },
+  statuses: {
+    flag: '--statuses',
+    value: 'KIND',
+    group: GUARD,
+    help: 'honest, or dapr: 500 wherever Dapr answers 500',
+    initially: 'honest',
+  },
+
+  logLevel: {
+    flag: '--log-level',
+    value: 'LEVEL',
+    group: OUTPUT,
+    help: 'debug, info, warn or error',
+    initially: 'info',
+  },
+  logFormat: { flag: '--log-format', value: 'FORMAT', group: OUTPUT, help: 'text or json', initially: 'text' },
+} as const satisfies Readonly<Record<string, FlagSpec>>;
+
+export type FlagName = keyof typeof table;
+
+export const FLAGS: Readonly<Record<FlagName, FlagSpec>> = table;
+
+/** A flag as it was written: the mistakes name it so. */
+export interface Given {
+  readonly flag: string;
+  readonly text: string;
+}
+
+/** What was written on the command line, in order, unread. */
+export type RawFlags = Partial<Record<FlagName, Given[]>>;
+
+/** Adds the flags to a command. The list that is returned fills when the command is parsed. */
+export function addFlags(command: Command, names: readonly FlagName[]): RawFlags {
+  const raw: RawFlags = {};
+  command.addHelpOption(new Option('-h, --help', 'show this help').helpGroup(OUTPUT));
+  for (const name of names) {
+    const { flag, short, aliases = [], value, group, help, initially } = FLAGS[name];
+    const described = initially === undefined ? help : `${help} (default: ${initially})`;
+    const option = new Option(`${short === undefined ? '' : `${short}, `}${flag} <${value}>`, described);
+    command.addOption(option.helpGroup(group));
+    for (const alias of aliases) command.addOption(new Option(`${alias} <${value}>`).hideHelp());
+    for (const spelled of [flag, ...aliases]) {
+      command.on(`option:${spelled.slice(2)}`, (text: string) => {
+        const given = raw[name] ?? [];
+        given.push({ flag: spelled, text });
+        raw[name] = given;
+      });
+    }
+  }
+  return raw;
+}
+
+/** Every flag of a sidecar, in the order of the help. */
+export const SIDECAR_FLAGS = Object.keys(table).filter((name): name is FlagName => Object.hasOwn(table, name));
+
+/** The same flags as arguments for another process. */
+export function printFlags(raw: RawFlags): string[] {
+  return Object.values(raw).flatMap((given) => given.map(({ flag, text }) => `${flag}=${text}`));
+}

@@ -1,0 +1,186 @@
+import { Command } from 'commander';
+import { expect, test } from 'vitest';
+import { addFlags, printFlags, SIDECAR_FLAGS } from './flag-table.ts';
+import { readFlags } from './flags.ts';
+import type { Env } from './host.ts';
+import { silentHost } from './testing.ts';
+
+function read(args: readonly string[], env: Env = {}) {
+  const command = new Command().exitOverride();
+  const raw = addFlags(command, SIDECAR_FLAGS);
+  command.parse([...args], { from: 'user' });
+  return { raw, settings: readFlags(raw, { ...silentHost(), env }) };
+}
+
+function settingsOf(args: readonly string[], env: Env = {}) {
+  const { settings } = read(['--app-id', 'web', ...args], env);
+  return settings.ok ? settings.value : expect.fail(settings.error.join('\n'));
+}
+
+function mistakesIn(args: readonly string[]): readonly string[] {
+  const { settings } = read(args);
+  return settings.ok ? [] : settings.error;
+}
+
+test('without a flag but the name, everything is private to this machine and no default port is insisted on', () => {
+  expect(settingsOf([])).toEqual({
+    config: {
+      appId: 'web',
+      namespace: 'default',
+      trustDomain: 'cluster.local',
+      app: { port: undefined, host: 'localhost', token: undefined },
+      names: { kind: 'registry', directory: '/home/user/.invoke/registry' },
+      sentry: { kind: 'socket', path: '/home/user/.invoke/ca/sign.sock' },
+      httpPort: { port: 3500, isFlexible: true },
+      peerPort: { port: 0, isFlexible: true },
+      publicPort: undefined,
+      metricsPort: { port: 9090, isFlexible: true },
+      listenAddresses: ['127.0.0.1'],
+      peerListenAddress: '127.0.0.1',
+      bodyBytesMax: 4 * 2 ** 20,
+      gracefulShutdownMs: 5000,
+      apiToken: undefined,
+      allowedOrigins: [],
+      allowedHosts: [],
+      statuses: 'honest',
+    },
+    signer: {
+      stateDirectory: '/home/user/.invoke/ca',
+      socketPath: '/home/user/.invoke/ca/sign.sock',
+      trustDomain: 'cluster.local',
+      workloadCertTtlMs: 24 * 3_600_000,
+    },
+    log: { level: 'info', format: 'text' },
+    resourcesPaths: [],
+  });
+});
+
+test.each([
+  ['--http-port', '3600', { httpPort: { port: 3600, isFlexible: false } }],
+  ['--dapr-http-port', '3600', { httpPort: { port: 3600, isFlexible: false } }],
+  ['-H', '3600', { httpPort: { port: 3600, isFlexible: false } }],
+  ['--http-port', '0', { httpPort: { port: 0, isFlexible: true } }],
+  ['--dapr-internal-grpc-port', '7', { peerPort: { port: 7, isFlexible: false } }],
+  ['-M', '9091', { metricsPort: { port: 9091, isFlexible: false } }],
+  ['--dapr-public-port', '3501', { publicPort: { port: 3501, isFlexible: false } }],
+  ['--dapr-listen-addresses', '[::1],127.0.0.1', { listenAddresses: ['::1', '127.0.0.1'] }],
+  ['--dapr-graceful-shutdown-seconds', '7', { gracefulShutdownMs: 7000 }],
+  ['--graceful-shutdown', '1m30s', { gracefulShutdownMs: 90_000 }],
+  ['--max-body-size', '16Mi', { bodyBytesMax: 16 * 2 ** 20 }],
+  ['--max-body-size', '-1', { bodyBytesMax: Number.POSITIVE_INFINITY }],
+  ['--app-channel-address', '10.0.0.9', { app: { port: undefined, host: '10.0.0.9', token: undefined } }],
+  ['--allowed-origins', 'http://localhost:8080, *', { allowedOrigins: ['http://localhost:8080', '*'] }],
+  ['--allowed-hosts', 'My-Laptop.local', { allowedHosts: ['my-laptop.local'] }],
+  ['--statuses', 'dapr', { statuses: 'dapr' }],
+  ['--name-resolution', 'mdns', { names: { kind: 'mdns', interfaceAddress: undefined }, peerListenAddress: '::' }],
+  ['-n', 'shop', { namespace: 'shop' }],
+])('%s %s', (flag, text, expected) => {
+  expect(settingsOf([flag, text]).config).toMatchObject(expected);
+});
+
+test('a list of peers is itself the choice of where names come from', () => {
+  const { config } = settingsOf(['-n', 'shop', '--peer', 'a=10.0.0.1:1,[::1]:2', '--peer', 'b.lab=db.local:3']);
+  expect(config.names).toEqual({
+    kind: 'static',
+    peers: [
+      {
+        target: { app: 'a', namespace: 'shop' },
+        addresses: [
+          { host: '10.0.0.1', port: 1 },
+          { host: '::1', port: 2 },
+        ],
+      },
+      { target: { app: 'b', namespace: 'lab' }, addresses: [{ host: 'db.local', port: 3 }] },
+    ],
+  });
+  expect(config.peerListenAddress).toBe('::');
+});
+
+test('an authority elsewhere takes the place of the private one', () => {
+  const { config, signer } = settingsOf([
+    '--sentry-address',
+    'ca:50003',
+    '--trust-anchors-file',
+    'ca.pem',
+    '--token-file',
+    '/t',
+  ]);
+  expect(signer).toBeUndefined();
+  expect(config.sentry).toEqual({
+    kind: 'tls',
+    host: 'ca',
+    port: 50_003,
+    trustAnchorsFile: '/work/ca.pem',
+    tokenFile: '/t',
+  });
+});
+
+test('tokens come from the environment, ours before Dapr’s, and an empty one is none', () => {
+  expect(settingsOf([], { DAPR_API_TOKEN: 'd', APP_API_TOKEN: 'a' }).config).toMatchObject({
+    apiToken: 'd',
+    app: { token: 'a' },
+  });
+  expect(settingsOf([], { DAPR_API_TOKEN: 'd', INVOKE_API_TOKEN: 'i' }).config.apiToken).toBe('i');
+  expect(settingsOf([], { INVOKE_API_TOKEN: '' }).config.apiToken).toBeUndefined();
+  expect(settingsOf([], { INVOKE_HOME: '/x' }).config.names).toEqual({ kind: 'registry', directory: '/x/registry' });
+});
+
+test('every mistake is told, each once, by the flag as it was written', () => {
+  const mistakes = mistakesIn([
+    ...['--app-id', 'Web', '-p', '0', '--dapr-http-port', '70000', '--app-protocol', 'grpc', '--namespace', 'A'],
+    ...['--peer', 'x', '--sentry-address', 'nowhere', '--max-body-size', '0', '--dapr-graceful-shutdown-seconds', '5s'],
+    ...[
+      '--log-level',
+      'loud',
+      '--listen-addresses',
+      '127.0.0.1,home',
+      '--allowed-origins',
+      'localhost',
+      '--statuses',
+      'x',
+    ],
+    ...['--workload-cert-ttl', '0s', '--name-resolution', 'dns', '--trust-domain', 'A/B', '--grpc-port', 'x'],
+  ]);
+  const flags = mistakes.map((mistake) => mistake.split(/[: ]/, 1).join());
+  expect(flags.sort()).toEqual(
+    [
+      ...['--app-id', '--app-port', '--dapr-http-port', '--app-protocol', '--namespace', '--peer', '--sentry-address'],
+      ...[
+        '--sentry-address',
+        '--max-body-size',
+        '--dapr-graceful-shutdown-seconds',
+        '--log-level',
+        '--listen-addresses',
+      ],
+      ...['--allowed-origins', '--statuses', '--workload-cert-ttl', '--workload-cert-ttl', '--name-resolution'],
+      ...['--trust-domain', '--grpc-port'],
+    ].sort(),
+  );
+});
+
+test.each([
+  [[], '--app-id is missing; name this app, such as --app-id web'],
+  [['-a', 'web', '--app-port', 'x'], '--app-port: "x" is not a port; give a number from 1 to 65535'],
+  [['-a', 'web', '--app-protocol', 'grpc'], '--app-protocol: "grpc" is not served yet; http is'],
+  [
+    ['-a', 'web', '--name-resolution', 'static'],
+    '--name-resolution static: it needs the list of apps; add --peer app=host:port',
+  ],
+  [
+    ['-a', 'web', '--name-resolution', 'mdns', '--peer', 'a=b:1'],
+    '--peer: it goes with --name-resolution static, not with mdns; leave one of the two out',
+  ],
+  [
+    ['-a', 'web', '--sentry-address', 'ca:1'],
+    '--sentry-address: it needs --trust-anchors-file FILE, by which the authority is proven',
+  ],
+  [['-a', 'web', '--token-file', 't'], '--token-file: it goes with --sentry-address, which is missing'],
+])('%j is one mistake: %s', (args, mistake) => {
+  expect(mistakesIn(args)).toEqual([mistake]);
+});
+
+test('the flags handed to another process mean the same there', () => {
+  const args = ['-a', 'web', '--dapr-http-port', '3600', '--peer', 'a=b:1', '--peer', 'c=d:2', '--max-body-size', '-1'];
+  const { raw, settings } = read(args);
+  expect(read(printFlags(raw)).settings).toEqual(settings);
+});

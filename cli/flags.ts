@@ -1,0 +1,221 @@
+// From what was written on the command line to what a sidecar needs to know, or to every mistake in it at once.
+import { resolve } from 'node:path';
+import { parseAppId, parseNamespace, parseTrustDomain, type TrustDomain } from '../api/ids.ts';
+import type { SentryEndpoint } from '../identity/sentry-client.ts';
+import { LOG_LEVELS, type LogFormat, type LogLevel } from '../kit/log.ts';
+import { parseDuration } from '../kit/quantity.ts';
+import { err, must, ok, type Result } from '../kit/result.ts';
+import type { NamesConfig, PortChoice, SidecarConfig, StaticPeer } from '../sidecar/config.ts';
+import { FLAGS, type FlagName, type RawFlags } from './flag-table.ts';
+import { type Host, invokeHome, nonEmpty, registryDirectory } from './host.ts';
+import {
+  parseBodyMax,
+  parseHostName,
+  parseHostPort,
+  parseList,
+  parseListenAddress,
+  parseListenPort,
+  parseOneOf,
+  parseOrigin,
+  parsePeer,
+  parsePort,
+  parseTtl,
+} from './values.ts';
+
+/** The certificate authority of this machine's user; see signer.ts. */
+export interface SignerConfig {
+  readonly stateDirectory: string;
+  readonly socketPath: string;
+  readonly trustDomain: TrustDomain;
+  readonly workloadCertTtlMs: number;
+}
+
+export interface LogConfig {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+}
+
+export interface SidecarSettings {
+  readonly config: SidecarConfig;
+  /** Undefined: an authority elsewhere signs. */
+  readonly signer: SignerConfig | undefined;
+  readonly log: LogConfig;
+  readonly resourcesPaths: readonly string[];
+}
+
+const DEFAULT_HTTP_PORT = 3500;
+const DEFAULT_METRICS_PORT = 9090;
+const DEFAULT_BODY_BYTES_MAX = 4 * 2 ** 20;
+const DEFAULT_GRACE_MS = 5000;
+const DEFAULT_CERT_TTL_MS = 24 * 3_600_000;
+const DEFAULT_NAMESPACE = must(parseNamespace('default'));
+const DEFAULT_TRUST_DOMAIN = must(parseTrustDomain('cluster.local'));
+
+/** The mistakes are whole sentences, one for each flag that is wrong. */
+export function readFlags(raw: RawFlags, host: Host): Result<SidecarSettings, readonly string[]> {
+  const form = openForm(raw);
+  const appId = form.read('appId', parseAppId);
+  if (raw.appId === undefined) form.mistake('--app-id is missing; name this app, such as --app-id web');
+  const namespace = form.read('namespace', parseNamespace) ?? DEFAULT_NAMESPACE;
+  const trustDomain = form.read('trustDomain', parseTrustDomain) ?? DEFAULT_TRUST_DOMAIN;
+  checkWhatIsNotServed(form);
+
+  const peers = form.readAll('peer', (text) => parsePeer(text, namespace));
+  const peerAddress = form.read('peerListenAddress', parseListenAddress);
+  const names = readNames(form, peers, peerAddress, host);
+  const identity = readIdentity(form, trustDomain, host);
+  const log = {
+    level: form.read('logLevel', parseOneOf(LOG_LEVELS)) ?? 'info',
+    format: form.read('logFormat', parseOneOf(['text', 'json'])) ?? 'text',
+  };
+  const ports = readPorts(form);
+  const guard = readGuard(form, host);
+  const app = {
+    port: form.read('appPort', parsePort),
+    host: form.read('appHost', nonBlank) ?? 'localhost',
+    token: nonEmpty(host.env.APP_API_TOKEN),
+  };
+  const limits = {
+    bodyBytesMax: form.read('bodyMax', parseBodyMax) ?? DEFAULT_BODY_BYTES_MAX,
+    gracefulShutdownMs: form.read('grace', parseGrace) ?? DEFAULT_GRACE_MS,
+  };
+  const resourcesPaths = (raw.resourcesPath ?? []).map(({ text }) => resolve(host.cwd, text));
+
+  if (appId === undefined || form.mistakes.length > 0) return err(form.mistakes);
+  const peerListenAddress = peerAddress ?? (names.kind === 'registry' ? '127.0.0.1' : '::');
+  const { sentry, signer } = identity;
+  const own = { appId, namespace, trustDomain, app, names, sentry, peerListenAddress };
+  return ok({ config: { ...own, ...ports, ...guard, ...limits }, signer, log, resourcesPaths });
+}
+
+/** The flags under reading, and what is wrong with them so far. */
+interface Form {
+  readonly mistakes: readonly string[];
+  mistake(sentence: string): void;
+  isGiven(name: FlagName): boolean;
+  /** The last value given; undefined when none was, or when it is a mistake. */
+  read<T>(name: FlagName, parse: (text: string, flag: string) => Result<T>): T | undefined;
+  readAll<T>(name: FlagName, parse: (text: string) => Result<T>): readonly T[];
+}
+
+function openForm(raw: RawFlags): Form {
+  const mistakes: string[] = [];
+  const mistake = (sentence: string) => mistakes.push(sentence);
+  return {
+    mistakes,
+    mistake,
+    isGiven: (name) => raw[name] !== undefined,
+    read(name, parse) {
+      const given = raw[name]?.at(-1);
+      if (given === undefined) return undefined;
+      const value = parse(given.text, given.flag);
+      if (value.ok) return value.value;
+      mistake(`${given.flag}: ${value.error}`);
+      return undefined;
+    },
+    readAll(name, parse) {
+      return (raw[name] ?? []).flatMap(({ flag, text }) => {
+        const value = parse(text);
+        if (value.ok) return [value.value];
+        mistake(`${flag}: ${value.error}`);
+        return [];
+      });
+    },
+  };
+}
+
+function checkWhatIsNotServed(form: Form): void {
+  form.read('grpcPort', parseListenPort);
+  form.read('appProtocol', (text) => {
+    if (text === 'http') return ok(text);
+    const known = ['https', 'h2c', 'grpc', 'grpcs'];
+    return err(known.includes(text) ? `"${text}" is not served yet; http is` : `"${text}" is not a protocol; http is`);
+  });
+}
+
+function readPorts(form: Form) {
+  const chosen = (name: FlagName): PortChoice | undefined => {
+    const port = form.read(name, parseListenPort);
+    return port === undefined ? undefined : { port, isFlexible: port === 0 };
+  };
+  return {
+    httpPort: chosen('httpPort') ?? { port: DEFAULT_HTTP_PORT, isFlexible: true },
+    peerPort: chosen('peerPort') ?? { port: 0, isFlexible: true },
+    metricsPort: chosen('metricsPort') ?? { port: DEFAULT_METRICS_PORT, isFlexible: true },
+    publicPort: chosen('publicPort'),
+    listenAddresses: form.read('listenAddresses', parseList(parseListenAddress)) ?? ['127.0.0.1'],
+  };
+}
+
+function readGuard(form: Form, { env }: Host) {
+  return {
+    apiToken: nonEmpty(env.INVOKE_API_TOKEN) ?? nonEmpty(env.DAPR_API_TOKEN),
+    allowedOrigins: form.read('allowedOrigins', parseList(parseOrigin)) ?? [],
+    allowedHosts: form.read('allowedHosts', parseList(parseHostName)) ?? [],
+    statuses: form.read('statuses', parseOneOf(['honest', 'dapr'])) ?? 'honest',
+  };
+}
+
+function readNames(form: Form, peers: readonly StaticPeer[], peerAddress: string | undefined, host: Host): NamesConfig {
+  const asked = form.read('nameResolution', parseOneOf(['registry', 'mdns', 'static']));
+  const kind = asked ?? (form.isGiven('peer') ? 'static' : 'registry');
+  if (kind !== 'static' && form.isGiven('peer')) {
+    form.mistake(`--peer: it goes with --name-resolution static, not with ${kind}; leave one of the two out`);
+  }
+  if (kind === 'static' && !form.isGiven('peer')) {
+    form.mistake('--name-resolution static: it needs the list of apps; add --peer app=host:port');
+  }
+  if (kind === 'static') return { kind, peers };
+  if (kind === 'registry') return { kind, directory: registryDirectory(host) };
+  const isOneInterface = peerAddress !== undefined && peerAddress !== '::' && peerAddress !== '0.0.0.0';
+  return { kind, interfaceAddress: isOneInterface ? peerAddress : undefined };
+}
+
+function readIdentity(
+  form: Form,
+  trustDomain: TrustDomain,
+  host: Host,
+): { readonly sentry: SentryEndpoint; readonly signer: SignerConfig | undefined } {
+  const address = form.read('sentryAddress', parseHostPort);
+  const trustAnchorsFile = form.read('trustAnchorsFile', nonBlank);
+  const tokenFile = form.read('tokenFile', nonBlank);
+  const workloadCertTtlMs = form.read('certTtl', parseTtl) ?? DEFAULT_CERT_TTL_MS;
+  const fromCwd = (path: string) => resolve(host.cwd, path);
+
+  if (form.isGiven('sentryAddress')) {
+    if (!form.isGiven('trustAnchorsFile')) {
+      form.mistake('--sentry-address: it needs --trust-anchors-file FILE, by which the authority is proven');
+    }
+    if (form.isGiven('certTtl')) {
+      form.mistake(
+        '--workload-cert-ttl: the authority at --sentry-address decides how long certificates hold; leave it out',
+      );
+    }
+  } else {
+    for (const name of ['trustAnchorsFile', 'tokenFile'] as const) {
+      if (form.isGiven(name)) form.mistake(`${FLAGS[name].flag}: it goes with --sentry-address, which is missing`);
+    }
+  }
+  if (address === undefined) {
+    const stateDirectory = `${invokeHome(host)}/ca`;
+    const socketPath = `${stateDirectory}/sign.sock`;
+    return {
+      sentry: { kind: 'socket', path: socketPath },
+      signer: { stateDirectory, socketPath, trustDomain, workloadCertTtlMs },
+    };
+  }
+  const anchors = fromCwd(trustAnchorsFile ?? '');
+  const token = tokenFile === undefined ? undefined : fromCwd(tokenFile);
+  return { sentry: { kind: 'tls', ...address, trustAnchorsFile: anchors, tokenFile: token }, signer: undefined };
+}
+
+function nonBlank(text: string): Result<string> {
+  return text.trim() === '' ? err('it is empty') : ok(text);
+}
+
+/** Dapr's spelling takes bare seconds. */
+function parseGrace(text: string, flag: string): Result<number> {
+  if (flag === '--graceful-shutdown') return parseDuration(text);
+  if (/^\d{1,6}$/.test(text)) return ok(Number(text) * 1000);
+  return err(`"${text}" is not a number of seconds`);
+}

@@ -1,0 +1,74 @@
+// A sidecar in this process with all that it needs beside it: the private authority, and the names.
+import { createLog, type Log } from '../kit/log.ts';
+import { err, ok, type Result } from '../kit/result.ts';
+import { openNames } from '../sidecar/resolve/open-names.ts';
+import type { Names } from '../sidecar/resolve/resolver.ts';
+import type { SidecarPorts } from '../sidecar/sidecar.ts';
+import type { LogConfig, SidecarSettings } from './flags.ts';
+import type { Host } from './host.ts';
+import { type HostSentry, keepSigner, type Signer } from './signer.ts';
+import { VERSION } from './version.ts';
+
+export interface HostedSidecar {
+  readonly ports: SidecarPorts;
+  /** Settles once the sidecar and all beside it are closed: 0, or 1 when work was cut off. Never rejects. */
+  readonly done: Promise<0 | 1>;
+  drain(): void;
+  stop(): void;
+}
+
+export function openLog({ level, format }: LogConfig, { stderr, clock }: Host): Log {
+  return createLog({ level, format, write: (line) => stderr.write(line), now: clock.now });
+}
+
+/** Or a sentence that says why there is none. `dress` may change the names before the sidecar sees them. */
+export async function hostSidecar(
+  { config, signer: signerConfig }: SidecarSettings,
+  host: Host,
+  log: Log,
+  dress: (names: Names) => Names = (names) => names,
+): Promise<Result<HostedSidecar>> {
+  const { clock, random, processes } = host;
+  const names = await openNames(config.names, { processes, clock, log });
+  if (!names.ok) return names;
+  let signer: Signer | undefined;
+  if (signerConfig !== undefined) {
+    const kept = await keepSigner(signerConfig, { hostSentry: hostSentry(host, log), clock, random, log });
+    if (!kept.ok) {
+      names.value.close();
+      return err(`the certificate authority of this machine cannot serve: ${kept.error}`);
+    }
+    signer = kept.value;
+  }
+  const closeAll = async () => {
+    names.value.close();
+    await signer?.stop();
+  };
+  // Loaded when it is needed: most commands of this program start no sidecar.
+  const { startSidecar } = await import('../sidecar/sidecar.ts');
+  const started = await startSidecar(config, { clock, random, log, names: dress(names.value), version: VERSION });
+  if (!started.ok) {
+    await closeAll();
+    return err(started.error.message);
+  }
+  const sidecar = started.value;
+  return ok({
+    ports: sidecar.ports,
+    drain: () => sidecar.drain(),
+    stop: () => sidecar.stop(),
+    done: sidecar.done.then(async (code) => {
+      await closeAll();
+      return code;
+    }),
+  });
+}
+
+/** Its libraries are large, so they are loaded by whoever becomes the host, and by nobody else. */
+function hostSentry({ clock }: Host, log: Log): HostSentry {
+  return async (config) => {
+    const { startSentry } = await import('../sentry/sentry.ts');
+    const started = await startSentry({ ...config, validators: { insecure: true } }, { clock, log });
+    if (started.ok || started.error.kind === 'already-served') return started;
+    return err({ kind: 'failed', message: started.error.message });
+  };
+}

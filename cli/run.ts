@@ -1,0 +1,158 @@
+// `invokectl run`: an app and its sidecar, started together and ended together, the app first.
+//
+//   R1. The app starts when the sidecar's ports are bound, and learns them from its environment.
+//   R2. Each signal reaches the app's process group once. With the first, the sidecar takes the name back and refuses
+//       what comes in; the app may call out until it is gone.
+//   R3. The exit code is the app's; 1 when the sidecar ended under it.
+import { loadResources } from '../sidecar/resources/load.ts';
+import type { SidecarPorts } from '../sidecar/sidecar.ts';
+import { type Child, type SidecarChild, spawnApp, spawnSidecar } from './children.ts';
+import { printFlags, type RawFlags } from './flag-table.ts';
+import type { SidecarSettings } from './flags.ts';
+import { type Env, EXIT, exitCodeOf, type Host, nonEmpty, type StopSignal, say } from './host.ts';
+import { linePrefix } from './prefix.ts';
+
+export interface RunRequest {
+  readonly settings: SidecarSettings;
+  /** What the settings were read from, for the sidecar's process to read anew. */
+  readonly raw: RawFlags;
+  readonly command: readonly string[];
+}
+
+const SIDECAR_NAME = 'invoke';
+/** Ctrl-C under `npm run` arrives twice, from the terminal and from npm; nobody's second thought is as fast as that. */
+const SAME_CTRL_C_MS = 500;
+/** Over the grace that the sidecar gives its calls. */
+const SIDECAR_END_MS = 5000;
+
+export async function runCommand({ settings, raw, command }: RunRequest, host: Host): Promise<number> {
+  const resources = await loadResources(settings.resourcesPaths);
+  if (!resources.ok) {
+    for (const problem of resources.error) say(host, problem);
+    return EXIT.usage;
+  }
+  const prefixes = prefixesFor(settings.config.appId, host);
+  const sidecar = spawnSidecar(printFlags(raw), prefixes.sidecar, host);
+  const stops = collectStops(host);
+  sidecar.onStopAsked(() => stops.add('SIGTERM'));
+
+  const start = await Promise.race([sidecar.start, stops.first]);
+  if (typeof start === 'string') {
+    await endSidecar(sidecar.child, settings, host);
+    return exitCodeOf(null, start);
+  }
+  if (start.kind === 'failed') {
+    say(host, start.message ?? `the sidecar could not start (exit code ${start.exitCode})`);
+    return EXIT.failed;
+  }
+  const app = await spawnApp(command, appEnv(settings, start.ports, host), prefixes.app, host);
+  if (app.kind === 'failed') {
+    say(host, notStarted(command, app.code));
+    await endSidecar(sidecar.child, settings, host);
+    return app.code === 'ENOENT' ? 127 : 126;
+  }
+  stops.passOnTo((signal) => passOn(signal, app.app, sidecar.child, host));
+  return supervise(app.app, sidecar.child, settings, host);
+}
+
+/** Until both have ended, whichever is first. */
+async function supervise(app: Child, sidecar: SidecarChild, settings: SidecarSettings, host: Host): Promise<number> {
+  const first = await Promise.race([
+    app.ended.then((exitCode) => ({ who: 'app' as const, exitCode })),
+    sidecar.ended.then((exitCode) => ({ who: 'sidecar' as const, exitCode })),
+  ]);
+  if (first.who === 'app') {
+    await endSidecar(sidecar, settings, host);
+    return first.exitCode;
+  }
+  say(host, `the sidecar ended unexpectedly (exit code ${first.exitCode}); ending ${settings.config.appId}`);
+  host.signal(-app.pid, 'SIGTERM');
+  const cancel = host.clock.after(settings.config.gracefulShutdownMs, () => host.signal(-app.pid, 'SIGKILL'));
+  await app.ended;
+  cancel();
+  return EXIT.failed;
+}
+
+async function endSidecar(sidecar: SidecarChild, { config }: SidecarSettings, host: Host): Promise<void> {
+  sidecar.tell({ kind: 'stop' });
+  const cancel = host.clock.after(config.gracefulShutdownMs + SIDECAR_END_MS, () => sidecar.kill());
+  await sidecar.ended;
+  cancel();
+}
+
+function passOn(signal: StopSignal | 'SIGKILL', app: Child, sidecar: SidecarChild, host: Host): void {
+  sidecar.tell({ kind: 'drain' });
+  host.signal(-app.pid, signal);
+}
+
+/** The signals that ask this program to stop, each taken once; a second SIGINT is a SIGKILL. */
+function collectStops(host: Host) {
+  const taken = new Map<StopSignal, number>();
+  let pass: ((signal: StopSignal | 'SIGKILL') => void) | undefined;
+  let isFirst: (signal: StopSignal) => void = () => undefined;
+  const first = new Promise<StopSignal>((resolve) => {
+    isFirst = resolve;
+  });
+
+  function add(signal: StopSignal): void {
+    const takenAtMs = taken.get(signal);
+    if (takenAtMs === undefined) {
+      taken.set(signal, host.clock.elapsed());
+      isFirst(signal);
+      pass?.(signal);
+    } else if (signal === 'SIGINT' && host.clock.elapsed() - takenAtMs > SAME_CTRL_C_MS) {
+      pass?.('SIGKILL');
+    }
+  }
+
+  host.onSignal(add);
+  return {
+    add,
+    /** Settles with the first of them. */
+    first,
+    /** Those that came while the app was being started included. */
+    passOnTo(listener: (signal: StopSignal | 'SIGKILL') => void): void {
+      pass = listener;
+      for (const signal of taken.keys()) listener(signal);
+    },
+  };
+}
+
+/** The app finds its sidecar under Dapr's names and under ours. */
+function appEnv({ config }: SidecarSettings, ports: SidecarPorts, { env }: Host): Env {
+  const common = {
+    HTTP_PORT: String(ports.http),
+    ...(ports.metrics === undefined ? {} : { METRICS_PORT: String(ports.metrics) }),
+  };
+  const twins = Object.entries(common).flatMap(([name, value]) => [
+    [`DAPR_${name}`, value],
+    [`INVOKE_${name}`, value],
+  ]);
+  return {
+    ...env,
+    // An outer sidecar's port would reach that one, under its identity.
+    DAPR_GRPC_PORT: undefined,
+    INVOKE_GRPC_PORT: undefined,
+    ...Object.fromEntries(twins),
+    APP_ID: config.appId,
+    NAMESPACE: config.namespace,
+    ...(config.app.port === undefined ? {} : { APP_PORT: String(config.app.port) }),
+  };
+}
+
+function prefixesFor(appId: string, { stdout, stderr, env }: Host) {
+  const isColoured = stdout.isTTY && stderr.isTTY && nonEmpty(env.NO_COLOR) === undefined;
+  const width = Math.max(appId.length, SIDECAR_NAME.length);
+  return {
+    app: linePrefix(appId, width, isColoured ? 0 : undefined),
+    sidecar: linePrefix(SIDECAR_NAME, width, isColoured ? 1 : undefined),
+  };
+}
+
+function notStarted(command: readonly string[], code: string): string {
+  const reasons: Readonly<Record<string, string>> = {
+    ENOENT: 'there is no such command; check its spelling and PATH',
+    EACCES: 'it may not be executed; check its permissions',
+  };
+  return `cannot start ${command[0]}: ${reasons[code] ?? code}`;
+}

@@ -1,0 +1,54 @@
+// `invokectl sidecar`: a sidecar alone, in the foreground. Also the child of `invokectl run`, which steers it over the
+// IPC channel (channel.ts).
+import { loadResources } from '../sidecar/resources/load.ts';
+import { type FromSidecar, isToSidecar } from './channel.ts';
+import type { SidecarSettings } from './flags.ts';
+import { EXIT, type Host, type ParentChannel, say } from './host.ts';
+import { type HostedSidecar, hostSidecar, openLog } from './host-sidecar.ts';
+
+export async function sidecarCommand(settings: SidecarSettings, isSupervised: boolean, host: Host): Promise<number> {
+  const log = openLog(settings.log, host);
+  const parent = isSupervised ? host.parent : undefined;
+  const resources = await loadResources(settings.resourcesPaths);
+  if (!resources.ok) {
+    for (const problem of resources.error) say(host, problem);
+    return EXIT.usage;
+  }
+  for (const sentence of resources.value.ignored) log.warn(sentence);
+
+  // A parent that went away during the start has to be noticed too.
+  let isOrphan = false;
+  const unwatch = parent?.onGone(() => {
+    isOrphan = true;
+  });
+  const started = await hostSidecar(settings, host, log);
+  unwatch?.();
+  if (!started.ok) {
+    if (parent === undefined) say(host, started.error);
+    else tell(parent, { kind: 'failed', message: started.error });
+    return EXIT.failed;
+  }
+  const sidecar = started.value;
+  if (isOrphan) sidecar.stop();
+  else if (parent === undefined) host.onSignal(() => sidecar.stop());
+  else obey(parent, sidecar, host);
+  return sidecar.done;
+}
+
+/** The parent receives a terminal's signals too and decides what they mean; only a SIGTERM is meant for this process. */
+function obey(parent: ParentChannel, sidecar: HostedSidecar, host: Host): void {
+  parent.onMessage((message) => {
+    if (!isToSidecar(message)) return;
+    if (message.kind === 'drain') sidecar.drain();
+    else sidecar.stop();
+  });
+  parent.onGone(() => sidecar.stop());
+  host.onSignal((signal) => {
+    if (signal === 'SIGTERM') tell(parent, { kind: 'stop-asked' });
+  });
+  tell(parent, { kind: 'started', ports: sidecar.ports });
+}
+
+function tell(parent: ParentChannel, message: FromSidecar): void {
+  parent.send(message);
+}
