@@ -46,6 +46,9 @@ export class PeerEdge {
     // Until it has a certificate every handshake fails: nothing is served without an identity.
     this.server = createSecureServer({
       minVersion: 'TLSv1.3',
+      // Of the server and not of its secure context: `setSecureContext` would not take them.
+      requestCert: true,
+      rejectUnauthorized: true,
       allowHTTP1: false,
       maxSessionMemory: SESSION_MEMORY_MB_MAX,
       settings: {
