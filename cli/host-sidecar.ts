@@ -67,8 +67,14 @@ export async function hostSidecar(
 function hostSentry({ clock }: Host, log: Log): HostSentry {
   return async (config) => {
     const { startSentry } = await import('../sentry/sentry.ts');
-    const started = await startSentry({ ...config, validators: { insecure: true } }, { clock, log });
-    if (started.ok || started.error.kind === 'already-served') return started;
-    return err({ kind: 'failed', message: started.error.message });
+    const started = await startSentry({ ...config, validators: { insecure: true } }, { clock, log: inBackground(log) });
+    if (started.ok) return started;
+    const { kind, message } = started.error;
+    return err(kind === 'already-served' ? { kind } : { kind: 'failed', message });
   };
+}
+
+/** Whoever runs an app did not ask for a certificate authority: its daily business is for the curious. */
+function inBackground(log: Log): Log {
+  return { ...log, info: log.debug, with: (fields) => inBackground(log.with(fields)) };
 }

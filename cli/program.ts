@@ -7,6 +7,7 @@ import { type CallRequest, parseBodySource } from './call-request.ts';
 import { addFlags, type FlagName, type RawFlags, SIDECAR_FLAGS } from './flag-table.ts';
 import { readFlags } from './flags.ts';
 import { EXIT, type Host, say } from './host.ts';
+import type { SentryOptions } from './sentry-command.ts';
 import { LIST_FORMATS, parseOneOf, parseTtl } from './values.ts';
 import { VERSION } from './version.ts';
 
@@ -61,7 +62,7 @@ function build(host: Host, finish: Finish): Command {
         ),
     })
     .addHelpText('after', FIRST_STEPS);
-  for (const add of [addRun, addSidecar, addCall, addList, addStop]) add(program, host, finish);
+  for (const add of [addRun, addSidecar, addCall, addList, addStop, addSentry]) add(program, host, finish);
   program
     .command('version')
     .description('print the version')
@@ -287,5 +288,25 @@ function addStop(program: Command, host: Host, finish: Finish): void {
       const { stopCommand } = await import('./records.ts');
       const wanted = options.all ? undefined : apps;
       finish(await stopCommand({ apps: wanted, namespace: namespace.value, timeoutMs: timeoutMs.value }, host));
+    });
+}
+
+function addSentry(program: Command, host: Host, finish: Finish): void {
+  program
+    .command('sentry')
+    .description('Serve a certificate authority, for sidecars on several machines.')
+    .requiredOption('--state <DIR>', 'where its keys and its trust anchors lie')
+    .option('--listen <HOST:PORT>', 'where sidecars ask for certificates', '127.0.0.1:50003')
+    .option('--trust-domain <NAME>', 'the realm that it speaks for', 'cluster.local')
+    .option('--workload-cert-ttl <DURATION>', 'how long certificates hold (default: 24h)')
+    .option('--insecure', 'believe whoever asks; on a loopback address alone')
+    .option('--jwks-file <FILE>', 'believe tokens signed by these keys')
+    .option('--jwks-url <URL>', 'the same, fetched over https')
+    .option('--jwks-audience <NAME>', "whom tokens must be for (default: the authority's SPIFFE ID)")
+    .option('--jwks-issuer <NAME>', 'who must have issued them (default: anybody)')
+    .addHelpText('after', '\nExample:\n  invokectl sentry --state ./ca --listen 0.0.0.0:50003 --jwks-file keys.json')
+    .action(async (options: SentryOptions) => {
+      const { sentryCommand } = await import('./sentry-command.ts');
+      finish(await sentryCommand(options, host));
     });
 }
