@@ -7,6 +7,7 @@ import { type AppId, type Identity, type Namespace, spiffeId, type TrustDomain }
 import { backoffMs, type Random } from '../kit/backoff.ts';
 import type { Cancel, Clock } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
+import type { Result } from '../kit/result.ts';
 import { type Snapshot, snapshot } from '../kit/snapshot.ts';
 import {
   type RequestCertificate,
@@ -57,17 +58,32 @@ const RENEW_JITTER = 0.1;
 /** Timers stand still while a laptop sleeps and certificates age, so the wall clock is looked at this often. */
 const WALL_CHECK_MS = 60_000;
 
-/** Asks at once and goes on until stopped. Never throws or rejects: what fails shows in `state()` and in the log. */
+/** Of a workload: asks the sentry. */
 export function startIdentity(options: IdentityOptions): IdentitySource {
-  const { clock, random, request = requestCertificate } = options;
-  const identity: Identity = { trustDomain: options.trustDomain, namespace: options.namespace, app: options.appId };
-  const log = options.log.with({ identity: spiffeId(identity) });
+  const { endpoint, appId, namespace, trustDomain, clock, random, log, request = requestCertificate } = options;
+  const identity: Identity = { trustDomain, namespace, app: appId };
+  return keepInForce({ identity, clock, random, log, ask: (done) => request(endpoint, identity, { clock }, done) });
+}
+
+export interface KeepOptions {
+  readonly identity: Identity;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Gets a new certificate over a new key. Calls back once, later, unless cancelled. */
+  readonly ask: (done: (outcome: Result<Credentials, SentryFailure>) => void) => Cancel;
+}
+
+/** Asks at once and goes on until stopped. Never throws or rejects: what fails shows in `state()` and in the log. */
+export function keepInForce(options: KeepOptions): IdentitySource {
+  const { clock, random } = options;
+  const log = options.log.with({ identity: spiffeId(options.identity) });
   const credentials = snapshot<Credentials | undefined>(undefined);
   let lastError: string | undefined;
   let phase: Phase = ask(1);
 
   function ask(attempt: number): Phase {
-    const cancel = request(options.endpoint, identity, { clock }, (outcome) => {
+    const cancel = options.ask((outcome) => {
       phase = outcome.ok ? accept(outcome.value) : retry(outcome.error, attempt);
     });
     return { kind: 'asking', cancel };
@@ -78,9 +94,8 @@ export function startIdentity(options: IdentityOptions): IdentitySource {
     const renewAt = clock.now() + lifeMs * (RENEW_AT + RENEW_JITTER * RENEW_AT * (2 * random() - 1));
     log.info('certificate received', { notAfter: new Date(received.svid.notAfter).toISOString() });
     lastError = undefined;
-    const resting = rest(renewAt);
-    // Last, because listeners may stop this source.
-    phase = resting;
+    phase = rest(renewAt);
+    // Last, because a listener may stop this source: the phase is then no longer the one above.
     credentials.set(received);
     return phase;
   }

@@ -1,0 +1,121 @@
+// Where connections come in: a Unix socket that only its owner reaches, TCP with TLS, and a plain port for health.
+import { chmod, rm, stat } from 'node:fs/promises';
+import http from 'node:http';
+import net, { type AddressInfo, type Server } from 'node:net';
+import { dirname } from 'node:path';
+import type { Duplex } from 'node:stream';
+import tls from 'node:tls';
+import type { Credentials } from '../identity/svid.ts';
+import { serverContext } from '../identity/tls.ts';
+import { err, ok, type Result } from '../kit/result.ts';
+import { ensureFolder, isCode, messageOf } from './authority/files.ts';
+import { withLock } from './authority/lock.ts';
+import type { ListenAddress } from './config.ts';
+
+export interface Listener {
+  /** With the port that was bound. Undefined for a Unix socket. */
+  readonly address: ListenAddress | undefined;
+  /** Accepts no more, and breaks what is open. */
+  close(): Promise<void>;
+}
+
+export interface TlsListener extends Listener {
+  /** New connections are met with these. */
+  renew(credentials: Credentials): void;
+}
+
+export type ListenFailure = { readonly kind: 'already-served' } | { readonly kind: 'failed'; readonly message: string };
+
+/** A sentry's clients ask and hang up. */
+const CONNECTIONS_MAX = 1024;
+const TLS_HANDSHAKE_MS = 5000;
+
+/** A socket file that nobody answers on is a leftover and is replaced, under a lock; one that is served is left alone. */
+export async function listenOnSocket(
+  path: string,
+  accept: (connection: Duplex) => void,
+): Promise<Result<Listener, ListenFailure>> {
+  const folder = await ensureFolder(dirname(path), 'closed');
+  if (!folder.ok) return failed(folder.error);
+  try {
+    const bound = await withLock(`${path}.lock`, () => replaceAndBind(path, accept));
+    if (bound.ok) return bound;
+    return typeof bound.error === 'string' ? failed(bound.error) : err(bound.error);
+  } catch (error) {
+    return failed(`${path} cannot be listened on: ${messageOf(error)}`);
+  }
+}
+
+async function replaceAndBind(
+  path: string,
+  accept: (connection: Duplex) => void,
+): Promise<Result<Listener, ListenFailure>> {
+  if (await isServed(path)) return err({ kind: 'already-served' });
+  const leftover = await stat(path).catch((error) => (isCode(error, 'ENOENT') ? undefined : Promise.reject(error)));
+  if (leftover && !leftover.isSocket()) return failed(`${path} is a file of another kind; choose another path`);
+  await rm(path, { force: true });
+  const server = net.createServer(accept);
+  const bound = await bind(server, { path });
+  if (!bound.ok) return bound;
+  await chmod(path, 0o600);
+  return ok(bound.value);
+}
+
+function isServed(path: string): Promise<boolean> {
+  return new Promise((settle) => {
+    const probe = net.connect(path);
+    probe.once('connect', () => settle(true)).once('error', () => settle(false));
+    probe.once('connect', () => probe.destroy());
+  });
+}
+
+/** Anybody may connect: what a client can prove is in its request, so no certificate of its own is asked for. */
+export async function listenOnTls(
+  { host, port }: ListenAddress,
+  credentials: Credentials,
+  accept: (connection: tls.TLSSocket) => void,
+): Promise<Result<TlsListener, ListenFailure>> {
+  const context = { ...serverContext(credentials), requestCert: false, rejectUnauthorized: false };
+  const server = tls.createServer({ ...context, handshakeTimeout: TLS_HANDSHAKE_MS }, accept);
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  const bound = await bind(server, { host, port });
+  if (!bound.ok) return bound;
+  return ok({ ...bound.value, renew: (renewed) => server.setSecureContext(serverContext(renewed)) });
+}
+
+/** Answers 200 as long as the process serves. */
+export function listenForHealth({ host, port }: ListenAddress): Promise<Result<Listener, ListenFailure>> {
+  const server = http.createServer((request, response) => {
+    response.writeHead(request.url === '/healthz' ? 200 : 404).end();
+  });
+  return bind(server, { host, port });
+}
+
+async function bind(server: Server, where: net.ListenOptions): Promise<Result<Listener, ListenFailure>> {
+  const sockets = new Set<net.Socket>();
+  server.maxConnections = CONNECTIONS_MAX;
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket)).on('error', () => undefined);
+  });
+  try {
+    await new Promise<void>((done, fail) => server.once('error', fail).listen(where, done));
+  } catch (error) {
+    return failed(`cannot listen on ${where.path ?? `${where.host}:${where.port}`}: ${messageOf(error)}`);
+  }
+  return ok({
+    address: addressOf(server.address()),
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((done) => server.close(done));
+    },
+  });
+}
+
+function addressOf(address: AddressInfo | string | null): ListenAddress | undefined {
+  return address === null || typeof address === 'string' ? undefined : { host: address.address, port: address.port };
+}
+
+function failed(message: string): Result<never, ListenFailure> {
+  return err({ kind: 'failed', message });
+}

@@ -1,0 +1,73 @@
+// The gRPC face of the authority: one method, on connections that somebody else accepts.
+//
+// Sockets are accepted by our own listeners (listeners.ts) and handed in: TLS is then made by the same contexts as
+// everywhere else in the mesh, and where a connection came from is known and not guessed.
+import type { Duplex } from 'node:stream';
+import { Server, ServerCredentials, type ServiceDefinition, status, type UntypedHandleCall } from '@grpc/grpc-js';
+import { SIGN_CERTIFICATE_PATH } from '../api/proto/sentry.ts';
+import type { Origin } from './attest/attest.ts';
+import type { Ca, Refusal } from './ca.ts';
+
+export interface GrpcServer {
+  /** Takes over a connection that is ready to carry HTTP/2. */
+  accept(connection: Duplex): void;
+  /** Breaks off what is under way. */
+  stop(): void;
+}
+
+/** Room for a token and a request several times over. */
+const MESSAGE_BYTES_MAX = 64 * 1024;
+const STREAMS_MAX = 16;
+/** Megabytes per connection, the library's unit. */
+const SESSION_MEMORY_MB = 2;
+const IDLE_MAX_MS = 30_000;
+
+const STATUS: Readonly<Record<Refusal['code'], status>> = {
+  'invalid-argument': status.INVALID_ARGUMENT,
+  'permission-denied': status.PERMISSION_DENIED,
+  internal: status.INTERNAL,
+};
+
+/** A server for the connections of one origin. */
+export function createGrpcServer(ca: Ca, origin: Origin): GrpcServer {
+  const server = new Server({
+    'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
+    'grpc.max_concurrent_streams': STREAMS_MAX,
+    'grpc-node.max_session_memory': SESSION_MEMORY_MB,
+    'grpc.max_connection_idle_ms': IDLE_MAX_MS,
+  });
+  server.addService(SERVICE, { SignCertificate: signHandler(ca, origin) });
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  return {
+    accept: (connection) => injector.injectConnection(connection),
+    stop() {
+      injector.destroy();
+      server.forceShutdown();
+    },
+  };
+}
+
+/** Bytes through and through: our own codec reads them, so that its complaints reach the caller as such. */
+const SERVICE: ServiceDefinition = {
+  SignCertificate: {
+    path: SIGN_CERTIFICATE_PATH,
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: (message: Buffer) => message,
+    requestDeserialize: (bytes: Buffer) => bytes,
+    responseSerialize: (message: Buffer) => message,
+    responseDeserialize: (bytes: Buffer) => bytes,
+  },
+};
+
+function signHandler(ca: Ca, origin: Origin): UntypedHandleCall {
+  return (
+    call: { readonly request: Buffer },
+    done: (error: { code: status; details: string } | null, reply?: Buffer) => void,
+  ) => {
+    void ca(call.request, origin).then((answer) => {
+      if (answer.ok) done(null, answer.value);
+      else done({ code: STATUS[answer.error.code], details: answer.error.message });
+    });
+  };
+}
