@@ -241,6 +241,15 @@ describe('a message of a Dapr sidecar', () => {
     }
   });
 
+  test.each([
+    ['no verb', {}],
+    ['the verb that is none', { http_extension: { verb: 0 } }],
+    ['a verb that is not in the contract', { http_extension: { verb: 10 } }],
+  ])('with %s has none: nothing is guessed that could then be run', (_, message) => {
+    const bytes = oracleEncode(REQUEST, { ver: 1, message: { method: 'orders/7', ...message } });
+    expect(must(decodeUnaryRequest(bytes)).head.verb).toBe('');
+  });
+
   test('may have header names in any case, also those of object properties', () => {
     const writer = new ProtoWriter();
     for (const name of ['__proto__', 'Constructor']) {

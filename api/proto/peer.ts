@@ -9,6 +9,7 @@ import { allBytes, lastBytes, lastNumber, lastString, type ProtoField, ProtoWrit
 
 /** The head of a call as the peer protocol has it. */
 export interface RequestHeadMessage {
+  /** In upper case; empty where the peer names none, or one that is not in the contract. */
   readonly verb: string;
   /** With its leading slash. */
   readonly path: string;
@@ -31,8 +32,8 @@ export interface StreamMessage<H> {
   readonly trailers: Headers;
 }
 
-/** HTTPExtension.Verb, by number. */
-const VERBS = ['NONE', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
+/** HTTPExtension.Verb, by number; 0 is none. */
+const VERBS = ['', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
 const POST = VERBS.indexOf('POST');
 const API_VERSION_V1 = 1;
 
@@ -122,7 +123,7 @@ function readRequest(bytes: Buffer): Result<{ head: RequestHeadMessage; body: Bu
   const named = lastString(fields.value, 101);
   return ok({
     head: {
-      verb: named !== '' ? named : (VERBS[lastNumber(http.value, 1)] ?? 'POST'),
+      verb: named !== '' ? named : (VERBS[lastNumber(http.value, 1)] ?? ''),
       path: path.startsWith('/') ? path : `/${path}`,
       isCanonicalPath: lastNumber(fields.value, 100) !== 0,
       query: lastString(http.value, 2),
