@@ -1,7 +1,17 @@
-// Hosts for tests: a command without a process around it.
+// For tests of the CLI: hosts without a process around them, and real processes that are gone when the test is.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execPath, kill, env as ownEnv, pid, platform } from 'node:process';
 import { PassThrough } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
 import { systemClock } from '../kit/clock.ts';
-import type { Host } from './host.ts';
+import { openProcesses } from '../sidecar/resolve/processes.ts';
+import type { Env, Host } from './host.ts';
 
 /** Nobody listens to it and nothing is alive on it. */
 export function silentHost(): Host {
@@ -20,4 +30,97 @@ export function silentHost(): Host {
     onSignal: () => () => undefined,
     signal: () => false,
   };
+}
+
+const mainPath = fileURLToPath(new URL('main.ts', import.meta.url));
+const processes = openProcesses({ ownPid: pid, platform, exists: (other) => kill(other, 0) });
+
+export function throwawayFolder(name: string): string {
+  const folder = mkdtempSync(join(tmpdir(), `${name}-`));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }));
+  return folder;
+}
+
+export interface Cli {
+  readonly child: ChildProcess;
+  /** The exit code; 128 and more for a signal. */
+  readonly ended: Promise<number>;
+  stdout(): string;
+  stderr(): string;
+  /** The first match in what it has printed or will print, on either stream; fails when it ends without. */
+  printed(pattern: RegExp): Promise<RegExpExecArray>;
+}
+
+/** Runs invokectl as people do; it is killed with the test if it has not ended. */
+export function startCli(args: readonly string[], env: Env, input?: string | Buffer): Cli {
+  const child = spawn(execPath, [mainPath, ...args], { env: { ...cleanEnv(), ...env }, stdio: 'pipe' });
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(input);
+  const output = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+  const looks = new Set<() => void>();
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].on('data', (chunk: Buffer) => {
+      output[name] = Buffer.concat([output[name], chunk]);
+      for (const look of looks) look();
+    });
+  }
+  const ended = once(child, 'close').then(([code, signal]) =>
+    typeof code === 'number' ? code : 128 + signalOf(signal),
+  );
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  const all = () => `${output.stdout}\n${output.stderr}`;
+  return {
+    child,
+    ended,
+    stdout: () => output.stdout.toString('latin1'),
+    stderr: () => output.stderr.toString(),
+    printed: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          const match = pattern.exec(all());
+          if (match) resolve(match);
+        };
+        looks.add(look);
+        look();
+        void ended.then(() => reject(new Error(`it ended without printing ${pattern}:\n${all()}`)));
+      }),
+  };
+}
+
+function signalOf(signal: unknown): number {
+  return signal === 'SIGKILL' ? 9 : 0;
+}
+
+/** Nothing of the machine that the tests run on may steer them. */
+function cleanEnv(): Env {
+  return { PATH: ownEnv.PATH, HOME: '/nonexistent', NODE_NO_WARNINGS: '1' };
+}
+
+/** `node -e` for an app of a few lines. */
+export function app(script: string): readonly string[] {
+  return [execPath, '--input-type=module', '-e', script];
+}
+
+/** Ends with the process, whoever's child it is. */
+export async function untilGone(otherPid: number): Promise<void> {
+  while (processes.startTime(otherPid) !== undefined) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Kills a process with the test if it is still there by then. */
+export function killedWithTheTest(otherPid: number): void {
+  onTestFinished(() => {
+    if (processes.startTime(otherPid) !== undefined) kill(otherPid, 'SIGKILL');
+  });
+}
+
+/** A port that somebody else holds for as long as the test. */
+export async function takenPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
 }

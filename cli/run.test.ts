@@ -1,0 +1,213 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { kill } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
+import { app, killedWithTheTest, startCli, takenPort, throwawayFolder, untilGone } from './testing.ts';
+
+/** An invokectl with a throwaway home: its own authority, its own registry. */
+function throwawayHome() {
+  const INVOKE_HOME = throwawayFolder('home');
+  return {
+    folder: INVOKE_HOME,
+    start: (args: readonly string[], env = {}) => startCli(args, { INVOKE_HOME, ...env }),
+    /** The record of the one instance of `web`. */
+    record(): { pid: number } {
+      const folder = join(INVOKE_HOME, 'registry/default/web');
+      return JSON.parse(readFileSync(join(folder, readdirSync(folder)[0] ?? ''), 'utf8'));
+    },
+  };
+}
+
+const STAYS = 'setInterval(() => {}, 1000); console.log("up", process.pid);';
+
+test('the app learns its sidecar from its environment, its lines say whose they are, its exit code is ours', async () => {
+  const cli = throwawayHome().start(
+    [
+      'run',
+      '-a',
+      'web',
+      '-p',
+      '18080',
+      '-n',
+      'shop',
+      '--',
+      ...app(`
+    const { DAPR_HTTP_PORT, INVOKE_HTTP_PORT, DAPR_GRPC_PORT, APP_ID, APP_PORT, NAMESPACE } = process.env;
+    console.log(JSON.stringify({ DAPR_HTTP_PORT, INVOKE_HTTP_PORT, DAPR_GRPC_PORT, APP_ID, APP_PORT, NAMESPACE }));
+    const { status } = await fetch('http://127.0.0.1:' + DAPR_HTTP_PORT + '/v1.0/metadata');
+    console.error('metadata', status);
+    process.stdout.write('no newline at the end');
+    process.exitCode = 3;
+  `),
+    ],
+    { DAPR_GRPC_PORT: 'of another sidecar' },
+  );
+  expect(await cli.ended).toBe(3);
+  const [first = '', last] = cli.stdout().split('\n');
+  const port = /listening http=(\d+)/.exec(cli.stderr())?.[1];
+  expect(Buffer.from(first, 'latin1').toString()).toBe(
+    `web    │ ${JSON.stringify({ DAPR_HTTP_PORT: port, INVOKE_HTTP_PORT: port, APP_ID: 'web', APP_PORT: '18080', NAMESPACE: 'shop' })}`,
+  );
+  expect(Buffer.from(last ?? '', 'latin1').toString()).toBe('web    │ no newline at the end');
+  expect(cli.stderr()).toContain('web    │ metadata 200\n');
+  expect(cli.stderr()).toMatch(/^invoke │ .*listening/m);
+  expect(cli.stderr()).not.toContain('\x1b');
+});
+
+test('not a line is lost when the app ends right after printing many', async () => {
+  const lines = 30_000;
+  const cli = throwawayHome().start([
+    'run',
+    '-a',
+    'web',
+    '--',
+    ...app(`for (let i = 0; i < ${lines}; i++) process.stdout.write('line ' + i + '\\n');`),
+  ]);
+  expect(await cli.ended).toBe(0);
+  const printed = cli.stdout().split('\n').slice(0, -1);
+  expect(printed.length).toBe(lines);
+  expect(printed.every((line, i) => line.endsWith(` line ${i}`))).toBe(true);
+});
+
+test('an app that a signal ended is told as shells tell it', async () => {
+  const cli = throwawayHome().start(['run', '-a', 'web', '--', ...app('process.kill(process.pid, "SIGKILL")')]);
+  expect(await cli.ended).toBe(137);
+});
+
+test('each signal reaches the app once, and the exit code is what the app makes of it', async () => {
+  const cli = throwawayHome().start([
+    'run',
+    '-a',
+    'web',
+    '--',
+    ...app(`${STAYS}
+    const got = [];
+    process.on('SIGINT', () => { got.push('SIGINT'); console.log('got one'); });
+    process.on('SIGHUP', () => { got.push('SIGHUP'); console.log('got two'); });
+    process.on('SIGTERM', () => { console.log('got', got.join()); process.exit(5); });
+  `),
+  ]);
+  await cli.printed(/up \d+/);
+  // A terminal and a package manager between them deliver one Ctrl-C twice.
+  cli.child.kill('SIGINT');
+  cli.child.kill('SIGINT');
+  await cli.printed(/got one/);
+  cli.child.kill('SIGHUP');
+  await cli.printed(/got two/);
+  cli.child.kill('SIGHUP');
+  cli.child.kill('SIGTERM');
+  expect(await cli.ended).toBe(5);
+  expect(cli.stdout()).toMatch(/got SIGINT,SIGHUP\n/);
+});
+
+test('a second Ctrl-C kills an app that would not end', async () => {
+  const cli = throwawayHome().start(['run', '-a', 'web', '--', ...app(`process.on('SIGINT', () => {}); ${STAYS}`)]);
+  await cli.printed(/up \d+/);
+  const pressing = setInterval(() => cli.child.kill('SIGINT'), 100);
+  onTestFinished(() => clearInterval(pressing));
+  expect(await cli.ended).toBe(137);
+});
+
+test('with the first signal the name is taken back, while the app may still call out', async () => {
+  const cli = throwawayHome().start([
+    'run',
+    '-a',
+    'web',
+    '--',
+    ...app(`${STAYS}
+    import { readdirSync } from 'node:fs';
+    const health = () => fetch('http://127.0.0.1:' + process.env.DAPR_HTTP_PORT + '/v1.0/healthz/outbound');
+    const records = () => readdirSync(process.env.INVOKE_HOME + '/registry/default/web').length;
+    while ((await health()).status !== 204 || records() === 0);
+    process.on('SIGTERM', async () => {
+      while (records() > 0) await null;
+      console.log('withdrawn, outbound', (await health()).status);
+      process.exit(0);
+    });
+    console.log('announced');
+  `),
+  ]);
+  await cli.printed(/announced/);
+  cli.child.kill('SIGTERM');
+  expect(await cli.ended).toBe(0);
+  expect(cli.stdout()).toMatch(/withdrawn, outbound 204\n/);
+});
+
+test('a sidecar never outlives the one who started it, even when that one is killed', async () => {
+  const home = throwawayHome();
+  const cli = home.start(['run', '-a', 'web', '--', ...app(STAYS)]);
+  killedWithTheTest(Number((await cli.printed(/up (\d+)/))[1]));
+  await cli.printed(/certificate received/);
+  const { pid } = home.record();
+  cli.child.kill('SIGKILL');
+  await untilGone(pid);
+  expect(readdirSync(join(home.folder, 'registry/default/web'))).toEqual([]);
+});
+
+test('when the sidecar dies the app is ended, and that is said', async () => {
+  const home = throwawayHome();
+  const cli = home.start([
+    'run',
+    '-a',
+    'web',
+    '--',
+    ...app(`process.on('SIGTERM', () => { console.log('told'); process.exit(0); }); ${STAYS}`),
+  ]);
+  await cli.printed(/up \d+/);
+  await cli.printed(/certificate received/);
+  kill(home.record().pid, 'SIGKILL');
+  expect(await cli.ended).toBe(1);
+  expect(cli.stdout()).toContain('told');
+  expect(cli.stderr()).toContain('invokectl: the sidecar ended unexpectedly (exit code 137); ending web\n');
+});
+
+test('a port that was asked for and is taken stops the start, in one line', async () => {
+  const port = await takenPort();
+  const cli = throwawayHome().start(['run', '-a', 'web', '-H', String(port), '--', ...app(STAYS)]);
+  expect(await cli.ended).toBe(1);
+  expect(cli.stdout()).toBe('');
+  expect(linesOf(cli.stderr())).toEqual([expect.stringMatching(new RegExp(`^invokectl: port ${port} is taken`))]);
+});
+
+test.each([
+  ['there is no such command', 'no-such-command', 127],
+  ['it may not be executed', '/etc/passwd', 126],
+])('a command that cannot start is said: %s', async (reason, command, exitCode) => {
+  const cli = throwawayHome().start(['run', '-a', 'web', '--', command]);
+  expect(await cli.ended).toBe(exitCode);
+  expect(linesOf(cli.stderr())).toContainEqual(
+    expect.stringContaining(`invokectl: cannot start ${command}: ${reason}`),
+  );
+});
+
+test('a home that cannot be used is one line', async () => {
+  const home = throwawayHome();
+  writeFileSync(join(home.folder, 'file'), '');
+  const cli = home.start(['run', '-a', 'web', '--', ...app(STAYS)], { INVOKE_HOME: join(home.folder, 'file') });
+  expect(await cli.ended).toBe(1);
+  expect(linesOf(cli.stderr())).toEqual([expect.stringMatching(/^invokectl: .*a file is in the way/)]);
+});
+
+test('a policy that would not be enforced stops the start', async () => {
+  const home = throwawayHome();
+  const file = join(home.folder, 'policy.yaml');
+  writeFileSync(file, 'apiVersion: invoke.io/v1alpha1\nkind: AccessPolicy\nmetadata: { name: closed }\n');
+  const cli = home.start(['run', '-a', 'web', '--resources-path', home.folder, '--', ...app(STAYS)]);
+  expect(await cli.ended).toBe(64);
+  expect(cli.stderr()).toBe(`invokectl: ${file}:1: AccessPolicy "closed" is not enforced by this version; remove it\n`);
+});
+
+test('the script in bin/ finds its checkout through links, from anywhere', () => {
+  const folder = throwawayFolder('bin');
+  const script = fileURLToPath(new URL('../bin/invokectl', import.meta.url));
+  symlinkSync(script, join(folder, 'first'));
+  symlinkSync('first', join(folder, 'invokectl'));
+  const { stdout, status } = spawnSync(join(folder, 'invokectl'), ['version'], { cwd: '/', encoding: 'utf8' });
+  expect({ stdout, status }).toEqual({ stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), status: 0 });
+});
+
+function linesOf(text: string): readonly string[] {
+  return text.split('\n').filter((line) => line !== '');
+}
