@@ -74,7 +74,8 @@ function isSignatureShaped(content: Buffer, algorithm: DerElement | undefined): 
   if (content[0] !== 0) return false;
   if (SIGNATURE_ALGORITHMS.get(algorithm?.whole.toString('hex') ?? '') !== 'ec') return true;
   const pair = readDer(content.subarray(1));
-  return pair.ok && pair.value.members.length === 2 && pair.value.members.every(({ tag }) => tag === TAG.integer);
+  if (!pair.ok || pair.value.tag !== TAG.sequence) return false;
+  return pair.value.members.length === 2 && pair.value.members.every(({ tag }) => tag === TAG.integer);
 }
 
 /** P-256, P-384 and Ed25519 (what Dapr's sidecars use since 1.18). RSA of any size is refused: nobody here needs it. */

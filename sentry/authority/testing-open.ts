@@ -1,0 +1,12 @@
+// For the test of processes that start at once: opens the authority in the folder it is given and prints its anchors.
+import process from 'node:process';
+import { parseTrustDomain } from '../../api/ids.ts';
+import { systemClock } from '../../kit/clock.ts';
+import { silentLog } from '../../kit/log.ts';
+import { must } from '../../kit/result.ts';
+import { openAuthority } from './authority.ts';
+
+const [, , directory = ''] = process.argv;
+const trustDomain = must(parseTrustDomain('cluster.local'));
+const opened = await openAuthority({ directory, trustDomain, clock: systemClock, log: silentLog });
+process.stdout.write(must(opened).anchorsPem);
