@@ -6,7 +6,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ok } from '../../kit/result.ts';
-import { withLock } from './lock.ts';
+import { breakIfStale, withLock } from './lock.ts';
 
 let directory = '';
 let path = '';
@@ -70,16 +70,25 @@ test.each([
   ['a process that lives', () => `${process.pid} ${hostname()}\n`],
   ['a process of another machine', async () => `${await deadPid()} elsewhere\n`],
   ['who knows whom', () => 'garbage\n'],
-])('the lock of %s is waited for', async (_says, content) => {
+])('the lock of %s is not broken', async (_says, content) => {
   writeFileSync(path, await content());
-  let hasRun = false;
-  const waiting = withLock(path, async () => {
-    hasRun = true;
-    return ok(undefined);
-  });
-  // Long enough for several looks; one that is broken by mistake is so at the first.
-  for (let i = 0; i < 200; i++) await new Promise(setImmediate);
-  expect(hasRun).toBe(false);
+  await breakIfStale(path);
+  expect(readdirSync(directory)).toEqual(['lock']);
+});
+
+test('nor is one broken while somebody else is breaking it', async () => {
+  writeFileSync(path, `${await deadPid()} ${hostname()}\n`);
+  writeFileSync(`${path}.breaking`, `${process.pid} ${hostname()}\n`);
+  await breakIfStale(path);
+  expect(readdirSync(directory).sort()).toEqual(['lock', 'lock.breaking']);
+});
+
+test('a lock that is held is waited for', async () => {
+  writeFileSync(path, `${process.pid} ${hostname()}\n`);
+  let isHeld = true;
+  const waiting = withLock(path, async () => ok(isHeld));
+  await new Promise(setImmediate);
+  isHeld = false;
   rmSync(path);
-  expect((await waiting).ok).toBe(true);
+  expect(await waiting).toEqual(ok(false));
 });

@@ -46,8 +46,8 @@ async function tryLock(path: string): Promise<boolean> {
   }
 }
 
-/** Whether it did anything or not, the next thing is to try again. */
-async function breakIfStale(path: string): Promise<void> {
+/** Whether it did anything or not, the next thing is to try again. Exported for its test. */
+export async function breakIfStale(path: string): Promise<void> {
   if (!(await isStale(path))) return;
   const breaking = `${path}.breaking`;
   if (!(await tryLock(breaking))) return;

@@ -1,4 +1,6 @@
-// For the test of processes that start at once: opens the authority in the folder it is given and prints its anchors.
+// For the test of processes that start at once: says that it is ready, waits for the word, opens the authority in the
+// folder it is given, and prints its anchors.
+import { once } from 'node:events';
 import process from 'node:process';
 import { parseTrustDomain } from '../../api/ids.ts';
 import { systemClock } from '../../kit/clock.ts';
@@ -8,5 +10,8 @@ import { openAuthority } from './authority.ts';
 
 const [, , directory = ''] = process.argv;
 const trustDomain = must(parseTrustDomain('cluster.local'));
+process.stdout.write('ready\n');
+await once(process.stdin, 'data');
+process.stdin.destroy();
 const opened = await openAuthority({ directory, trustDomain, clock: systemClock, log: silentLog });
 process.stdout.write(must(opened).anchorsPem);

@@ -20,6 +20,8 @@ interface Recipe {
   readonly signer?: KeyObject;
   readonly version?: number;
   readonly attributes?: readonly Buffer[];
+  /** In place of the key's usual encoding. */
+  readonly spki?: Buffer;
   /** Put behind the last member of the request info, or of the request. */
   readonly surplusInInfo?: Buffer;
   readonly surplus?: Buffer;
@@ -29,7 +31,7 @@ function der(recipe: Recipe): Buffer {
   const info = sequence(
     integer(Buffer.from([recipe.version ?? 0])),
     sequence(),
-    recipe.keys.publicKey.export({ type: 'spki', format: 'der' }),
+    recipe.spki ?? recipe.keys.publicKey.export({ type: 'spki', format: 'der' }),
     context(0, 'constructed', ...(recipe.attributes ?? [])),
     recipe.surplusInInfo ?? Buffer.alloc(0),
   );
@@ -67,6 +69,8 @@ test.each<[string, Recipe, RegExp]>([
   ['SHA-1', { ...p256, hash: 'sha1', algorithm: ECDSA_SHA1 }, /algorithm/],
   ['an algorithm that is not its key’s', { ...p256, algorithm: ED25519 }, /algorithm/],
   ['parameters where there are none', { ...p256, algorithm: withNull('1.2.840.10045.4.3.2') }, /algorithm/],
+  ['a key in an unusual encoding', { ...p256, spki: compressed(p256.keys.publicKey) }, /key cannot be read/],
+  ['a key that is no point of its curve', { ...p256, spki: offCurve(p256.keys.publicKey) }, /key cannot be read/],
   ['another version', { ...p256, version: 1 }, /not a PKCS #10/],
   ['signed surplus', { ...p256, surplusInInfo: integer(Buffer.from([1])) }, /not a PKCS #10/],
   ['unsigned surplus', { ...p256, surplus: integer(Buffer.from([1])) }, /not a PKCS #10/],
@@ -137,6 +141,20 @@ function rsa(modulusLength: number): Recipe['keys'] {
 
 function withNull(algorithm: string): Buffer {
   return sequence(oid(algorithm), Buffer.from([5, 0]));
+}
+
+/** The same point by its x alone: a second encoding of one key. */
+function compressed(key: KeyObject): Buffer {
+  const point = key.export({ type: 'spki', format: 'der' }).subarray(-65);
+  const parity = Buffer.from([2 + (point.readUInt8(64) & 1)]);
+  const algorithm = sequence(oid('1.2.840.10045.2.1'), oid('1.2.840.10045.3.1.7'));
+  return sequence(algorithm, bitString(Buffer.concat([parity, point.subarray(1, 33)])));
+}
+
+function offCurve(key: KeyObject): Buffer {
+  const spki = key.export({ type: 'spki', format: 'der' });
+  spki.writeUInt8(spki.readUInt8(spki.length - 1) ^ 1, spki.length - 1);
+  return spki;
 }
 
 function nested(depth: number): Buffer {

@@ -86,14 +86,16 @@ function readKey(spki: Buffer): Result<KeyObject> {
     if (!['prime256v1', 'secp384r1', 'ed25519'].includes(kind)) {
       return err(`the certificate request has a key of the type ${kind}; use P-256, P-384 or Ed25519`);
     }
-    // A point or a curve that is written in another than the usual form.
-    return key.export({ format: 'der', type: 'spki' }).equals(spki) ? ok(key) : err(UNUSABLE_KEY);
+    // Once through JWK, which knows coordinates and no encodings: a compressed point comes back uncompressed.
+    const usual = createPublicKey({ key: key.export({ format: 'jwk' }), format: 'jwk' });
+    return usual.export({ format: 'der', type: 'spki' }).equals(spki) ? ok(key) : err(UNUSABLE_KEY);
   } catch {
     return err(UNUSABLE_KEY);
   }
 }
 
-const UNUSABLE_KEY = "the certificate request's key cannot be read; use P-256, P-384 or Ed25519";
+const UNUSABLE_KEY =
+  "the certificate request's key cannot be read; use P-256, P-384 or Ed25519, and uncompressed points";
 
 /** The library throws errors of many types at hostile input; all of them mean no. */
 async function isSignatureValid(der: Buffer): Promise<boolean> {
