@@ -18,17 +18,18 @@ export async function callCommand(call: CallRequest, host: Host): Promise<number
     return EXIT.failed;
   }
   const sidecar = started.value;
-  let stoppedBy: number | undefined;
+  const stop = new AbortController();
   const stopped = new Promise<number>((resolve) => {
     host.onSignal((signal) => {
-      stoppedBy = exitCodeOf(null, signal);
-      resolve(stoppedBy);
+      resolve(exitCodeOf(null, signal));
+      // Hanging up is how the app learns that nobody waits any more.
+      stop.abort();
     });
   });
-  const exitCode = await Promise.race([callThrough(sidecar, call, host), stopped]);
+  const exitCode = await Promise.race([stopped, callThrough(sidecar, call, host, stop.signal)]);
   sidecar.stop();
   await sidecar.done;
-  return stoppedBy ?? exitCode;
+  return exitCode;
 }
 
 /** A caller for one call is nobody's endpoint, least of all that of the app whose name it may have borrowed. */
@@ -36,7 +37,12 @@ function findOnly(names: Names): Names {
   return { ...names, announce: () => ({ setReady: () => undefined, withdraw: () => undefined }) };
 }
 
-async function callThrough(sidecar: HostedSidecar, call: CallRequest, host: Host): Promise<number> {
+async function callThrough(
+  sidecar: HostedSidecar,
+  call: CallRequest,
+  host: Host,
+  stopped: AbortSignal,
+): Promise<number> {
   const { apiToken } = call.settings.config;
   const port = sidecar.ports.http;
   const ready = await untilReady(port, host);
@@ -57,11 +63,12 @@ async function callThrough(sidecar: HostedSidecar, call: CallRequest, host: Host
     path: `/v1.0/invoke/${targetName(target)}/method/${method}`,
     headers: headersOf(call, headers, apiToken),
     agent: false,
+    signal: stopped,
   });
   try {
     return await exchange(outgoing, body.value, call, host);
   } catch (error) {
-    say(host, `the call broke: ${error instanceof Error ? error.message : String(error)}`);
+    if (!stopped.aborted) say(host, `the call broke: ${error instanceof Error ? error.message : String(error)}`);
     return EXIT.unavailable;
   }
 }

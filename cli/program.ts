@@ -4,6 +4,7 @@ import { checkedHeaders } from '../api/headers.ts';
 import { type Namespace, parseNamespace, parseTarget } from '../api/ids.ts';
 import { err, must, ok, type Result } from '../kit/result.ts';
 import { type CallRequest, parseBodySource } from './call-request.ts';
+import { completionScript, SHELLS } from './completion.ts';
 import { addFlags, type FlagName, type RawFlags, SIDECAR_FLAGS } from './flag-table.ts';
 import { readFlags } from './flags.ts';
 import { EXIT, type Host, say } from './host.ts';
@@ -62,7 +63,8 @@ function build(host: Host, finish: Finish): Command {
         ),
     })
     .addHelpText('after', FIRST_STEPS);
-  for (const add of [addRun, addSidecar, addCall, addList, addStop, addSentry]) add(program, host, finish);
+  for (const add of [addRun, addSidecar, addCall, addList, addStop, addSentry, addCompletion])
+    add(program, host, finish);
   program
     .command('version')
     .description('print the version')
@@ -308,5 +310,18 @@ function addSentry(program: Command, host: Host, finish: Finish): void {
     .action(async (options: SentryOptions) => {
       const { sentryCommand } = await import('./sentry-command.ts');
       finish(await sentryCommand(options, host));
+    });
+}
+
+function addCompletion(program: Command, host: Host, finish: Finish): void {
+  program
+    .command('completion')
+    .description('Print a script that completes commands and flags in a shell.')
+    .argument('<SHELL>', `one of ${SHELLS.join(', ')}`)
+    .addHelpText('after', '\nExample:\n  source <(invokectl completion bash)')
+    .action((text: string) => {
+      const shell = parseOneOf(SHELLS)(text);
+      if (!shell.ok) return refuse([shell.error], host, finish);
+      host.stdout.write(completionScript(program, shell.value));
     });
 }

@@ -82,11 +82,12 @@ test('each signal reaches the app once, and the exit code is what the app makes 
     '-a',
     'web',
     '--',
-    ...app(`${STAYS}
+    ...app(`
     const got = [];
     process.on('SIGINT', () => { got.push('SIGINT'); console.log('got one'); });
     process.on('SIGHUP', () => { got.push('SIGHUP'); console.log('got two'); });
     process.on('SIGTERM', () => { console.log('got', got.join()); process.exit(5); });
+    ${STAYS}
   `),
   ]);
   await cli.printed(/up \d+/);
@@ -123,7 +124,8 @@ test('with the first signal the name is taken back, while the app may still call
     while ((await health()).status !== 204 || records() === 0);
     process.on('SIGTERM', async () => {
       while (records() > 0) await null;
-      console.log('withdrawn, outbound', (await health()).status);
+      const outbound = await fetch('http://127.0.0.1:' + process.env.DAPR_HTTP_PORT + '/v1.0/invoke/nobody/method/x');
+      console.log('withdrawn, outbound', outbound.headers.get('invoke-fault'));
       process.exit(0);
     });
     console.log('announced');
@@ -132,7 +134,7 @@ test('with the first signal the name is taken back, while the app may still call
   await cli.printed(/announced/);
   cli.child.kill('SIGTERM');
   expect(await cli.ended).toBe(0);
-  expect(cli.stdout()).toMatch(/withdrawn, outbound 204\n/);
+  expect(cli.stdout()).toMatch(/withdrawn, outbound unknown-app\n/);
 });
 
 test('a sidecar never outlives the one who started it, even when that one is killed', async () => {
@@ -168,7 +170,9 @@ test('a port that was asked for and is taken stops the start, in one line', asyn
   const cli = throwawayHome().start(['run', '-a', 'web', '-H', String(port), '--', ...app(STAYS)]);
   expect(await cli.ended).toBe(1);
   expect(cli.stdout()).toBe('');
-  expect(linesOf(cli.stderr())).toEqual([expect.stringMatching(new RegExp(`^invokectl: port ${port} is taken`))]);
+  expect(linesOf(cli.stderr())).toEqual([
+    expect.stringMatching(new RegExp(`^invokectl: port ${port}.* is taken; .*--http-port`)),
+  ]);
 });
 
 test.each([

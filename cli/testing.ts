@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath, kill, env as ownEnv, pid, platform } from 'node:process';
@@ -118,9 +118,27 @@ export function killedWithTheTest(otherPid: number): void {
 
 /** A port that somebody else holds for as long as the test. */
 export async function takenPort(): Promise<number> {
+  const server = await listening();
+  onTestFinished(() => void server.close());
+  return portOf(server);
+}
+
+/** A port that nobody holds at the moment. */
+export async function freePort(): Promise<number> {
+  const server = await listening();
+  const port = portOf(server);
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function listening(): Promise<Server> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
-  onTestFinished(() => void server.close());
+  return server;
+}
+
+function portOf(server: Server): number {
   const address = server.address();
   return typeof address === 'object' && address !== null ? address.port : 0;
 }

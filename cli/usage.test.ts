@@ -1,0 +1,90 @@
+import { PassThrough } from 'node:stream';
+import { expect, test } from 'vitest';
+import { reportBug, runCli } from './program.ts';
+import { silentHost } from './testing.ts';
+
+/** Runs a command that is over before it starts anything. */
+async function usage(...args: readonly string[]) {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const exitCode = await runCli(args, { ...silentHost(), stdout, stderr });
+  stdout.end();
+  stderr.end();
+  const lines = (await stderr.toArray()).join('').split('\n');
+  return { exitCode, stdout: (await stdout.toArray()).join(''), stderr: lines.slice(0, -1) };
+}
+
+const COMMANDS = ['run', 'sidecar', 'call', 'list', 'stop', 'sentry', 'version', 'completion'];
+
+test('help and version are asked for, and no mistake', async () => {
+  const help = await usage('--help');
+  expect(help.exitCode).toBe(0);
+  for (const command of COMMANDS) expect(help.stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
+  expect(await usage('--version')).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+  expect(await usage('version')).toEqual(await usage('--version'));
+});
+
+test.each(COMMANDS.filter((command) => command !== 'version'))(
+  'the help of %s shows how it is used',
+  async (command) => {
+    const { exitCode, stdout } = await usage(command, '--help');
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(new RegExp(`Examples?:\n  .*invokectl ${command} `));
+  },
+);
+
+test('without a command there is help, and a failure', async () => {
+  const { exitCode, stderr } = await usage();
+  expect(exitCode).toBe(64);
+  expect(stderr).toContain('First steps:');
+});
+
+test.each<[string, string[]]>([
+  ['lst', ["unknown command 'lst' (Did you mean one of list, ls?)"]],
+  ['run --bogus', ["unknown option '--bogus'"]],
+  ['run --app-id', ["option '-a, --app-id <ID>' argument missing"]],
+  ['run -a web', ['there is no command to run; write it after --, or use "invokectl sidecar"']],
+  [
+    'run -a W -p x -- true',
+    [
+      '--app-id: "W" is not an app id; use lower-case letters, digits and dashes, starting with a letter, at most 56 characters',
+      '--app-port: "x" is not a port; give a number from 1 to 65535',
+    ],
+  ],
+  ['sidecar', ['--app-id is missing; name this app, such as --app-id web']],
+  ['call web', ["missing required argument 'METHOD'"]],
+  ['call web x -H nocolon', ['--header: "nocolon" is not a header; write name: value']],
+  [
+    'call web x -X GE/T --as A',
+    [expect.stringMatching(/^--as: "A" is not an app id/), '--verb: "GE/T" is not an HTTP verb'],
+  ],
+  ['call a.b.c x', ['"a.b.c" is not an app id; write app or app.namespace']],
+  ['list -o xml', ['--output: "xml" is none of table, json, yaml']],
+  ['stop', ['name the apps to stop, or give --all']],
+  ['stop web --all', ['name the apps to stop, or give --all']],
+  ['sentry --listen 0.0.0.0:0 --insecure', ["required option '--state <DIR>' not specified"]],
+  ['sentry --state x --listen 0.0.0.0:0 --insecure', [expect.stringContaining('listen on 127.0.0.1, or use jwks')]],
+  ['sentry --state x', [expect.stringContaining('no validator is enabled')]],
+  [
+    'sentry --state x --listen y --jwks-file a --jwks-url b --trust-domain A/',
+    [
+      expect.stringMatching(/^--trust-domain: /),
+      expect.stringMatching(/^--listen: "y" is not an address/),
+      '--jwks-file and --jwks-url: give one of the two',
+    ],
+  ],
+  ['completion tcsh', ['"tcsh" is none of bash, zsh, fish']],
+])('invokectl %s: every mistake is one line, and the exit code is 64', async (line, mistakes) => {
+  const { exitCode, stderr } = await usage(...line.split(' '));
+  expect(stderr.map((said) => said.replace(/^invokectl: /, ''))).toEqual(mistakes);
+  expect(exitCode).toBe(64);
+});
+
+test('what nobody expected is one line, with the stack for those who ask', async () => {
+  const said = (args: readonly string[]) => {
+    const stderr = new PassThrough();
+    expect(reportBug(new Error('broken\nwidely'), args, { ...silentHost(), stderr })).toBe(70);
+    return stderr.read().toString();
+  };
+  expect(said(['run'])).toBe('invokectl: broken (this is a bug in invokectl; --log-level debug tells more)\n');
+  expect(said(['run', '--log-level', 'debug'])).toContain('usage.test.ts');
+});
