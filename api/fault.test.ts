@@ -32,6 +32,7 @@ const HTTP_STATUS: Readonly<Record<FaultCode, number>> = {
   'no-endpoint': 503,
   'peer-unreachable': 503,
   'peer-untrusted': 503,
+  'peer-downgraded': 503,
   'app-unreachable': 503,
   timeout: 504,
 };

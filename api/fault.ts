@@ -30,6 +30,8 @@ const FAULTS = {
   'no-endpoint': { http: 503, grpc: 14, tryElsewhere: false },
   'peer-unreachable': { http: 503, grpc: 14, tryElsewhere: true },
   'peer-untrusted': { http: 503, grpc: 14, tryElsewhere: true },
+  /** An old Dapr sidecar that knows no streams: the same endpoint is asked again, in one message. */
+  'peer-downgraded': { http: 503, grpc: 14, tryElsewhere: true },
   'app-unreachable': { http: 503, grpc: 14, tryElsewhere: true },
 
   // 502: the app may have seen it, and it broke.

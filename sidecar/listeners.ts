@@ -1,6 +1,5 @@
 // Every port of a sidecar, bound in one go and closed in one go.
-import type { Server as HttpServer } from 'node:http';
-import type { Http2SecureServer } from 'node:http2';
+import { Server as HttpServer } from 'node:http';
 import type { Server } from 'node:net';
 import type { Clock } from '../kit/clock.ts';
 import { ok, type Result } from '../kit/result.ts';
@@ -19,7 +18,7 @@ export interface ServerMakers {
   readonly http: () => HttpServer;
   readonly metrics: () => HttpServer;
   readonly public: () => HttpServer;
-  readonly peer: Http2SecureServer;
+  readonly peer: Server;
 }
 
 export interface Listeners {
@@ -83,9 +82,10 @@ async function openAll(
 
 async function closeAll(servers: readonly Server[], graceMs: number, clock: Clock): Promise<void> {
   const closed = servers.map((server) => new Promise<void>((done) => server.close(() => done())));
-  for (const server of servers) if ('closeIdleConnections' in server) (server as HttpServer).closeIdleConnections();
+  const pages = servers.filter((server) => server instanceof HttpServer);
+  for (const server of pages) server.closeIdleConnections();
   const cancel = clock.after(graceMs, () => {
-    for (const server of servers) if ('closeAllConnections' in server) (server as HttpServer).closeAllConnections();
+    for (const server of pages) server.closeAllConnections();
   });
   await Promise.all(closed);
   cancel();

@@ -20,7 +20,7 @@ import type { ServerMakers } from './listeners.ts';
 import { roundRobin } from './resilience/pick.ts';
 import type { Names } from './resolve/resolver.ts';
 import { openApp } from './transport/app.ts';
-import { openPeerStream } from './transport/peer.ts';
+import { openPeer } from './transport/peer.ts';
 import type { ForwardedBy } from './transport/peer-head.ts';
 import { PeerPool } from './transport/peer-pool.ts';
 import { Flights } from './way/flights.ts';
@@ -71,10 +71,8 @@ export function joinParts(
     resolver: deps.names,
     resilience: { clock, pick: roundRobin() },
     transport: {
-      peer: (call, endpoint, reply) => {
-        const connection = pool.connection(endpoint, { ...call.target, trustDomain });
-        return openPeerStream(call, (use) => connection.withSession(use), reply, link);
-      },
+      peer: (call, endpoint, reply) =>
+        openPeer(call, pool.connection(endpoint, { ...call.target, trustDomain }), reply, link),
     },
     inbound,
   });

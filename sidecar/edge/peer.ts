@@ -3,13 +3,12 @@
 // Who a peer is, is read from its certificate once per connection; a connection whose certificate does not name exactly
 // one workload of our trust domain serves nothing. On it, the two methods of ServiceInvocation and no other.
 import {
-  createSecureServer,
-  type Http2SecureServer,
   type IncomingHttpHeaders,
+  performServerHandshake,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import { TLSSocket } from 'node:tls';
+import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { fault } from '../../api/fault.ts';
 import { faultTrailers } from '../../api/grpc-status.ts';
 import type { Identity } from '../../api/ids.ts';
@@ -20,8 +19,7 @@ import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { CALL_LOCAL, CALL_LOCAL_STREAM } from '../link/messages.ts';
 import { keepAlive, PEER_STREAM_WINDOW_BYTES, retireAfterMs, widenWindow } from '../link/session.ts';
-import { type PeerCallDeps, servePeerStream } from './peer-stream.ts';
-import { servePeerUnary } from './peer-unary.ts';
+import { type PeerCallDeps, servePeerCall } from './peer-exchange.ts';
 
 export interface PeerEdgeDeps extends Omit<PeerCallDeps, 'caller'> {
   readonly self: Identity;
@@ -30,36 +28,37 @@ export interface PeerEdgeDeps extends Omit<PeerCallDeps, 'caller'> {
   readonly log: Log;
 }
 
-/** Streams that one peer may have open at once. */
-const STREAMS_MAX = 4096;
-const HEAD_BYTES_MAX = 64 * 1024;
-const SESSION_MEMORY_MB_MAX = 64;
+const HTTP2_OPTIONS = {
+  /** In megabytes. */
+  maxSessionMemory: 64,
+  settings: {
+    enablePush: false,
+    initialWindowSize: PEER_STREAM_WINDOW_BYTES,
+    maxConcurrentStreams: 4096,
+    maxHeaderListSize: 64 * 1024,
+  },
+} as const;
+
+const TLS_TIMEOUT_MS = 5000;
 
 export class PeerEdge {
-  readonly server: Http2SecureServer;
+  readonly server: Server;
   readonly #deps: PeerEdgeDeps;
   readonly #sessions = new Set<ServerHttp2Session>();
   #isDraining = false;
 
   constructor(deps: PeerEdgeDeps) {
     this.#deps = deps;
-    // Until it has a certificate every handshake fails: nothing is served without an identity.
-    this.server = createSecureServer({
+    // Until it has a certificate every handshake fails: nothing is served without an identity. What is of the server
+    // and not of its secure context has to be said here: `setSecureContext` would not take it.
+    this.server = createServer({
       minVersion: 'TLSv1.3',
-      // Of the server and not of its secure context: `setSecureContext` would not take them.
       requestCert: true,
       rejectUnauthorized: true,
-      allowHTTP1: false,
-      maxSessionMemory: SESSION_MEMORY_MB_MAX,
-      settings: {
-        enablePush: false,
-        initialWindowSize: PEER_STREAM_WINDOW_BYTES,
-        maxConcurrentStreams: STREAMS_MAX,
-        maxHeaderListSize: HEAD_BYTES_MAX,
-      },
+      ALPNProtocols: ['h2'],
+      handshakeTimeout: TLS_TIMEOUT_MS,
     });
-    this.server.on('session', (session) => this.#opened(session));
-    this.server.on('sessionError', (error) => this.#refused(error));
+    this.server.on('secureConnection', (socket) => this.#connected(socket));
     this.server.on('tlsClientError', (error) => this.#refused(error));
   }
 
@@ -81,26 +80,34 @@ export class PeerEdge {
     for (const session of this.#sessions) session.destroy();
   }
 
-  #opened(session: ServerHttp2Session): void {
-    const { self, clock, random } = this.#deps;
-    session.on('error', (error) => this.#refused(error));
-    const peer = certificateOf(session, self, clock);
-    if (!peer.ok) {
-      this.#refused(new Error(peer.error));
-      session.destroy();
+  /** Identify: who is at the other end, once for the life of the connection, before a byte of HTTP/2 is spoken. */
+  #connected(socket: TLSSocket): void {
+    const { self, clock } = this.#deps;
+    socket.on('error', () => undefined);
+    const peer = peerIdentity(socket, self.trustDomain, clock.now());
+    if (!peer.ok || socket.alpnProtocol !== 'h2') {
+      this.#refused(new Error(peer.ok ? 'the peer does not speak HTTP/2' : peer.error));
+      socket.destroy();
       return;
     }
+    socket.setNoDelay(true);
+    this.#serve(performServerHandshake(socket, HTTP2_OPTIONS), peer.value);
+  }
+
+  #serve(session: ServerHttp2Session, peer: PeerCertificate): void {
+    const { clock, random } = this.#deps;
     this.#sessions.add(session);
     widenWindow(session);
     const cancels: Cancel[] = [
       keepAlive(session, clock, () => session.destroy()),
-      clock.after(retireAfterMs(peer.value.notAfter, clock.now(), random), () => drainSession(session)),
+      clock.after(retireAfterMs(peer.notAfter, clock.now(), random), () => drainSession(session)),
     ];
+    session.on('error', (error) => this.#refused(error));
     session.once('close', () => {
       this.#sessions.delete(session);
       for (const cancel of cancels) cancel();
     });
-    session.on('stream', (stream, headers) => this.#call(stream, headers, peer.value));
+    session.on('stream', (stream, headers) => this.#call(stream, headers, peer));
     if (this.#isDraining) drainSession(session);
   }
 
@@ -109,20 +116,14 @@ export class PeerEdge {
     stream.on('error', () => undefined);
     const deps = { ...this.#deps, caller: peer.identity };
     const isGrpc = String(headers['content-type'] ?? '').startsWith('application/grpc');
-    if (isGrpc && headers[':path'] === CALL_LOCAL_STREAM) servePeerStream(stream, headers, deps);
-    else if (isGrpc && headers[':path'] === CALL_LOCAL) servePeerUnary(stream, headers, deps);
+    if (isGrpc && headers[':path'] === CALL_LOCAL_STREAM) servePeerCall(stream, headers, false, deps);
+    else if (isGrpc && headers[':path'] === CALL_LOCAL) servePeerCall(stream, headers, true, deps);
     else refuseStream(stream, isGrpc, String(headers[':path']));
   }
 
   #refused(error: Error): void {
     this.#deps.log.warn('a peer connection was refused or broke', { reason: error.message });
   }
-}
-
-function certificateOf(session: ServerHttp2Session, self: Identity, clock: Clock) {
-  const { socket } = session;
-  if (!(socket instanceof TLSSocket)) return { ok: false, error: 'the connection is not TLS' } as const;
-  return peerIdentity(socket, self.trustDomain, clock.now());
 }
 
 const LAST_STREAM_ID_MAX = 2 ** 31 - 1;

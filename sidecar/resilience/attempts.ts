@@ -7,7 +7,7 @@
 // the caller. Nothing that an app may have seen is ever sent twice.
 //
 //   A1. A reply head ends all retrying: from there the attempt and the caller are joined.
-//   A2. An endpoint is tried once per call.
+//   A2. An endpoint is tried once per call, or twice where it asked to be addressed differently (peer-downgraded).
 //   A3. The deadline covers everything: resolving, connecting, the answer's last byte.
 import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
 import { type Fault, fault, mayTryElsewhere } from '../../api/fault.ts';
@@ -34,6 +34,7 @@ const ATTEMPTS_MAX = 5;
 /** One attempt under way. `request` is its sending end, once the transport has handed it out. */
 interface Trial {
   readonly upstream: Upstream;
+  readonly endpoint: Endpoint;
   readonly number: number;
   request: RequestEnd | undefined;
 }
@@ -131,7 +132,7 @@ class CallRun implements RequestEnd {
       return;
     }
     this.#tried.add(endpointKey(endpoint));
-    const trial: Trial = { upstream, number, request: undefined };
+    const trial: Trial = { upstream, endpoint, number, request: undefined };
     this.#phase = { kind: 'trying', trial };
     const request = this.#deps.attempt(this.#call, endpoint, this.#replyTo(trial));
     // It may have failed before it returned, and the next trial may be under way from inside that very call (E4).
@@ -175,6 +176,7 @@ class CallRun implements RequestEnd {
 
   #trialFailed(trial: Trial, reason: Fault): void {
     const mayRepeat = this.#phase.kind === 'trying' && mayTryElsewhere(reason.code) && this.#replay.isWhole;
+    if (reason.code === 'peer-downgraded') this.#tried.delete(endpointKey(trial.endpoint));
     if (mayRepeat) this.#tryNext(trial.upstream, reason, trial.number + 1);
     else this.#fail(reason);
   }

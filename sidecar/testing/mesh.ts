@@ -105,7 +105,11 @@ function configOf(
     appId,
     namespace,
     trustDomain,
-    app: { port: app === undefined ? undefined : (app.address() as AddressInfo).port, host: '127.0.0.1', token: undefined },
+    app: {
+      port: app === undefined ? undefined : (app.address() as AddressInfo).port,
+      host: '127.0.0.1',
+      token: undefined,
+    },
     names: { kind: 'static', peers: [] },
     sentry: { kind: 'socket', path: socketPath },
     httpPort: anyPort,
@@ -142,7 +146,11 @@ function tableNames(table: Map<string, Endpoint[]>): Names & { readonly announce
           table.set(name, isReady ? [...others, peer] : others);
           if (isReady) ready.resolve();
         },
-        withdraw: () => void table.set(name, (table.get(name) ?? []).filter((endpoint) => endpoint.port !== peer.port)),
+        withdraw: () =>
+          void table.set(
+            name,
+            (table.get(name) ?? []).filter((endpoint) => endpoint.port !== peer.port),
+          ),
       };
     },
     close: () => undefined,

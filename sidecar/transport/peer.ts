@@ -1,4 +1,5 @@
-// Transport to a peer: one attempt at one call, as a CallLocalStream on the connection to one endpoint.
+// Transport to a peer: one attempt at one call, on the connection to one endpoint. CallLocalStream,
+// or CallLocal for an old Dapr sidecar, which has said that it knows no other.
 //
 //   identify > authorize > resolve > resilience > [transport]
 //
@@ -10,11 +11,26 @@ import { type Fault, fault } from '../../api/fault.ts';
 import { faultOfTrailers } from '../../api/grpc-status.ts';
 import type { Headers } from '../../api/headers.ts';
 import { targetName } from '../../api/ids.ts';
-import { decodeReply, encodeRequest, type ReplyHeadMessage, type RequestHeadMessage } from '../../api/proto/peer.ts';
+import {
+  decodeReply,
+  decodeUnaryReply,
+  encodeRequest,
+  encodeUnaryRequest,
+  type ReplyHeadMessage,
+  type RequestHeadMessage,
+} from '../../api/proto/peer.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
-import { CALL_LOCAL_STREAM, MessageReader, MessageWriter } from '../link/messages.ts';
-import type { Connected } from './peer-connection.ts';
+import {
+  CALL_LOCAL,
+  CALL_LOCAL_STREAM,
+  type MessageReader,
+  type MessageWriter,
+  type SendFrame,
+} from '../link/messages.ts';
+import { StreamReader, StreamWriter } from '../link/streamed.ts';
+import { UNARY_BYTES_MAX, UnaryReader, UnaryWriter } from '../link/unary.ts';
+import type { Connected, PeerConnection } from './peer-connection.ts';
 import { type ForwardedBy, grpcRequestHeaders, requestHead } from './peer-head.ts';
 import { readReplyHead } from './peer-reply.ts';
 
@@ -23,8 +39,7 @@ export interface PeerTransportDeps {
   readonly forwardedBy: ForwardedBy;
 }
 
-/** Hands out a session as soon as it is known whether there is one. */
-export type WithSession = (use: (connected: Connected) => void) => Cancel;
+const GRPC_UNIMPLEMENTED = 12;
 
 type State =
   /** What was pushed meanwhile waits here: at most what one `pause` lets through. */
@@ -32,35 +47,42 @@ type State =
   | { readonly kind: 'open'; readonly stream: ClientHttp2Stream; readonly writer: MessageWriter<RequestHeadMessage> }
   | { readonly kind: 'done' };
 
-export function openPeerStream(
+export function openPeer(
   call: PermittedCall,
-  withSession: WithSession,
+  connection: PeerConnection,
   reply: ReplyEnd,
   deps: PeerTransportDeps,
 ): RequestEnd {
-  const attempt = new PeerStream(call, reply, deps);
-  attempt.connect(withSession);
+  const attempt = new PeerExchange(call, connection, reply, deps);
+  attempt.connect();
   return attempt;
 }
 
-class PeerStream implements RequestEnd {
+class PeerExchange implements RequestEnd {
   readonly #call: PermittedCall;
   readonly #reply: ReplyEnd;
   readonly #deps: PeerTransportDeps;
-  readonly #reader = new MessageReader<ReplyHeadMessage>(decodeReply);
+  readonly #connection: PeerConnection;
+  readonly #isUnary: boolean;
+  readonly #reader: MessageReader<ReplyHeadMessage>;
   #state: State = { kind: 'connecting', cancel: () => undefined, held: [], ended: undefined };
   #grpcTrailers: IncomingHttpHeaders | undefined;
   #httpTrailers: Headers = [];
   #error: Error | undefined;
 
-  constructor(call: PermittedCall, reply: ReplyEnd, deps: PeerTransportDeps) {
+  constructor(call: PermittedCall, connection: PeerConnection, reply: ReplyEnd, deps: PeerTransportDeps) {
     this.#call = call;
+    this.#connection = connection;
+    this.#isUnary = connection.speaksUnaryOnly;
+    this.#reader = this.#isUnary
+      ? new UnaryReader(decodeUnaryReply, UNARY_BYTES_MAX)
+      : new StreamReader<ReplyHeadMessage>(decodeReply);
     this.#reply = reply;
     this.#deps = deps;
   }
 
-  connect(withSession: WithSession): void {
-    const cancel = withSession((connected) => {
+  connect(): void {
+    const cancel = this.#connection.withSession((connected: Connected) => {
       if (this.#state.kind !== 'connecting') return;
       if (connected.ok) this.#open(connected.session, this.#state.held, this.#state.ended);
       else this.#fail(connected.fault);
@@ -100,7 +122,10 @@ class PeerStream implements RequestEnd {
   #open(session: ClientHttp2Session, held: readonly Buffer[], ended: Headers | undefined): void {
     const stream = this.#request(session);
     if (stream === undefined) return;
-    const writer = new MessageWriter(encodeRequest, (frame) => (stream.write(frame) ? 'ok' : 'pause'));
+    const send: SendFrame = (frame) => (stream.write(frame) ? 'ok' : 'pause');
+    const writer = this.#isUnary
+      ? new UnaryWriter(encodeUnaryRequest, send, () => this.#fail(this.#tooLargeForUnary()))
+      : new StreamWriter<RequestHeadMessage>(encodeRequest, send);
     this.#state = { kind: 'open', stream, writer };
     this.#listen(stream);
     writer.head(requestHead(this.#call, this.#deps.forwardedBy));
@@ -113,7 +138,7 @@ class PeerStream implements RequestEnd {
     const { deadlineMs } = this.#call;
     const leftMs = deadlineMs === undefined ? undefined : deadlineMs - this.#deps.clock.elapsed();
     try {
-      return session.request(grpcRequestHeaders(CALL_LOCAL_STREAM, leftMs));
+      return session.request(grpcRequestHeaders(this.#isUnary ? CALL_LOCAL : CALL_LOCAL_STREAM, leftMs));
     } catch (error) {
       // The session began to close in this very turn.
       this.#fail(this.#notSent(String(error)));
@@ -143,7 +168,7 @@ class PeerStream implements RequestEnd {
   #received(stream: ClientHttp2Stream, chunk: Buffer): void {
     const messages = this.#reader.push(chunk);
     if (!messages.ok) {
-      this.#fail(this.#broke(messages.error));
+      this.#fail(this.#broke(messages.error.message));
       return;
     }
     for (const { head, data, trailers } of messages.value) {
@@ -164,7 +189,7 @@ class PeerStream implements RequestEnd {
     if (this.#state.kind !== 'open' || this.#grpcTrailers === undefined) return;
     const refused = faultOfTrailers(this.#grpcTrailers);
     if (refused !== undefined) {
-      this.#fail(refused);
+      this.#fail(this.#isDowngrade(this.#grpcTrailers) ? this.#downgraded() : refused);
     } else if (!this.#reader.isComplete) {
       this.#fail(this.#broke('the answer ends in the middle of a message'));
     } else {
@@ -197,6 +222,26 @@ class PeerStream implements RequestEnd {
       state.stream.close(code);
     // Whatever is still on its way is read and thrown away, so that the stream can close.
     state.stream.resume();
+  }
+
+  /** A method that the peer does not know, and it is none of ours: ours say so with a fault of their own. */
+  #isDowngrade(trailers: IncomingHttpHeaders): boolean {
+    return !this.#isUnary && trailers['grpc-status'] === String(GRPC_UNIMPLEMENTED) && !('invoke-fault' in trailers);
+  }
+
+  #downgraded(): Fault {
+    this.#connection.speaksUnaryOnly = true;
+    return fault(
+      'peer-downgraded',
+      `the sidecar of ${targetName(this.#call.target)} knows no streams; nothing reached its app. Call again, it will be asked in one message.`,
+    );
+  }
+
+  #tooLargeForUnary(): Fault {
+    return fault(
+      'body-too-large',
+      `the sidecar of ${targetName(this.#call.target)} knows no streams, and the body is too large for one message; upgrade that sidecar.`,
+    );
   }
 
   #notSent(cause: string): Fault {
