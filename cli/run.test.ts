@@ -165,6 +165,22 @@ test('when the sidecar dies the app is ended, and that is said', async () => {
   expect(cli.stderr()).toContain('invokectl: the sidecar ended unexpectedly (exit code 137); ending web\n');
 });
 
+test('an app that shuts its sidecar down may finish by itself', async () => {
+  const cli = throwawayHome().start([
+    ...['run', '-a', 'web', '--'],
+    ...app(`
+      const api = 'http://127.0.0.1:' + process.env.DAPR_HTTP_PORT + '/v1.0/';
+      await fetch(api + 'shutdown', { method: 'POST' });
+      while (await fetch(api + 'metadata').then(() => true, () => false));
+      console.log('finished');
+      process.exitCode = 4;
+    `),
+  ]);
+  expect(await cli.ended).toBe(4);
+  expect(cli.stdout()).toContain('finished');
+  expect(cli.stderr()).toContain('invokectl: the sidecar was shut down; waiting for web to end\n');
+});
+
 test('a port that was asked for and is taken stops the start, in one line', async () => {
   const port = await takenPort();
   const cli = throwawayHome().start(['run', '-a', 'web', '-H', String(port), '--', ...app(STAYS)]);

@@ -3,7 +3,7 @@
 //   R1. The app starts when the sidecar's ports are bound, and learns them from its environment.
 //   R2. Each signal reaches the app's process group once. With the first, the sidecar takes the name back and refuses
 //       what comes in; the app may call out until it is gone.
-//   R3. The exit code is the app's; 1 when the sidecar ended under it.
+//   R3. The exit code is the app's; 1 when the sidecar broke down under it.
 import { loadResources } from '../sidecar/resources/load.ts';
 import type { SidecarPorts } from '../sidecar/sidecar.ts';
 import { type Child, type SidecarChild, spawnApp, spawnSidecar } from './children.ts';
@@ -65,12 +65,25 @@ async function supervise(app: Child, sidecar: SidecarChild, settings: SidecarSet
     await endSidecar(sidecar, settings, host);
     return first.exitCode;
   }
-  say(host, `the sidecar ended unexpectedly (exit code ${first.exitCode}); ending ${settings.config.appId}`);
-  host.signal(-app.pid, 'SIGTERM');
-  const cancel = host.clock.after(settings.config.gracefulShutdownMs, () => host.signal(-app.pid, 'SIGKILL'));
+  const { appId, gracefulShutdownMs } = settings.config;
+  if (first.exitCode === 0) {
+    // Asked for over its API, as jobs do when they are through: the app ends by itself, or is told to.
+    say(host, `the sidecar was shut down; waiting for ${appId} to end`);
+    const cancel = host.clock.after(gracefulShutdownMs, () => endApp(app, gracefulShutdownMs, host));
+    const exitCode = await app.ended;
+    cancel();
+    return exitCode;
+  }
+  say(host, `the sidecar ended unexpectedly (exit code ${first.exitCode}); ending ${appId}`);
+  endApp(app, gracefulShutdownMs, host);
   await app.ended;
-  cancel();
   return EXIT.failed;
+}
+
+function endApp(app: Child, graceMs: number, host: Host): void {
+  host.signal(-app.pid, 'SIGTERM');
+  const cancel = host.clock.after(graceMs, () => host.signal(-app.pid, 'SIGKILL'));
+  void app.ended.then(cancel);
 }
 
 async function endSidecar(sidecar: SidecarChild, { config }: SidecarSettings, host: Host): Promise<void> {

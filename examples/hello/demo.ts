@@ -9,10 +9,13 @@ import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { parseSpiffeId } from '../../api/ids.ts';
+import { type Identity, parseSpiffeId } from '../../api/ids.ts';
+import { startIdentity } from '../../identity/source.ts';
+import type { Credentials } from '../../identity/svid.ts';
 import { systemClock } from '../../kit/clock.ts';
+import { silentLog } from '../../kit/log.ts';
 import { must } from '../../kit/result.ts';
-import { knockAsStrangers } from './strangers.ts';
+import { knockAsFriend, knockAsStrangers } from './strangers.ts';
 
 const ORDERS = 12;
 const WITHIN_MS = 50_000;
@@ -79,6 +82,20 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
+/** From the certificate authority that `invokectl run` has put into the throwaway folder. */
+function credentialsOf({ app, namespace, trustDomain }: Identity): Promise<Credentials> {
+  const endpoint = { kind: 'socket', path: join(home, 'ca/sign.sock') } as const;
+  const tools = { clock: systemClock, random: Math.random, log: silentLog };
+  const source = startIdentity({ endpoint, appId: app, namespace, trustDomain, ...tools });
+  return new Promise((resolve) =>
+    source.firstReady(() => {
+      source.stop();
+      const credentials = source.credentials.current();
+      if (credentials !== undefined) resolve(credentials);
+    }),
+  );
+}
+
 /** The command that sends, and what it is written in. */
 function sender(): { readonly language: string; readonly command: readonly string[] } {
   const hasPython = spawnSync('python3', ['-c', 'import urllib.request']).status === 0;
@@ -114,9 +131,11 @@ async function demonstrate(): Promise<void> {
   for (const { says, isAnswered, end } of await knockAsStrangers(peerPort, must(parseSpiffeId(SENDER_ID)))) {
     check(!isAnswered, `${says} is refused (${end})`);
   }
+  const friend = await knockAsFriend(peerPort, await credentialsOf(must(parseSpiffeId(SENDER_ID))));
+  check(friend.isAnswered, `${friend.says} is ${friend.end}: it was the certificate that decided`);
   check(
     receiver.lines.filter((line) => /order \d+: /.test(line)).length === ORDERS,
-    'none of them reached the receiver',
+    'none of this reached the receiver',
   );
 
   tell('\n4. Everything is stopped.');
