@@ -64,9 +64,8 @@ export function endToEnd(raw: readonly string[]): Headers {
 }
 
 function isOurs(name: string): boolean {
-  if (NOT_FORWARDED.has(name) || name.endsWith('-bin')) return true;
   const dashed = name.includes('_') ? name.replaceAll('_', '-') : name;
-  return IDENTITY.test(dashed);
+  return NOT_FORWARDED.has(dashed) || dashed.endsWith('-bin') || IDENTITY.test(dashed);
 }
 
 function connectionTokens(raw: readonly string[]): Set<string> | undefined {
