@@ -70,8 +70,8 @@ function decodeTarget(text: string): string {
   }
 }
 
-/** Origin-form, and the absolute form of a program that takes the sidecar for a proxy. */
-function splitTarget(requestTarget: string): { path: string; query: string } {
+/** Of a request target in origin-form, or in the absolute form of a program that takes the sidecar for a proxy. */
+export function splitTarget(requestTarget: string): { path: string; query: string } {
   const origin = requestTarget.replace(/^[a-z]+:\/\/[^/?#]*/i, '');
   const mark = origin.indexOf('?');
   return mark < 0 ? { path: origin, query: '' } : { path: origin.slice(0, mark), query: origin.slice(mark + 1) };

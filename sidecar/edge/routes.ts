@@ -1,6 +1,7 @@
 // The app API beside calls: what blocks register on it. A route has a small answer and at most a small body.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Fault, fault } from '../../api/fault.ts';
+import { splitTarget } from './invocation.ts';
 
 export interface RouteRequest {
   /** What follows the route's path, without a slash in front; percent-encoded. */
@@ -47,18 +48,20 @@ export function serveRoute(
   const url = request.url ?? '/';
   const chunks: Buffer[] = [];
   let bytes = 0;
+  let isRefused = false;
   request.on('data', (chunk: Buffer) => {
+    if (isRefused) return;
     bytes += chunk.length;
-    if (bytes <= ROUTE_BODY_BYTES_MAX) chunks.push(chunk);
+    chunks.push(chunk);
+    if (bytes <= ROUTE_BODY_BYTES_MAX) return;
+    isRefused = true;
+    refuse(fault('body-too-large', `the value is larger than ${ROUTE_BODY_BYTES_MAX} bytes.`));
   });
   request.on('end', () => {
-    if (bytes > ROUTE_BODY_BYTES_MAX) {
-      refuse(fault('body-too-large', `the value is larger than ${ROUTE_BODY_BYTES_MAX} bytes.`));
-      return;
-    }
+    if (isRefused) return;
     const answer = route.answer({
       rest: pathOf(url).slice(route.path.length),
-      query: new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?')) : ''),
+      query: new URLSearchParams(splitTarget(url).query),
       rawHeaders: request.rawHeaders,
       body: Buffer.concat(chunks),
     });
@@ -77,7 +80,7 @@ export function writeAnswer(response: ServerResponse, { status, contentType, hea
 }
 
 function pathOf(url: string): string {
-  const mark = url.indexOf('?');
-  const path = mark < 0 ? url : url.slice(0, mark);
-  return path.replace(/\/{2,}/g, '/').replace(/(.)\/$/, '$1');
+  return splitTarget(url)
+    .path.replace(/\/{2,}/g, '/')
+    .replace(/(.)\/$/, '$1');
 }
