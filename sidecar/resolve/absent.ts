@@ -2,6 +2,9 @@
 import { type Fault, fault } from '../../api/fault.ts';
 import type { Target } from '../../api/ids.ts';
 
+/** For how long a name counts as lately gone. */
+export const LATELY_MS = 3_600_000;
+
 /** Never heard of. `known` are the apps that are there, for help with a slip of the pen; `where` says who was asked. */
 export function unknownApp(target: Target, known: readonly Target[], where: string): Fault {
   const message = `no app "${target.app}" in namespace "${target.namespace}" is known ${where}.`;

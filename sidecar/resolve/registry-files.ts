@@ -14,11 +14,9 @@ import { basename, join } from 'node:path';
 import { parseAppId, parseNamespace, type Target } from '../../api/ids.ts';
 import type { Log } from '../../kit/log.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
+import { LATELY_MS } from './absent.ts';
 import { isAlive, type Processes } from './processes.ts';
 import { parseRecord, printRecord, type RegistryRecord } from './record.ts';
-
-/** For how long a name counts as lately gone. */
-const NOTE_AGE_MAX_MS = 3_600_000;
 
 export interface AppOnDisk {
   /** The instances whose process is alive, in a stable order. */
@@ -146,7 +144,7 @@ async function readNote(path: string, now: number): Promise<number | undefined> 
   const text = await readFile(path, 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
   const seenAt = Date.parse(text.trim());
-  if (now - seenAt <= NOTE_AGE_MAX_MS) return seenAt;
+  if (now - seenAt <= LATELY_MS) return seenAt;
   await unlink(path).catch(ignoreGone);
   return undefined;
 }
