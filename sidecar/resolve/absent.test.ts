@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { distance, unknownApp } from './absent.ts';
+import { distance, givenList, thisMachine, thisNetwork, unknownApp } from './absent.ts';
 import { target } from './names.suite.ts';
 
 test.each([
@@ -26,6 +26,17 @@ test('slips count alike in both directions, and none means equal', () => {
 });
 
 test('in a short name, two slips are another name', () => {
-  expect(unknownApp(target('web'), [target('wab')], 'here').message).toContain('Did you mean "wab"?');
-  expect(unknownApp(target('web'), [target('api')], 'here').message).not.toContain('Did you mean');
+  expect(unknownApp(target('web'), [target('wab')], thisMachine).message).toContain('Did you mean "wab"?');
+  expect(unknownApp(target('web'), [target('api')], thisMachine).message).not.toContain('Did you mean');
+});
+
+test.each([
+  [
+    thisMachine,
+    'on this machine. Start it with "invokectl run --app-id web --namespace shop --app-port PORT -- COMMAND"',
+  ],
+  [thisNetwork, 'on this network. Start it with "invokectl run --app-id web --namespace shop --name-resolution mdns'],
+  [givenList, 'in the list given with --peer. Add it to the list: --peer web=HOST:PORT'],
+])('the advice fits whoever was asked', (asked, said) => {
+  expect(unknownApp(target('web', 'shop'), [], asked).message).toContain(said);
 });

@@ -5,12 +5,33 @@ import type { Target } from '../../api/ids.ts';
 /** For how long a name counts as lately gone. */
 export const LATELY_MS = 3_600_000;
 
-/** Never heard of. `known` are the apps that are there, for help with a slip of the pen; `where` says who was asked. */
-export function unknownApp(target: Target, known: readonly Target[], where: string): Fault {
-  const message = `no app "${target.app}" in namespace "${target.namespace}" is known ${where}.`;
+/** Who was asked, and what to do about a name that they do not know. */
+export interface Asked {
+  readonly where: string;
+  readonly advice: (target: Target) => string;
+}
+
+export const thisMachine: Asked = {
+  where: 'on this machine',
+  advice: (target) => `${howToStart(target)}; "invokectl list -A" shows who is there`,
+};
+
+export const thisNetwork: Asked = {
+  where: 'on this network',
+  advice: (target) => `${howToStart(target, '--name-resolution mdns')}`,
+};
+
+export const givenList: Asked = {
+  where: 'in the list given with --peer',
+  advice: ({ app }) => `Add it to the list: --peer ${app}=HOST:PORT`,
+};
+
+/** Never heard of. `known` are the apps that are there, for help with a slip of the pen. */
+export function unknownApp(target: Target, known: readonly Target[], { where, advice }: Asked): Fault {
+  const { app, namespace } = target;
   return fault(
     'unknown-app',
-    `${message}${meant(target, known)} ${howToStart(target)}; "invokectl list" shows who is there`,
+    `no app "${app}" in namespace "${namespace}" is known ${where}.${meant(target, known)} ${advice(target)}`,
   );
 }
 
@@ -33,9 +54,9 @@ export function startingApp(target: Target): Fault {
   );
 }
 
-function howToStart({ app, namespace }: Target): string {
-  const inNamespace = namespace === 'default' ? '' : ` --namespace ${namespace}`;
-  return `Start it with "invokectl run --app-id ${app}${inNamespace} --app-port PORT -- COMMAND"`;
+function howToStart({ app, namespace }: Target, flags = ''): string {
+  const further = [namespace === 'default' ? '' : `--namespace ${namespace}`, flags].filter((flag) => flag !== '');
+  return `Start it with "${['invokectl run --app-id', app, ...further].join(' ')} --app-port PORT -- COMMAND"`;
 }
 
 const CLOSE_NAMES_MAX = 3;

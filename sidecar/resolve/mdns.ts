@@ -14,7 +14,7 @@ import { parseAppId, parseNamespace, type Target, targetName } from '../../api/i
 import { type Cancel, type Clock, every } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
-import { goneApp, LATELY_MS, unknownApp } from './absent.ts';
+import { goneApp, LATELY_MS, thisNetwork, unknownApp } from './absent.ts';
 import type { Announced, Announcement, Endpoint, Names, Resolution, Resolved } from './resolver.ts';
 
 export interface MdnsOptions {
@@ -246,7 +246,7 @@ function absent(target: Target, instances: Instances, clock: Clock): Resolved {
   const seenAt = instances.lastSeenAt(target);
   const fault =
     seenAt === undefined || clock.now() - seenAt > LATELY_MS
-      ? unknownApp(target, instances.known(), 'on this network')
+      ? unknownApp(target, instances.known(), thisNetwork)
       : goneApp(target, seenAt, clock.now());
   return { kind: 'absent', fault };
 }

@@ -8,7 +8,7 @@ import { spiffeId, type Target, targetName } from '../../api/ids.ts';
 import { type Cancel, type Clock, every } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { ok, type Result } from '../../kit/result.ts';
-import { goneApp, startingApp, unknownApp } from './absent.ts';
+import { goneApp, startingApp, thisMachine, unknownApp } from './absent.ts';
 import type { Processes } from './processes.ts';
 import type { RegistryRecord } from './record.ts';
 import { type AppOnDisk, openRegistryFiles, type RegistryFiles, targetOf } from './registry-files.ts';
@@ -88,7 +88,7 @@ async function look(app: App, files: RegistryFiles, clock: Clock): Promise<Resol
   if (live.length > 0) return { kind: 'absent', fault: startingApp(target) };
   if (lastSeenAt !== undefined) return { kind: 'absent', fault: goneApp(target, lastSeenAt, clock.now()) };
   const known = (await files.readAll()).map(targetOf);
-  return { kind: 'absent', fault: unknownApp(target, known, 'on this machine') };
+  return { kind: 'absent', fault: unknownApp(target, known, thisMachine) };
 }
 
 /** The apps in use, each looked at every second until nobody has used it for a while. */

@@ -2,7 +2,7 @@
 import type { Target } from '../../api/ids.ts';
 import { isSameTarget } from '../../api/ids.ts';
 import type { StaticPeer } from '../config.ts';
-import { unknownApp } from './absent.ts';
+import { givenList, unknownApp } from './absent.ts';
 import type { Names, Resolution } from './resolver.ts';
 
 export function openStaticList(peers: readonly StaticPeer[]): Names {
@@ -17,5 +17,5 @@ function find(target: Target, peers: readonly StaticPeer[]): Resolution {
   const addresses = peers.filter((peer) => isSameTarget(peer.target, target)).flatMap((peer) => peer.addresses);
   if (addresses.length > 0) return { kind: 'found', upstream: { target, endpoints: () => addresses } };
   const known = peers.map((peer) => peer.target);
-  return { kind: 'absent', fault: unknownApp(target, known, 'in the list given with --peer') };
+  return { kind: 'absent', fault: unknownApp(target, known, givenList) };
 }
