@@ -1,6 +1,10 @@
 // What `invokectl call` is asked for, read and checked.
-import type { Target } from '../api/ids.ts';
-import type { SidecarSettings } from './flags.ts';
+import { checkedHeaders } from '../api/headers.ts';
+import { parseNamespace, parseTarget, type Target } from '../api/ids.ts';
+import { err, must, ok, type Result } from '../kit/result.ts';
+import type { RawFlags } from './flag-table.ts';
+import { readFlags, type SidecarSettings } from './flags.ts';
+import type { Host } from './host.ts';
 
 export interface CallRequest {
   readonly settings: SidecarSettings;
@@ -20,8 +24,62 @@ export type BodySource =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'stdin' };
 
+/** As commander hands them over. */
+export interface CallOptions {
+  readonly data?: string;
+  readonly verb?: string;
+  readonly header?: readonly string[];
+  readonly as: string;
+  readonly include?: boolean;
+}
+
 /** `-` is the standard input, `@file` a file, anything else the body itself. */
-export function parseBodySource(text: string): BodySource {
+function parseBodySource(text: string): BodySource {
   if (text === '-') return { kind: 'stdin' };
   return text.startsWith('@') ? { kind: 'file', path: text.slice(1) } : { kind: 'text', text };
+}
+
+/** Or every mistake, one sentence each. */
+export function readCall(
+  app: string,
+  method: string,
+  options: CallOptions,
+  raw: RawFlags,
+  host: Host,
+): Result<CallRequest, readonly string[]> {
+  const settings = readFlags(
+    { logLevel: [{ flag: '--log-level', text: 'warn' }], ...raw, appId: [{ flag: '--as', text: options.as }] },
+    host,
+  );
+  const namespace = settings.ok ? settings.value.config.namespace : must(parseNamespace('default'));
+  const target = parseTarget(app, namespace);
+  const headers = readHeaders(options.header ?? []);
+  const verb = options.verb?.toUpperCase();
+  const mistakes = [
+    ...(settings.ok ? [] : settings.error),
+    ...(target.ok ? [] : [target.error]),
+    ...(headers.ok ? [] : [`--header: ${headers.error}`]),
+    ...(verb === undefined || /^[A-Z]{1,20}$/.test(verb) ? [] : [`--verb: "${options.verb}" is not an HTTP verb`]),
+  ];
+  if (!settings.ok || !target.ok || !headers.ok || mistakes.length > 0) return err(mistakes);
+  const { config } = settings.value;
+  // A call takes nobody's default ports.
+  const ports = { httpPort: { port: 0, isFlexible: true }, metricsPort: undefined, listenAddresses: ['127.0.0.1'] };
+  return ok({
+    settings: { ...settings.value, config: { ...config, ...ports } },
+    target: target.value,
+    method: method.replace(/^\//, '').replace(/[^\x21-\x7e]+/g, encodeURIComponent),
+    verb,
+    headers: headers.value,
+    body: options.data === undefined ? undefined : parseBodySource(options.data),
+    isVerbose: options.include === true,
+  });
+}
+
+function readHeaders(texts: readonly string[]): Result<readonly string[]> {
+  const broken = texts.find((text) => !text.includes(':'));
+  if (broken !== undefined) return err(`"${broken}" is not a header; write name: value`);
+  return checkedHeaders(
+    texts.flatMap((text) => [text.slice(0, text.indexOf(':')).trim(), text.slice(text.indexOf(':') + 1).trim()]),
+  );
 }

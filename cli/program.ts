@@ -1,11 +1,10 @@
 // The commands of invokectl, their flags and their help; each hands over to a file of its own.
 import { Command, CommanderError, Option } from 'commander';
-import { checkedHeaders } from '../api/headers.ts';
-import { type Namespace, parseNamespace, parseTarget } from '../api/ids.ts';
-import { err, must, ok, type Result } from '../kit/result.ts';
-import { type CallRequest, parseBodySource } from './call-request.ts';
+import { type Namespace, parseNamespace } from '../api/ids.ts';
+import { ok, type Result } from '../kit/result.ts';
+import { type CallOptions, readCall } from './call-request.ts';
 import { completionScript, SHELLS } from './completion.ts';
-import { addFlags, type FlagName, type RawFlags, SIDECAR_FLAGS } from './flag-table.ts';
+import { addFlags, type FlagName, SIDECAR_FLAGS } from './flag-table.ts';
 import { readFlags } from './flags.ts';
 import { EXIT, type Host, say } from './host.ts';
 import type { SentryOptions } from './sentry-command.ts';
@@ -151,14 +150,6 @@ const CALL_FLAGS: readonly FlagName[] = [
   'logFormat',
 ];
 
-interface CallOptions {
-  readonly data?: string;
-  readonly verb?: string;
-  readonly header?: readonly string[];
-  readonly as: string;
-  readonly include?: boolean;
-}
-
 function addCall(program: Command, host: Host, finish: Finish): void {
   const command = program
     .command('call')
@@ -190,50 +181,6 @@ Exit codes: 0 for an answer, 1 for an app's own error (4xx, 5xx), 69 when the ca
 
 function append(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), value];
-}
-
-function readCall(
-  app: string,
-  method: string,
-  options: CallOptions,
-  raw: RawFlags,
-  host: Host,
-): Result<CallRequest, readonly string[]> {
-  const settings = readFlags(
-    { logLevel: [{ flag: '--log-level', text: 'warn' }], ...raw, appId: [{ flag: '--as', text: options.as }] },
-    host,
-  );
-  const namespace = settings.ok ? settings.value.config.namespace : must(parseNamespace('default'));
-  const target = parseTarget(app, namespace);
-  const headers = readHeaders(options.header ?? []);
-  const verb = options.verb?.toUpperCase();
-  const mistakes = [
-    ...(settings.ok ? [] : settings.error),
-    ...(target.ok ? [] : [target.error]),
-    ...(headers.ok ? [] : [`--header: ${headers.error}`]),
-    ...(verb === undefined || /^[A-Z]{1,20}$/.test(verb) ? [] : [`--verb: "${options.verb}" is not an HTTP verb`]),
-  ];
-  if (!settings.ok || !target.ok || !headers.ok || mistakes.length > 0) return err(mistakes);
-  const { config } = settings.value;
-  // A call takes nobody's default ports.
-  const ports = { httpPort: { port: 0, isFlexible: true }, metricsPort: undefined, listenAddresses: ['127.0.0.1'] };
-  return ok({
-    settings: { ...settings.value, config: { ...config, ...ports } },
-    target: target.value,
-    method: method.replace(/^\//, '').replace(/[^\x21-\x7e]+/g, encodeURIComponent),
-    verb,
-    headers: headers.value,
-    body: options.data === undefined ? undefined : parseBodySource(options.data),
-    isVerbose: options.include === true,
-  });
-}
-
-function readHeaders(texts: readonly string[]): Result<readonly string[]> {
-  const broken = texts.find((text) => !text.includes(':'));
-  if (broken !== undefined) return err(`"${broken}" is not a header; write name: value`);
-  return checkedHeaders(
-    texts.flatMap((text) => [text.slice(0, text.indexOf(':')).trim(), text.slice(text.indexOf(':') + 1).trim()]),
-  );
 }
 
 function addList(program: Command, host: Host, finish: Finish): void {
