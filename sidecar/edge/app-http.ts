@@ -4,8 +4,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Fault, fault } from '../../api/fault.ts';
-import { checkToken, type GuardRules, guard } from './guard.ts';
-import { type HttpCallDeps, serveCall } from './http-call.ts';
+import { checkHead, checkToken, type GuardRules, guard } from './guard.ts';
+import { type HttpCallDeps, type OnBroken, serveCall } from './http-call.ts';
 import { HttpReply } from './http-reply.ts';
 import { linger } from './linger.ts';
 import { httpRefusalBytes } from './refuse.ts';
@@ -18,6 +18,7 @@ export interface AppHttpDeps extends HttpCallDeps {
 
 const HEAD_BYTES_MAX = 64 * 1024;
 const HEAD_TIMEOUT_MS = 10_000;
+const HEAD_TIMEOUT_CHECK_MS = 2000;
 const IDLE_CONNECTION_MS = 120_000;
 
 /** A server for one listen address; it shares everything with its siblings. */
@@ -25,44 +26,108 @@ export function appHttpServer(deps: AppHttpDeps): Server {
   const server = createServer({
     maxHeaderSize: HEAD_BYTES_MAX,
     headersTimeout: HEAD_TIMEOUT_MS,
+    connectionsCheckingInterval: HEAD_TIMEOUT_CHECK_MS,
     // A call may take as long as its caller waits.
     requestTimeout: 0,
     keepAliveTimeout: IDLE_CONNECTION_MS,
     noDelay: true,
+    // The guard refuses a request without one, in our own words.
+    requireHostHeader: false,
   });
   // Beyond its limit node:http drops fields in silence; the guard counts them instead, and refuses.
   server.maxHeadersCount = 0;
-  server.on('request', (request, response) => serve(request, response, false, deps));
-  server.on('checkContinue', (request, response) => serve(request, response, true, deps));
+  const connections = new Connections(deps);
+  const serve = (expectation: Expectation) => (request: IncomingMessage, response: ServerResponse) => {
+    connections.began(request, response, serveRequest(request, response, expectation, deps));
+  };
+  server.on('request', serve('none'));
+  server.on('checkContinue', serve('100-continue'));
+  server.on('checkExpectation', serve('unknown'));
   server.on('connect', (_request, socket) => {
     refuseSocket(socket, fault('method-refused', 'CONNECT is not for calls; use any other verb.'), deps);
   });
-  server.on('clientError', (error, socket) => refuseSocket(socket, faultOfParseError(error), deps));
+  server.on('clientError', (error, socket) => connections.broke(socket, faultOfParseError(error)));
   return server;
 }
 
-function serve(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean, deps: AppHttpDeps): void {
-  const { rawHeaders, method = 'GET', url = '/' } = request;
+/** What the client waits for before it sends its body (RFC 9110, 10.1.1). */
+type Expectation = 'none' | '100-continue' | 'unknown';
+
+function serveRequest(
+  request: IncomingMessage,
+  response: ServerResponse,
+  expectation: Expectation,
+  deps: AppHttpDeps,
+): OnBroken {
+  const { rawHeaders, httpVersion, method = 'GET', url = '/' } = request;
+  const refuse = (reason: Fault) => refuseRequest(request, response, reason, deps);
   const route = findRoute(deps.routes, method, url);
   const refused =
+    checkHead(rawHeaders, httpVersion) ??
     guard(rawHeaders, url, deps.rules) ??
-    (route?.isOpenToAll === true ? undefined : checkToken(rawHeaders, deps.rules.apiToken));
-  if (refused !== undefined) refuseRequest(request, response, refused, deps);
-  else if (route === undefined) serveCall(request, response, expectsContinue, deps);
-  else serveRoute(route, request, response, (reason) => refuseRequest(request, response, reason, deps));
+    (route?.isOpenToAll === true ? undefined : checkToken(rawHeaders, deps.rules.apiToken)) ??
+    (expectation === 'unknown' ? UNKNOWN_EXPECTATION : undefined);
+  if (refused !== undefined) {
+    refuse(refused);
+    return () => undefined;
+  }
+  const expectsContinue = expectation === '100-continue';
+  if (route === undefined) return serveCall(request, response, expectsContinue, deps);
+  if (expectsContinue) response.writeContinue();
+  serveRoute(route, request, response, refuse);
+  return refuse;
 }
+
+const UNKNOWN_EXPECTATION = fault(
+  'bad-request',
+  'the request expects something that this sidecar does not know; the only expectation is 100-continue.',
+);
 
 function refuseRequest(request: IncomingMessage, response: ServerResponse, reason: Fault, deps: AppHttpDeps): void {
   const discard = { resume: () => undefined, discard: () => void request.resume() };
   new HttpReply(request, response, undefined, discard, deps).refuse(reason);
 }
 
-/** The request could not be parsed, so there is no response object: the refusal is written by hand. */
-function refuseSocket(socket: Duplex, reason: Fault | undefined, deps: AppHttpDeps): void {
-  if (reason === undefined || !socket.writable) {
-    socket.destroy();
-    return;
+/**
+ * What to answer, and on which request's behalf, when a connection turns out not to speak HTTP/1.1 after all. An answer
+ * that is under way must not be mixed with a refusal, or the client would take one for the other.
+ */
+class Connections {
+  readonly #deps: AppHttpDeps;
+  readonly #latest = new WeakMap<Duplex, Exchange>();
+  readonly #broken = new WeakSet<Duplex>();
+
+  constructor(deps: AppHttpDeps) {
+    this.#deps = deps;
   }
+
+  began(request: IncomingMessage, response: ServerResponse, onBroken: OnBroken): void {
+    this.#latest.set(request.socket, { request, response, onBroken });
+  }
+
+  broke(socket: Duplex, reason: Fault | undefined): void {
+    const latest = this.#latest.get(socket);
+    if (reason === undefined) socket.destroy();
+    // The parser says so again with whatever else arrives.
+    if (reason === undefined || this.#broken.has(socket)) return;
+    this.#broken.add(socket);
+    if (latest === undefined || latest.response.writableFinished) refuseSocket(socket, reason, this.#deps);
+    else if (latest.request.complete)
+      latest.response.once('finish', () => refuseSocket(socket, reason, this.#deps)); // it came after a good request
+    else if (!latest.response.writableEnded) latest.onBroken(reason);
+  }
+}
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly onBroken: OnBroken;
+}
+
+/** The request could not be parsed, so there is no response object: the refusal is written by hand. */
+function refuseSocket(socket: Duplex, reason: Fault, deps: AppHttpDeps): void {
+  // It lingers already, or it is gone.
+  if (!socket.writable) return;
   socket.write(httpRefusalBytes(reason, deps.statuses));
   if (socket instanceof Socket) linger(socket, deps.clock);
   else socket.end();

@@ -16,6 +16,19 @@ export interface GuardRules {
 /** DESIGN, "Defaults at every edge". */
 const FIELDS_MAX = 128;
 
+/** What RFC 9112 forbids in a head (3.2, 6.1) and the parser lets pass. */
+export function checkHead(rawHeaders: readonly string[], httpVersion: string): Fault | undefined {
+  const hosts = headerValues(rawHeaders, 'host').length;
+  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) {
+    return fault('bad-request', `the request has ${hosts === 0 ? 'no' : 'more than one'} Host header; send one.`);
+  }
+  const codings = headerValues(rawHeaders, 'transfer-encoding');
+  if (codings.length === 0) return undefined;
+  if (httpVersion !== '1.1') return fault('bad-request', `HTTP/${httpVersion} knows no Transfer-Encoding.`);
+  if (codings.length === 1 && codings[0]?.trim().toLowerCase() === 'chunked') return undefined;
+  return fault('unimplemented', 'the only Transfer-Encoding that this sidecar takes is chunked, said once.');
+}
+
 /** The reason to refuse a request, from its raw headers and its target, or undefined. */
 export function guard(rawHeaders: readonly string[], target: string, rules: GuardRules): Fault | undefined {
   if (rawHeaders.length / 2 > FIELDS_MAX) {

@@ -23,29 +23,37 @@ export interface HttpCallDeps {
   readonly random: Random;
 }
 
+/** Told when the rest of a request turns out not to be HTTP. */
+export type OnBroken = (reason: Fault) => void;
+
 /** `expectsContinue`: the client waits for a 100 before it sends its body. */
 export function serveCall(
   request: IncomingMessage,
   response: ServerResponse,
   expectsContinue: boolean,
   deps: HttpCallDeps,
-): void {
+): OnBroken {
   const pump = new BodyPump(request, deps.bodyBytesMax);
   const call = readCall(request, deps);
   const traceparent = call.ok ? headerValue(call.value.headers, 'traceparent') : undefined;
   const reply = new HttpReply(request, response, traceparent, pump, deps);
   if (!call.ok) {
     reply.refuse(call.error);
-    return;
+    return () => undefined;
   }
   const open = deps.open(call.value, reply);
   response.once('close', () => {
     if (!response.writableFinished) open.cancel(fault('cancelled', 'the caller went away.'));
   });
   response.on('drain', () => open.resume());
-  if (response.headersSent) return;
+  const giveUp = (reason: Fault) => {
+    open.abort(reason);
+    reply.abort(reason);
+  };
+  if (response.headersSent) return giveUp;
   if (expectsContinue) response.writeContinue();
-  pump.start(open, (reason) => reply.abort(reason));
+  pump.start(open, giveUp);
+  return giveUp;
 }
 
 function readCall(request: IncomingMessage, deps: HttpCallDeps): Result<Call, Fault> {
@@ -88,21 +96,21 @@ class BodyPump implements RequestSteering {
   readonly #bodyBytesMax: number;
   #sink: RequestEnd = closedRequest;
   #bytes = 0;
+  #isDiscarding = false;
 
   constructor(request: IncomingMessage, bodyBytesMax: number) {
     this.#request = request;
     this.#bodyBytesMax = bodyBytesMax;
   }
 
-  start(sink: RequestEnd, refuse: (reason: Fault) => void): void {
+  start(sink: RequestEnd, giveUp: (reason: Fault) => void): void {
     this.#sink = sink;
     this.#request.on('data', (chunk: Buffer) => {
+      if (this.#isDiscarding) return;
       this.#bytes += chunk.length;
       if (this.#bytes > this.#bodyBytesMax) {
-        const reason = tooLarge(this.#bodyBytesMax);
-        this.#sink.abort(reason);
         this.discard();
-        refuse(reason);
+        giveUp(tooLarge(this.#bodyBytesMax));
       } else if (this.#sink.data(chunk) === 'pause') {
         this.#request.pause();
       }
@@ -117,6 +125,7 @@ class BodyPump implements RequestSteering {
   }
 
   discard(): void {
+    this.#isDiscarding = true;
     this.#sink = closedRequest;
     this.#request.resume();
   }
