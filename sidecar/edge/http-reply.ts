@@ -48,6 +48,8 @@ export class HttpReply implements ReplyEnd {
     const length: Headers = bodyBytes === undefined || status === 204 ? [] : ['content-length', String(bodyBytes)];
     const isTraced = this.#traceparent === undefined || headerValue(headers, 'traceparent') !== undefined;
     const trace: Headers = isTraced ? [] : ['traceparent', this.#traceparent ?? ''];
+    // Should the answer end before the request does, the connection ends with it; that has to be said now.
+    if (!this.#request.complete) this.#response.shouldKeepAlive = false;
     this.#response.writeHead(status, [...headers, ...length, ...trace]);
     // A body that is slow to come must not hold back its head.
     setImmediate(() => {
