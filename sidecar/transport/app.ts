@@ -162,6 +162,11 @@ class AppExchange implements RequestEnd {
       response.destroy();
       return;
     }
+    const { statusCode: status = 0 } = response;
+    if (status < 200 || status > 599) {
+      this.#fail(this.#broke(`it answered with the status ${status}, which no HTTP answer has`));
+      return;
+    }
     state.response = response;
     this.#deps.agent.answered(response);
     response.on('data', (chunk: Buffer) => {
@@ -173,7 +178,7 @@ class AppExchange implements RequestEnd {
       if (!response.complete) this.#fail(this.#broke('it closed the connection in the middle of its answer'));
     });
     this.#reply.head({
-      status: response.statusCode ?? 502,
+      status,
       headers: endToEnd(response.rawHeaders),
       bodyBytes: contentLength(response.rawHeaders),
     });
