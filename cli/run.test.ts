@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { kill } from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -12,10 +12,14 @@ function throwawayHome() {
   return {
     folder: INVOKE_HOME,
     start: (args: readonly string[], env = {}) => startCli(args, { INVOKE_HOME, ...env }),
-    /** The record of the one instance of `web`. */
-    record(): { pid: number } {
+    /** The process of the one sidecar of `web`, once it has announced itself. */
+    async sidecarPid(): Promise<number> {
       const folder = join(INVOKE_HOME, 'registry/default/web');
-      return JSON.parse(readFileSync(join(folder, readdirSync(folder)[0] ?? ''), 'utf8'));
+      for (;;) {
+        const file = existsSync(folder) ? readdirSync(folder).find((name) => name.endsWith('.json')) : undefined;
+        if (file !== undefined) return JSON.parse(readFileSync(join(folder, file), 'utf8')).pid;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
     },
   };
 }
@@ -141,8 +145,7 @@ test('a sidecar never outlives the one who started it, even when that one is kil
   const home = throwawayHome();
   const cli = home.start(['run', '-a', 'web', '--', ...app(STAYS)]);
   killedWithTheTest(Number((await cli.printed(/up (\d+)/))[1]));
-  await cli.printed(/certificate received/);
-  const { pid } = home.record();
+  const pid = await home.sidecarPid();
   cli.child.kill('SIGKILL');
   await untilGone(pid);
   expect(readdirSync(join(home.folder, 'registry/default/web'))).toEqual([]);
@@ -158,8 +161,7 @@ test('when the sidecar dies the app is ended, and that is said', async () => {
     ...app(`process.on('SIGTERM', () => { console.log('told'); process.exit(0); }); ${STAYS}`),
   ]);
   await cli.printed(/up \d+/);
-  await cli.printed(/certificate received/);
-  kill(home.record().pid, 'SIGKILL');
+  kill(await home.sidecarPid(), 'SIGKILL');
   expect(await cli.ended).toBe(1);
   expect(cli.stdout()).toContain('told');
   expect(cli.stderr()).toContain('invokectl: the sidecar ended unexpectedly (exit code 137); ending web\n');

@@ -9,8 +9,9 @@ import type { SidecarPorts } from '../sidecar/sidecar.ts';
 import { type Child, type SidecarChild, spawnApp, spawnSidecar } from './children.ts';
 import { printFlags, type RawFlags } from './flag-table.ts';
 import type { SidecarSettings } from './flags.ts';
-import { type Env, EXIT, exitCodeOf, type Host, nonEmpty, type StopSignal, say } from './host.ts';
+import { type Env, EXIT, exitCodeOf, type Host, nonEmpty, say } from './host.ts';
 import { linePrefix } from './prefix.ts';
+import { collectStops, type PassedOn } from './stops.ts';
 
 export interface RunRequest {
   readonly settings: SidecarSettings;
@@ -20,8 +21,6 @@ export interface RunRequest {
 }
 
 const SIDECAR_NAME = 'invoke';
-/** Ctrl-C under `npm run` arrives twice, from the terminal and from npm; nobody's second thought is as fast as that. */
-const SAME_CTRL_C_MS = 500;
 /** Over the grace that the sidecar gives its calls. */
 const SIDECAR_END_MS = 5000;
 
@@ -93,42 +92,9 @@ async function endSidecar(sidecar: SidecarChild, { config }: SidecarSettings, ho
   cancel();
 }
 
-function passOn(signal: StopSignal | 'SIGKILL', app: Child, sidecar: SidecarChild, host: Host): void {
+function passOn(signal: PassedOn, app: Child, sidecar: SidecarChild, host: Host): void {
   sidecar.tell({ kind: 'drain' });
   host.signal(-app.pid, signal);
-}
-
-/** The signals that ask this program to stop, each taken once; a second SIGINT is a SIGKILL. */
-function collectStops(host: Host) {
-  const taken = new Map<StopSignal, number>();
-  let pass: ((signal: StopSignal | 'SIGKILL') => void) | undefined;
-  let isFirst: (signal: StopSignal) => void = () => undefined;
-  const first = new Promise<StopSignal>((resolve) => {
-    isFirst = resolve;
-  });
-
-  function add(signal: StopSignal): void {
-    const takenAtMs = taken.get(signal);
-    if (takenAtMs === undefined) {
-      taken.set(signal, host.clock.elapsed());
-      isFirst(signal);
-      pass?.(signal);
-    } else if (signal === 'SIGINT' && host.clock.elapsed() - takenAtMs > SAME_CTRL_C_MS) {
-      pass?.('SIGKILL');
-    }
-  }
-
-  host.onSignal(add);
-  return {
-    add,
-    /** Settles with the first of them. */
-    first,
-    /** Those that came while the app was being started included. */
-    passOnTo(listener: (signal: StopSignal | 'SIGKILL') => void): void {
-      pass = listener;
-      for (const signal of taken.keys()) listener(signal);
-    },
-  };
 }
 
 /** The app finds its sidecar under Dapr's names and under ours. */

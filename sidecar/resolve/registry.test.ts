@@ -184,6 +184,18 @@ test('a look every second finds what the file system did not report', async () =
   );
 });
 
+test('whoever asks after an instance came finds it, although a look was under way', async () => {
+  const directory = throwawayDirectory();
+  const names = open(directory);
+  for (let port = 5001; port < 5050; port++) {
+    const name = `web-${port}`;
+    const underWay = settled(names, target(name));
+    ready(names.announce(announcement(name, port)));
+    expect(await portsOf(names, target(name))).toEqual([port]);
+    await underWay;
+  }
+});
+
 test('a folder that cannot be used is a reason, not an exception', () => {
   const file = join(throwawayDirectory(), 'file');
   writeFileSync(file, '');
