@@ -18,7 +18,14 @@ import type { Random } from '../../kit/backoff.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { CALL_LOCAL, CALL_LOCAL_STREAM } from '../link/messages.ts';
-import { keepAlive, PEER_STREAM_WINDOW_BYTES, retireAfterMs, widenWindow } from '../link/session.ts';
+import {
+  destroySession,
+  joinFates,
+  keepAlive,
+  PEER_STREAM_WINDOW_BYTES,
+  retireAfterMs,
+  widenWindow,
+} from '../link/session.ts';
 import { type PeerCallDeps, servePeerCall } from './peer-exchange.ts';
 
 export interface PeerEdgeDeps extends Omit<PeerCallDeps, 'caller'> {
@@ -41,10 +48,15 @@ const HTTP2_OPTIONS = {
 
 const TLS_TIMEOUT_MS = 5000;
 
+interface Link {
+  readonly session: ServerHttp2Session;
+  readonly socket: TLSSocket;
+}
+
 export class PeerEdge {
   readonly server: Server;
   readonly #deps: PeerEdgeDeps;
-  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #links = new Set<Link>();
   #isDraining = false;
 
   constructor(deps: PeerEdgeDeps) {
@@ -68,16 +80,19 @@ export class PeerEdge {
   }
 
   /**
-   * Says to every peer that no new call should come here: GOAWAY, one round trip for the calls that are already on
-   * their way, final GOAWAY. Calls that are open go on.
+   * Says to every peer that no new call should come here; calls that are open go on.
+   *
+   * One GOAWAY that names the last call taken, and not RFC 9113's warning with a round trip before it: nghttp2 takes no
+   * new stream once it has sent a GOAWAY of any kind, so the warning would leave a call that is on its way hanging. This
+   * one refuses it, which proves to its sender that nobody has seen it, and it goes elsewhere.
    */
   drain(): void {
     this.#isDraining = true;
-    for (const session of this.#sessions) drainSession(session);
+    for (const { session } of this.#links) session.close();
   }
 
   destroy(): void {
-    for (const session of this.#sessions) session.destroy();
+    for (const { session, socket } of this.#links) destroySession(session, socket);
   }
 
   /** Identify: who is at the other end, once for the life of the connection, before a byte of HTTP/2 is spoken. */
@@ -91,24 +106,26 @@ export class PeerEdge {
       return;
     }
     socket.setNoDelay(true);
-    this.#serve(performServerHandshake(socket, HTTP2_OPTIONS), peer.value);
+    this.#serve(performServerHandshake(socket, HTTP2_OPTIONS), socket, peer.value);
   }
 
-  #serve(session: ServerHttp2Session, peer: PeerCertificate): void {
+  #serve(session: ServerHttp2Session, socket: TLSSocket, peer: PeerCertificate): void {
     const { clock, random } = this.#deps;
-    this.#sessions.add(session);
+    const link: Link = { session, socket };
+    this.#links.add(link);
+    joinFates(session, socket);
     widenWindow(session);
     const cancels: Cancel[] = [
-      keepAlive(session, clock, () => session.destroy()),
-      clock.after(retireAfterMs(peer.notAfter, clock.now(), random), () => drainSession(session)),
+      keepAlive(session, clock, () => destroySession(session, socket)),
+      clock.after(retireAfterMs(peer.notAfter, clock.now(), random), () => session.close()),
     ];
     session.on('error', (error) => this.#refused(error));
     session.once('close', () => {
-      this.#sessions.delete(session);
+      this.#links.delete(link);
       for (const cancel of cancels) cancel();
     });
     session.on('stream', (stream, headers) => this.#call(stream, headers, peer));
-    if (this.#isDraining) drainSession(session);
+    if (this.#isDraining) session.close();
   }
 
   #call(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, peer: PeerCertificate): void {
@@ -124,16 +141,6 @@ export class PeerEdge {
   #refused(error: Error): void {
     this.#deps.log.warn('a peer connection was refused or broke', { reason: error.message });
   }
-}
-
-const LAST_STREAM_ID_MAX = 2 ** 31 - 1;
-
-function drainSession(session: ServerHttp2Session): void {
-  if (session.destroyed || session.closed) return;
-  session.goaway(0, LAST_STREAM_ID_MAX);
-  session.ping(() => {
-    if (!session.destroyed) session.close();
-  });
 }
 
 function refuseStream(stream: ServerHttp2Stream, isGrpc: boolean, path: string): void {

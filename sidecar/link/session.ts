@@ -1,5 +1,6 @@
 // What both ends of a peer connection do alike: windows, pings, and retirement by age.
 import type { Http2Session } from 'node:http2';
+import type { TLSSocket } from 'node:tls';
 import type { Random } from '../../kit/backoff.ts';
 import { type Cancel, type Clock, every } from '../../kit/clock.ts';
 
@@ -12,6 +13,21 @@ const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 const PING_PERIOD_MS = 10_000;
 const PING_TIMEOUT_MS = 5000;
 
+/**
+ * Ends a session together with its socket. The platform does neither by itself: a session that was closing waits for the
+ * other end, and a socket whose bytes go to HTTP/2 never looks whether the other end has hung up.
+ */
+export function joinFates(session: Http2Session, socket: TLSSocket): void {
+  socket.once('end', () => session.destroy());
+  socket.resume();
+  session.once('close', () => socket.destroy());
+}
+
+export function destroySession(session: Http2Session, socket: TLSSocket): void {
+  session.destroy();
+  socket.destroy();
+}
+
 export function widenWindow(session: Http2Session): void {
   session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
 }
@@ -20,7 +36,7 @@ export function widenWindow(session: Http2Session): void {
 export function keepAlive(session: Http2Session, clock: Clock, onDead: () => void): Cancel {
   let cancelDead: Cancel = () => undefined;
   const cancelPing = every(clock, PING_PERIOD_MS, () => {
-    if (session.destroyed || session.closed) return;
+    if (session.destroyed) return;
     cancelDead();
     cancelDead = clock.after(PING_TIMEOUT_MS, onDead);
     session.ping(() => cancelDead());

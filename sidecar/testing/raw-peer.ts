@@ -83,6 +83,6 @@ export async function answerOf(stream: http2.ClientHttp2Stream): Promise<RawAnsw
     if (read.ok) messages.push(...read.value);
   });
   stream.on('error', () => undefined);
-  await once(stream, 'close');
+  await new Promise((closed) => stream.once('close', closed));
   return { status: Number(head[':status']), messages, trailers: { ...head, ...trailers } };
 }

@@ -14,7 +14,14 @@ import { classifyTlsError, clientOptions, peerIdentity } from '../../identity/tl
 import type { Random } from '../../kit/backoff.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
-import { keepAlive, PEER_STREAM_WINDOW_BYTES, retireAfterMs, widenWindow } from '../link/session.ts';
+import {
+  destroySession,
+  joinFates,
+  keepAlive,
+  PEER_STREAM_WINDOW_BYTES,
+  retireAfterMs,
+  widenWindow,
+} from '../link/session.ts';
 import type { Endpoint } from '../resolve/resolver.ts';
 
 export interface PeerConnectionDeps {
@@ -34,10 +41,17 @@ type Waiter = (connected: Connected) => void;
 const CONNECT_TIMEOUT_MS = 2000;
 const TLS_TIMEOUT_MS = 5000;
 
+interface Link {
+  readonly session: ClientHttp2Session;
+  readonly socket: TLSSocket;
+  /** Stops the pings and the clock that retires it. */
+  readonly cancelTimers: Cancel;
+}
+
 type State =
   | { readonly kind: 'connecting'; readonly socket: TLSSocket; readonly waiters: Set<Waiter>; cancelTimeout: Cancel }
-  | { readonly kind: 'ready'; readonly session: ClientHttp2Session; readonly cancelTimers: Cancel }
-  | { readonly kind: 'retired'; readonly session: ClientHttp2Session }
+  | ({ readonly kind: 'ready' } & Link)
+  | ({ readonly kind: 'retired' } & Link)
   | { readonly kind: 'closed'; readonly fault: Fault };
 
 export class PeerConnection {
@@ -80,9 +94,12 @@ export class PeerConnection {
     const state = this.#state;
     if (state.kind === 'connecting') this.#close(this.#unreachable('is being closed'));
     if (state.kind !== 'ready') return;
-    state.cancelTimers();
-    this.#state = { kind: 'retired', session: state.session };
+    this.#state = { ...state, kind: 'retired' };
     state.session.close();
+  }
+
+  get isClosed(): boolean {
+    return this.#state.kind === 'closed';
   }
 
   destroy(reason: Fault): void {
@@ -126,6 +143,7 @@ export class PeerConnection {
       createConnection: () => socket,
       settings: { enablePush: false, initialWindowSize: PEER_STREAM_WINDOW_BYTES },
     });
+    joinFates(session, socket);
     session.on('error', (error) => this.#failed(error));
     session.on('goaway', () => this.retire());
     session.once('close', () => this.#failed(new Error('the peer closed the connection')));
@@ -147,7 +165,7 @@ export class PeerConnection {
       cancelKeepAlive();
       cancelRetire();
     };
-    this.#state = { kind: 'ready', session, cancelTimers };
+    this.#state = { kind: 'ready', session, socket: state.socket, cancelTimers };
     for (const waiter of state.waiters) waiter({ ok: true, session });
   }
 
@@ -169,8 +187,8 @@ export class PeerConnection {
       for (const waiter of state.waiters) waiter({ ok: false, fault: reason });
       return;
     }
-    if (state.kind === 'ready') state.cancelTimers();
-    state.session.destroy();
+    state.cancelTimers();
+    destroySession(state.session, state.socket);
   }
 
   #unreachable(what: string, cause?: string): Fault {

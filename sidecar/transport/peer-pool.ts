@@ -6,7 +6,10 @@ import { PeerConnection, type PeerConnectionDeps } from './peer-connection.ts';
 
 export class PeerPool {
   readonly #deps: PeerConnectionDeps;
-  readonly #connections = new Map<string, PeerConnection>();
+  /** The one that takes new calls, per key. */
+  readonly #current = new Map<string, PeerConnection>();
+  /** All that are not closed, with the retired ones whose last streams live on. */
+  readonly #open = new Set<PeerConnection>();
 
   constructor(deps: PeerConnectionDeps) {
     this.#deps = deps;
@@ -14,24 +17,25 @@ export class PeerPool {
 
   connection(endpoint: Endpoint, expected: Identity): PeerConnection {
     const key = `${endpoint.host}:${endpoint.port} ${spiffeId(expected)}`;
-    const known = this.#connections.get(key);
+    const known = this.#current.get(key);
     if (known?.isUsable) return known;
-    this.#dropUnusable();
+    this.#forgetClosed();
     const fresh = new PeerConnection(endpoint, expected, this.#deps);
-    this.#connections.set(key, fresh);
+    this.#current.set(key, fresh);
+    this.#open.add(fresh);
     return fresh;
   }
 
   /** Closes every connection; calls that are still open end with a fault. */
   close(): void {
-    for (const connection of this.#connections.values())
-      connection.destroy(fault('draining', 'this sidecar is stopping.'));
-    this.#connections.clear();
+    for (const connection of this.#open) connection.destroy(fault('draining', 'this sidecar is stopping.'));
+    this.#current.clear();
+    this.#open.clear();
   }
 
-  #dropUnusable(): void {
-    for (const [key, connection] of this.#connections) {
-      if (!connection.isUsable) this.#connections.delete(key);
-    }
+  /** Done whenever one is made: peers come and go, and the pool holds no more than there are. */
+  #forgetClosed(): void {
+    for (const [key, connection] of this.#current) if (!connection.isUsable) this.#current.delete(key);
+    for (const connection of this.#open) if (connection.isClosed) this.#open.delete(connection);
   }
 }

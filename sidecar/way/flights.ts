@@ -72,8 +72,8 @@ export class Flights {
   /** Ends what is still in flight and says how many of those were work, not endless streams. */
   cut(): number {
     const cutOff = [...this.#inFlight];
-    const reason = fault('draining', 'this sidecar has stopped before the call was done; the app may have seen it.');
-    for (const flight of cutOff) flight.cut(reason);
+    this.#onIdle = undefined;
+    for (const flight of cutOff) flight.cut();
     return cutOff.filter((flight) => !flight.isEndless).length;
   }
 }
@@ -138,7 +138,10 @@ class Flight {
     cancel: (reason) => this.#caller.cancel(reason),
   };
 
-  cut(reason: Fault): void {
+  /** The app may have seen the call by now, so this is no 503, which would be tried again elsewhere. */
+  cut(): void {
+    const code = this.#direction === 'outbound' ? 'peer-broke' : 'app-broke';
+    const reason = fault(code, 'the sidecar was stopped before the call was done; the app may have seen it.');
     this.#end(reason, (upstream) => {
       upstream.cancel(reason);
       this.#caller.abort(reason);
