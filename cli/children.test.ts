@@ -20,7 +20,13 @@ test('an app has ended only when the last of its output was taken, however slowl
   const script = `for (let i = 0; i < ${lines}; i++) process.stdout.write(i + '\\n')`;
   const started = await spawnApp(app(script), env, '> ', { ...silentHost(), cwd: '/', stdout });
   if (started.kind === 'failed') return expect.fail(started.code);
+  let hasEnded = false;
+  void started.app.ended.then(() => {
+    hasEnded = true;
+  });
   await untilGone(started.app.pid);
+  for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect(hasEnded).toBe(false);
   taking();
   expect(await started.app.ended).toBe(0);
   expect(text.split('\n').length - 1).toBe(lines);
