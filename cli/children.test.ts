@@ -8,14 +8,11 @@ import { app, silentHost } from './testing.ts';
 test('when an app has ended, all that it printed was handed on, however slowly it is taken', async () => {
   const lines = 15_000;
   let text = '';
-  let taking: () => void = () => undefined;
-  const mayTake = new Promise<void>((resolve) => {
-    taking = resolve;
-  });
   const stdout = new Writable({
+    highWaterMark: 1,
     write: (chunk, _encoding, done) => {
       text += chunk;
-      void mayTake.then(() => done());
+      setImmediate(done);
     },
   });
   const script = `for (let i = 0; i < ${lines}; i++) process.stdout.write(i + '\\n')`;
@@ -23,7 +20,6 @@ test('when an app has ended, all that it printed was handed on, however slowly i
   if (started.kind === 'failed') return expect.fail(started.code);
   expect(await started.app.ended).toBe(0);
   stdout.end();
-  taking();
   await once(stdout, 'finish');
   expect(text.split('\n').length - 1).toBe(lines);
 });
