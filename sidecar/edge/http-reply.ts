@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Flow, ReplyEnd, ReplyHead } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
-import { type Headers, headerValue } from '../../api/headers.ts';
+import { contentLength, type Headers, headerValue } from '../../api/headers.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { lingerOnClose } from './linger.ts';
 import { httpRefusal, type StatusStyle } from './refuse.ts';
@@ -49,7 +49,7 @@ export class HttpReply implements ReplyEnd {
     const isTraced = this.#traceparent === undefined || headerValue(headers, 'traceparent') !== undefined;
     const trace: Headers = isTraced ? [] : ['traceparent', this.#traceparent ?? ''];
     // Should the answer end before the request does, the connection ends with it; that has to be said now.
-    if (!this.#request.complete) this.#response.shouldKeepAlive = false;
+    if (!this.#isRequestOver) this.#response.shouldKeepAlive = false;
     this.#response.writeHead(status, [...headers, ...length, ...trace]);
     // A body that is slow to come must not hold back its head.
     setImmediate(() => {
@@ -73,7 +73,7 @@ export class HttpReply implements ReplyEnd {
       this.#breakOff();
       return;
     }
-    if (!this.#request.complete) this.#closeAfterThis();
+    if (!this.#isRequestOver) this.#closeAfterThis();
     if (trailers.length > 0) this.#response.addTrailers(pairs(trailers));
     this.#response.end();
   }
@@ -94,9 +94,16 @@ export class HttpReply implements ReplyEnd {
 
   refuse(reason: Fault): void {
     const { status, headers, body } = httpRefusal(reason, this.#deps.statuses);
-    if (!this.#request.complete) this.#closeAfterThis();
+    if (!this.#isRequestOver) this.#closeAfterThis();
     this.#response.writeHead(status, [...headers]);
     this.#response.end(this.#request.method === 'HEAD' ? undefined : body);
+  }
+
+  /** A request without a body is over with its head, though the parser says so only once that is dealt with. */
+  get #isRequestOver(): boolean {
+    const { complete, rawHeaders } = this.#request;
+    if (complete) return true;
+    return headerValue(rawHeaders, 'transfer-encoding') === undefined && (contentLength(rawHeaders) ?? 0) === 0;
   }
 
   #breakOff(): void {
