@@ -1,5 +1,5 @@
 // What `invokectl run` and the sidecar that it started say to each other over their IPC channel. When the channel
-// closes, the sidecar ends: it never outlives the one who started it.
+// closes, the sidecar ends, and the app with it: neither outlives the one who started them.
 import type { SidecarPorts } from '../sidecar/sidecar.ts';
 
 export type FromSidecar =
@@ -11,6 +11,8 @@ export type FromSidecar =
   | { readonly kind: 'stop-asked' };
 
 export type ToSidecar =
+  /** The app runs; should the channel close while it does, it is to be ended too. */
+  | { readonly kind: 'app-started'; readonly pid: number }
   /** Refuse new inbound calls and take the name back; the app may still call out. */
   | { readonly kind: 'drain' }
   /** The app is gone. */
@@ -22,7 +24,7 @@ export function isFromSidecar(message: unknown): message is FromSidecar {
 }
 
 export function isToSidecar(message: unknown): message is ToSidecar {
-  return ['drain', 'stop'].includes(kindOf(message));
+  return ['app-started', 'drain', 'stop'].includes(kindOf(message));
 }
 
 function kindOf(message: unknown): string {

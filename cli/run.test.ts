@@ -141,13 +141,15 @@ test('with the first signal the name is taken back, while the app may still call
   expect(cli.stdout()).toMatch(/withdrawn, outbound unknown-app\n/);
 });
 
-test('a sidecar never outlives the one who started it, even when that one is killed', async () => {
+test('a sidecar never outlives the one who started it, nor does the app, even when that one is killed', async () => {
   const home = throwawayHome();
   const cli = home.start(['run', '-a', 'web', '--', ...app(STAYS)]);
-  killedWithTheTest(Number((await cli.printed(/up (\d+)/))[1]));
+  const appPid = Number((await cli.printed(/up (\d+)/))[1]);
+  killedWithTheTest(appPid);
   const pid = await home.sidecarPid();
   cli.child.kill('SIGKILL');
   await untilGone(pid);
+  await untilGone(appPid);
   expect(readdirSync(join(home.folder, 'registry/default/web'))).toEqual([]);
 });
 

@@ -3,7 +3,8 @@
 //   R1. The app starts when the sidecar's ports are bound, and learns them from its environment.
 //   R2. Each signal reaches the app's process group once. With the first, the sidecar takes the name back and refuses
 //       what comes in; the app may call out until it is gone.
-//   R3. The exit code is the app's; 1 when the sidecar broke down under it.
+//   R3. Whatever ends this process, SIGKILL included, ends both of them.
+//   R4. The exit code is the app's; 1 when the sidecar broke down under it.
 import { loadResources } from '../sidecar/resources/load.ts';
 import type { SidecarPorts } from '../sidecar/sidecar.ts';
 import { type Child, type SidecarChild, spawnApp, spawnSidecar } from './children.ts';
@@ -50,6 +51,7 @@ export async function runCommand({ settings, raw, command }: RunRequest, host: H
     await endSidecar(sidecar.child, settings, host);
     return app.code === 'ENOENT' ? 127 : 126;
   }
+  sidecar.child.tell({ kind: 'app-started', pid: app.app.pid });
   stops.passOnTo((signal) => passOn(signal, app.app, sidecar.child, host));
   return supervise(app.app, sidecar.child, settings, host);
 }

@@ -1,5 +1,6 @@
 // `invokectl sidecar`: a sidecar alone, in the foreground. Also the child of `invokectl run`, which steers it over the
 // IPC channel (channel.ts).
+import { isAlive } from '../sidecar/resolve/processes.ts';
 import { loadResources } from '../sidecar/resources/load.ts';
 import { type FromSidecar, isToSidecar } from './channel.ts';
 import type { SidecarSettings } from './flags.ts';
@@ -37,16 +38,29 @@ export async function sidecarCommand(settings: SidecarSettings, isSupervised: bo
 
 /** The parent receives a terminal's signals too and decides what they mean; only a SIGTERM is meant for this process. */
 function obey(parent: ParentChannel, sidecar: HostedSidecar, host: Host): void {
+  let endApp = () => {};
   parent.onMessage((message) => {
     if (!isToSidecar(message)) return;
-    if (message.kind === 'drain') sidecar.drain();
+    if (message.kind === 'app-started') endApp = appEnder(message.pid, host);
+    else if (message.kind === 'drain') sidecar.drain();
     else sidecar.stop();
   });
-  parent.onGone(() => sidecar.stop());
+  parent.onGone(() => {
+    endApp();
+    sidecar.stop();
+  });
   host.onSignal((signal) => {
     if (signal === 'SIGTERM') tell(parent, { kind: 'stop-asked' });
   });
   tell(parent, { kind: 'started', ports: sidecar.ports });
+}
+
+/** Never another process that was given the number of one that is long gone. */
+function appEnder(pid: number, { processes, signal }: Host): () => void {
+  const startTime = processes.startTime(pid);
+  return () => {
+    if (startTime !== undefined && isAlive(processes, pid, startTime)) signal(-pid, 'SIGTERM');
+  };
 }
 
 function tell(parent: ParentChannel, message: FromSidecar): void {

@@ -51,7 +51,10 @@ export interface Cli {
   printed(pattern: RegExp): Promise<RegExpExecArray>;
 }
 
-/** Runs invokectl as people do; it is killed with the test if it has not ended. */
+/** Time enough for a graceful end. */
+const END_WITHIN_MS = 10_000;
+
+/** Runs invokectl as people do; it is ended with the test if it has not ended before. */
 export function startCli(args: readonly string[], env: Env, input?: string | Buffer): Cli {
   const child = spawn(execPath, [mainPath, ...args], { env: { ...cleanEnv(), ...env }, stdio: 'pipe' });
   child.stdin.on('error', () => undefined);
@@ -68,8 +71,10 @@ export function startCli(args: readonly string[], env: Env, input?: string | Buf
     typeof code === 'number' ? code : 128 + signalOf(signal),
   );
   onTestFinished(async () => {
-    child.kill('SIGKILL');
+    child.kill('SIGTERM');
+    const cancel = systemClock.after(END_WITHIN_MS, () => child.kill('SIGKILL'));
     await ended;
+    cancel();
   });
   const all = () => `${output.stdout}\n${output.stderr}`;
   return {

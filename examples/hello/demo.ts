@@ -25,7 +25,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 const invokectl = join(here, '../../bin/invokectl');
 const home = mkdtempSync(join(tmpdir(), 'hello-'));
 const env = { ...process.env, INVOKE_HOME: home };
-const running = new Set<ChildProcess>();
+/** What runs, and its end. */
+const running = new Map<ChildProcess, Promise<unknown>>();
 const failures: string[] = [];
 
 function tell(text: string): void {
@@ -40,7 +41,6 @@ function check(isSo: boolean, text: string): void {
 /** Starts `invokectl …`, prints what it prints, and keeps the lines. */
 function start(args: readonly string[]) {
   const child = spawn(invokectl, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  running.add(child);
   const lines: string[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => {
     lines.push(line);
@@ -51,6 +51,7 @@ function start(args: readonly string[]) {
     running.delete(child);
     return Number(code);
   });
+  running.set(child, ended);
   return { lines, ended };
 }
 
@@ -149,19 +150,21 @@ function hint(lines: readonly string[]): string {
   return why.length === 0 ? '' : `: ${why.join('; ')}`;
 }
 
-function cleanUp(): void {
-  for (const child of running) child.kill('SIGTERM');
+/** Leaves nothing behind, whatever has happened. */
+async function finish(exitCode: number): Promise<never> {
+  for (const child of running.keys()) child.kill('SIGTERM');
+  await Promise.all(running.values());
   rmSync(home, { recursive: true, force: true });
+  process.exit(exitCode);
 }
 
-process.on('exit', cleanUp);
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void finish(1));
 systemClock.after(WITHIN_MS, () => {
   tell(`✗ not done within ${WITHIN_MS / 1000} s`);
-  process.exit(1);
+  void finish(1);
 });
 
 tell('Hello: two apps call each other by name, over mutual TLS that neither of them knows of.\n');
 await demonstrate().catch((error: unknown) => check(false, error instanceof Error ? error.message : String(error)));
 tell(failures.length === 0 ? '\nAll of it happened as told.' : `\n${failures.length} of it did not happen as told.`);
-process.exit(failures.length === 0 ? 0 : 1);
+await finish(failures.length === 0 ? 0 : 1);
