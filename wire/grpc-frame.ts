@@ -4,10 +4,15 @@ import { err, ok, type Result } from '../kit/result.ts';
 const PREFIX_BYTES = 5;
 
 export function frameMessage(message: Buffer): Buffer {
-  const frame = Buffer.allocUnsafe(PREFIX_BYTES + message.length);
+  return frameFront(message, 0);
+}
+
+/** The frame of a message of which only the front is at hand; `restBytes` more of it follow, unframed. */
+export function frameFront(front: Buffer, restBytes: number): Buffer {
+  const frame = Buffer.allocUnsafe(PREFIX_BYTES + front.length);
   frame[0] = 0;
-  frame.writeUInt32BE(message.length, 1);
-  message.copy(frame, PREFIX_BYTES);
+  frame.writeUInt32BE(front.length + restBytes, 1);
+  front.copy(frame, PREFIX_BYTES);
   return frame;
 }
 

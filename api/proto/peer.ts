@@ -37,15 +37,26 @@ const VERBS = ['', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS',
 const POST = VERBS.indexOf('POST');
 const API_VERSION_V1 = 1;
 
+/** A message in two parts that are sent one after the other; the piece is the caller's own buffer. */
+export interface EncodedMessage {
+  readonly front: Buffer;
+  readonly piece: Buffer | undefined;
+}
+
 type WriteHead<H> = (writer: ProtoWriter, head: H, body: Uint8Array | undefined) => void;
 type ReadHead<H> = (bytes: Buffer) => Result<{ head: H; body: Buffer }>;
 
-export const encodeRequest = (message: StreamMessage<RequestHeadMessage>): Buffer =>
-  encodeStream(message, writeRequest);
-export const encodeReply = (message: StreamMessage<ReplyHeadMessage>): Buffer => encodeStream(message, writeReply);
 export const decodeRequest = (bytes: Buffer): Result<StreamMessage<RequestHeadMessage>> =>
   decodeStream(bytes, readRequest);
 export const decodeReply = (bytes: Buffer): Result<StreamMessage<ReplyHeadMessage>> => decodeStream(bytes, readReply);
+
+export function encodeRequest(message: StreamMessage<RequestHeadMessage>): EncodedMessage {
+  return encodeStream(message, writeRequest);
+}
+
+export function encodeReply(message: StreamMessage<ReplyHeadMessage>): EncodedMessage {
+  return encodeStream(message, writeReply);
+}
 
 export function encodeUnaryRequest(head: RequestHeadMessage, body: Uint8Array): Buffer {
   return written((writer) => writeRequest(writer, head, body));
@@ -58,18 +69,20 @@ export function encodeUnaryReply(head: ReplyHeadMessage, body: Uint8Array): Buff
 export const decodeUnaryRequest: ReadHead<RequestHeadMessage> = (bytes) => readRequest(bytes);
 export const decodeUnaryReply: ReadHead<ReplyHeadMessage> = (bytes) => readReply(bytes);
 
-function encodeStream<H>(message: StreamMessage<H>, writeHead: WriteHead<H>): Buffer {
-  const { head, data, seq, trailers } = message;
-  const writer = new ProtoWriter(data === undefined ? 512 : data.length + 512);
+/** The piece of the body comes last in the message, so that it can be sent as it is. */
+function encodeStream<H>({ head, data, seq, trailers }: StreamMessage<H>, writeHead: WriteHead<H>): EncodedMessage {
+  const writer = new ProtoWriter();
   if (head !== undefined) writer.message(1, (inner) => writeHead(inner, head, undefined));
-  if (data !== undefined) {
-    writer.message(2, (payload) => {
-      payload.bytes(1, data);
-      payload.uint(2, seq);
-    });
-  }
   writeHeaderMap(writer, 100, trailers);
-  return writer.finish();
+  if (data !== undefined) {
+    const payload = new ProtoWriter(24);
+    payload.uint(2, seq);
+    payload.header(1, data.length);
+    const front = payload.finish();
+    writer.header(2, front.length + data.length);
+    writer.raw(front);
+  }
+  return { front: writer.finish(), piece: data };
 }
 
 function decodeStream<H>(bytes: Buffer, readHead: ReadHead<H>): Result<StreamMessage<H>> {

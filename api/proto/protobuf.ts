@@ -31,7 +31,7 @@ export class ProtoWriter {
   /** One byte per character. */
   string(field: number, value: string): void {
     if (value === '') return;
-    this.#tagAndLength(field, value.length);
+    this.header(field, value.length);
     this.#room(value.length);
     this.#buffer.write(value, this.#length, 'latin1');
     this.#length += value.length;
@@ -43,10 +43,14 @@ export class ProtoWriter {
 
   /** Written even when empty: an empty piece of a body is not the same as none. */
   bytes(field: number, value: Uint8Array): void {
-    this.#tagAndLength(field, value.length);
-    this.#room(value.length);
-    this.#buffer.set(value, this.#length);
-    this.#length += value.length;
+    this.header(field, value.length);
+    this.raw(value);
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#room(bytes.length);
+    this.#buffer.set(bytes, this.#length);
+    this.#length += bytes.length;
   }
 
   /** A nested message: what `write` appends becomes its content. */
@@ -60,7 +64,8 @@ export class ProtoWriter {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  #tagAndLength(field: number, length: number): void {
+  /** The tag and length of a field whose `length` bytes the caller adds. */
+  header(field: number, length: number): void {
     this.#varint(field * 8 + LENGTH_DELIMITED);
     this.#varint(length);
   }

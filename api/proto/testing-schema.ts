@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import protobuf from 'protobufjs';
+import type { EncodedMessage } from './peer.ts';
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
@@ -39,4 +40,9 @@ export function hostile(message: fc.Arbitrary<Buffer>): fc.Arbitrary<Buffer> {
     return copy;
   });
   return fc.oneof(cut, changed, anyBytes);
+}
+
+/** A stream's message in one buffer. */
+export function joined({ front, piece }: EncodedMessage): Buffer {
+  return piece === undefined ? front : Buffer.concat([front, piece]);
 }

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants } from 'node:http2';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { encodeRequest } from '../../api/proto/peer.ts';
+import { joined } from '../../api/proto/testing-schema.ts';
 import { frameMessage } from '../../wire/grpc-frame.ts';
 import { identityOf, type Mesh, startMesh } from '../testing/mesh.ts';
 import { answerOf, rawPeer } from '../testing/raw-peer.ts';
@@ -16,7 +17,7 @@ afterEach(() => mesh.close());
 
 function message(path: string): Buffer {
   const head = { verb: 'GET', path, isCanonicalPath: true, query: '', headers: [] };
-  return encodeRequest({ head, data: undefined, seq: 0, trailers: [] });
+  return joined(encodeRequest({ head, data: undefined, seq: 0, trailers: [] }));
 }
 
 /** An app whose requests the test answers by hand. */

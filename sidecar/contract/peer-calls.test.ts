@@ -7,6 +7,7 @@ import {
   encodeUnaryRequest,
   type RequestHeadMessage,
 } from '../../api/proto/peer.ts';
+import { joined } from '../../api/proto/testing-schema.ts';
 import { must } from '../../kit/result.ts';
 import { frameMessage } from '../../wire/grpc-frame.ts';
 import { CALL_LOCAL, CALL_LOCAL_STREAM } from '../link/messages.ts';
@@ -45,12 +46,8 @@ const HEAD: RequestHeadMessage = {
 };
 
 function message(head: Partial<RequestHeadMessage> | undefined, text?: string, seq = 0): Buffer {
-  return encodeRequest({
-    head: head && { ...HEAD, ...head },
-    data: text === undefined ? undefined : Buffer.from(text),
-    seq,
-    trailers: [],
-  });
+  const data = text === undefined ? undefined : Buffer.from(text);
+  return joined(encodeRequest({ head: head && { ...HEAD, ...head }, data, seq, trailers: [] }));
 }
 
 test('a stream in pieces is one call, and its answer comes as a stream', async () => {

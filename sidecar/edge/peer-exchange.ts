@@ -15,7 +15,7 @@ import {
   type StreamMessage,
 } from '../../api/proto/peer.ts';
 import type { Clock } from '../../kit/clock.ts';
-import type { MessageReader, MessageWriter, SendFrame } from '../link/messages.ts';
+import { type MessageReader, type MessageWriter, type SendFrame, writeParts } from '../link/messages.ts';
 import { StreamReader, StreamWriter } from '../link/streamed.ts';
 import { UnaryReader, UnaryWriter } from '../link/unary.ts';
 import { readPeerCall } from './peer-call.ts';
@@ -59,7 +59,7 @@ class PeerExchange implements ReplyEnd {
     this.#stream = stream;
     this.#headers = headers;
     this.#deps = deps;
-    const send: SendFrame = (frame) => this.#send(frame);
+    const send: SendFrame = (...parts) => this.#send(parts);
     this.#reader = isUnary
       ? new UnaryReader(decodeUnaryRequest, deps.bodyBytesMax)
       : new StreamReader<RequestHeadMessage>(decodeRequest);
@@ -165,11 +165,11 @@ class PeerExchange implements ReplyEnd {
     this.#stream.resume();
   }
 
-  #send(frame: Buffer): Flow {
+  #send(parts: readonly Buffer[]): Flow {
     const stream = this.#stream;
     if (stream.destroyed || this.#state.kind === 'ended') return 'ok';
     if (!stream.headersSent) stream.respond(RESPONSE_HEAD, { waitForTrailers: true });
-    return stream.write(frame) ? 'ok' : 'pause';
+    return writeParts(stream, parts);
   }
 
   #finish(trailers: Readonly<Record<string, string>>): void {

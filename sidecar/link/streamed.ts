@@ -2,25 +2,27 @@
 import type { Flow } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
-import { type StreamMessage, StreamOrder } from '../../api/proto/peer.ts';
+import { type EncodedMessage, type StreamMessage, StreamOrder } from '../../api/proto/peer.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
-import { FrameReader, frameMessage } from '../../wire/grpc-frame.ts';
+import { FrameReader, frameFront } from '../../wire/grpc-frame.ts';
 import { faultOfFrame, type MessageReader, type MessageWriter, type SendFrame, unreadable } from './messages.ts';
 
 /** A head, and a piece of a body as large as a socket read gave it. */
 const MESSAGE_BYTES_MAX = 8 * 1024 * 1024;
+
+const COPY_BYTES_MAX = 2048;
 
 /**
  * The head waits for the first piece of the body, so that a small call is one message; at the end of the turn it goes
  * alone.
  */
 export class StreamWriter<H> implements MessageWriter<H> {
-  readonly #encode: (message: StreamMessage<H>) => Buffer;
+  readonly #encode: (message: StreamMessage<H>) => EncodedMessage;
   readonly #send: SendFrame;
   #unsentHead: H | undefined;
   #seq = 0;
 
-  constructor(encode: (message: StreamMessage<H>) => Buffer, send: SendFrame) {
+  constructor(encode: (message: StreamMessage<H>) => EncodedMessage, send: SendFrame) {
     this.#encode = encode;
     this.#send = send;
   }
@@ -48,7 +50,11 @@ export class StreamWriter<H> implements MessageWriter<H> {
     const head = this.#unsentHead;
     this.#unsentHead = undefined;
     const seq = data === undefined ? 0 : this.#seq++;
-    return this.#send(frameMessage(this.#encode({ head, data, seq, trailers })));
+    const { front, piece } = this.#encode({ head, data, seq, trailers });
+    const frame = frameFront(front, piece?.length ?? 0);
+    // A large piece goes as it is; a small one is cheaper copied than written apart.
+    if (piece === undefined) return this.#send(frame);
+    return piece.length > COPY_BYTES_MAX ? this.#send(frame, piece) : this.#send(Buffer.concat([frame, piece]));
   }
 }
 

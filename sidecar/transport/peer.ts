@@ -27,6 +27,7 @@ import {
   type MessageReader,
   type MessageWriter,
   type SendFrame,
+  writeParts,
 } from '../link/messages.ts';
 import { StreamReader, StreamWriter } from '../link/streamed.ts';
 import { UNARY_BYTES_MAX, UnaryReader, UnaryWriter } from '../link/unary.ts';
@@ -122,7 +123,7 @@ class PeerExchange implements RequestEnd {
   #open(session: ClientHttp2Session, held: readonly Buffer[], ended: Headers | undefined): void {
     const stream = this.#request(session);
     if (stream === undefined) return;
-    const send: SendFrame = (frame) => (stream.write(frame) ? 'ok' : 'pause');
+    const send: SendFrame = (...parts) => writeParts(stream, parts);
     const writer = this.#isUnary
       ? new UnaryWriter(encodeUnaryRequest, send, () => this.#fail(this.#tooLargeForUnary()))
       : new StreamWriter<RequestHeadMessage>(encodeRequest, send);

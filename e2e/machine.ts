@@ -1,0 +1,67 @@
+// For end-to-end suites: one laptop, with an INVOKE_HOME of its own, on which programs are run by bin/invokectl.
+import { readFileSync } from 'node:fs';
+import { app, type Cli, freePort, startCli, throwawayFolder, untilGone } from '../cli/testing.ts';
+
+export interface Program {
+  readonly cli: Cli;
+  /** Of the app API, without a slash at the end. */
+  readonly url: string;
+  readonly httpPort: number;
+  readonly peerPort: number;
+  /** The sidecar's process. */
+  readonly sidecarPid: number;
+}
+
+export interface Machine {
+  readonly home: string;
+  /** An app with its sidecar. `script` is an ES module; it finds its port in `process.env.APP_PORT`. */
+  run(appId: string, script: string, flags?: readonly string[]): Promise<Program>;
+  /** A sidecar for a program that only calls: the test itself. */
+  sidecar(appId: string, flags?: readonly string[]): Promise<Program>;
+  invokectl(...args: readonly string[]): Cli;
+}
+
+export function machine(): Machine {
+  const home = throwawayFolder('e2e');
+  const env = { INVOKE_HOME: home };
+  const invokectl = (...args: readonly string[]) => startCli(args, env);
+  return {
+    home,
+    invokectl,
+    async run(appId, script, flags = []) {
+      const appPort = String(await freePort());
+      const own = ['--app-id', appId, '--app-port', appPort, '--metrics-port', '0', '--http-port', '0'];
+      const cli = invokectl('run', ...own, ...flags, '--', ...app(script));
+      await cli.printed(/the app listens/);
+      return program(cli);
+    },
+    async sidecar(appId, flags = []) {
+      const cli = invokectl('sidecar', '--app-id', appId, '--metrics-port', '0', '--http-port', '0', ...flags);
+      await cli.printed(/certificate received/);
+      return program(cli);
+    },
+  };
+
+  async function program(cli: Cli): Promise<Program> {
+    const [, http = '', peer = ''] = await cli.printed(/listening.*?http"?[=:](\d+).*?peer"?[=:](\d+)/);
+    const records: { httpPort: number; pid: number }[] = JSON.parse(
+      await listed(invokectl('list', '-A', '-o', 'json')),
+    );
+    const pid = records.find((record) => record.httpPort === Number(http))?.pid ?? 0;
+    return { cli, url: `http://127.0.0.1:${http}`, httpPort: Number(http), peerPort: Number(peer), sidecarPid: pid };
+  }
+}
+
+async function listed(cli: Cli): Promise<string> {
+  await cli.ended;
+  return cli.stdout();
+}
+
+/** Resident memory of a process in bytes: now, and at its highest (Linux, proc_pid_status(5)). */
+export function memory(pid: number): { readonly now: number; readonly peak: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const kib = (field: string) => Number(new RegExp(`${field}:\\s*(\\d+) kB`).exec(status)?.[1]);
+  return { now: kib('VmRSS') * 1024, peak: kib('VmHWM') * 1024 };
+}
+
+export { untilGone };
