@@ -38,7 +38,10 @@ export function appHttpServer(deps: AppHttpDeps): Server {
   server.maxHeadersCount = 0;
   const connections = new Connections(deps);
   const serve = (expectation: Expectation) => (request: IncomingMessage, response: ServerResponse) => {
-    connections.began(request, response, serveRequest(request, response, expectation, deps));
+    if (connections.isOver(request.socket)) return;
+    const broken = checkHead(request.rawHeaders, request.httpVersion);
+    if (broken === undefined) connections.began(request, response, serveRequest(request, response, expectation, deps));
+    else connections.refuseLast(request, response, broken);
   };
   server.on('request', serve('none'));
   server.on('checkContinue', serve('100-continue'));
@@ -59,11 +62,10 @@ function serveRequest(
   expectation: Expectation,
   deps: AppHttpDeps,
 ): OnBroken {
-  const { rawHeaders, httpVersion, method = 'GET', url = '/' } = request;
+  const { rawHeaders, method = 'GET', url = '/' } = request;
   const refuse = (reason: Fault) => refuseRequest(request, response, reason, deps);
   const route = findRoute(deps.routes, method, url);
   const refused =
-    checkHead(rawHeaders, httpVersion) ??
     guard(rawHeaders, url, deps.rules) ??
     (route?.isOpenToAll === true ? undefined : checkToken(rawHeaders, deps.rules.apiToken)) ??
     (expectation === 'unknown' ? UNKNOWN_EXPECTATION : undefined);
@@ -95,7 +97,7 @@ function refuseRequest(request: IncomingMessage, response: ServerResponse, reaso
 class Connections {
   readonly #deps: AppHttpDeps;
   readonly #latest = new WeakMap<Duplex, Exchange>();
-  readonly #broken = new WeakSet<Duplex>();
+  readonly #over = new WeakSet<Duplex>();
 
   constructor(deps: AppHttpDeps) {
     this.#deps = deps;
@@ -105,12 +107,24 @@ class Connections {
     this.#latest.set(request.socket, { request, response, onBroken });
   }
 
+  /** Whether what arrives on it is no longer served, because nobody can tell any more where a request begins. */
+  isOver(socket: Duplex): boolean {
+    return this.#over.has(socket) || socket.writableEnded;
+  }
+
+  /** Refuses a request that is not to be followed by another. */
+  refuseLast(request: IncomingMessage, response: ServerResponse, reason: Fault): void {
+    this.#over.add(request.socket);
+    response.shouldKeepAlive = false;
+    refuseRequest(request, response, reason, this.#deps);
+  }
+
   broke(socket: Duplex, reason: Fault | undefined): void {
     const latest = this.#latest.get(socket);
     if (reason === undefined) socket.destroy();
     // The parser says so again with whatever else arrives.
-    if (reason === undefined || this.#broken.has(socket)) return;
-    this.#broken.add(socket);
+    if (reason === undefined || this.isOver(socket)) return;
+    this.#over.add(socket);
     if (latest === undefined || latest.response.writableFinished) refuseSocket(socket, reason, this.#deps);
     else if (latest.request.complete)
       latest.response.once('finish', () => refuseSocket(socket, reason, this.#deps)); // it came after a good request

@@ -22,10 +22,12 @@ export function checkHead(rawHeaders: readonly string[], httpVersion: string): F
   if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) {
     return fault('bad-request', `the request has ${hosts === 0 ? 'no' : 'more than one'} Host header; send one.`);
   }
-  const codings = headerValues(rawHeaders, 'transfer-encoding');
+  const codings = headerValues(rawHeaders, 'transfer-encoding').flatMap((value) => value.toLowerCase().split(','));
   if (codings.length === 0) return undefined;
   if (httpVersion !== '1.1') return fault('bad-request', `HTTP/${httpVersion} knows no Transfer-Encoding.`);
-  if (codings.length === 1 && codings[0]?.trim().toLowerCase() === 'chunked') return undefined;
+  if (codings.at(-1)?.trim() !== 'chunked')
+    return fault('bad-request', 'the last Transfer-Encoding is not chunked, so nobody can tell where the body ends.');
+  if (codings.length === 1) return undefined;
   return fault('unimplemented', 'the only Transfer-Encoding that this sidecar takes is chunked, said once.');
 }
 
