@@ -49,7 +49,7 @@ function unhealthy(errorCode: string, message: string): Answer {
   return {
     status: 503,
     contentType: 'application/json',
-    headers: { 'invoke-fault': 'not-ready' },
+    headers: { 'invoke-fault': 'not-ready', 'retry-after': '1' },
     body: `${JSON.stringify({ errorCode, message, details: { fault: 'not-ready' } })}\n`,
   };
 }
