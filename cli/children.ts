@@ -33,7 +33,8 @@ export interface SpawnedSidecar {
 
 /** Its own process group: a terminal's Ctrl-C is for the app, and the sidecar serves it until it is gone. */
 export function spawnSidecar(args: readonly string[], prefix: string, host: Host): SpawnedSidecar {
-  const child = spawn(host.self.nodePath, [host.self.mainPath, 'sidecar', '--supervised', ...args], {
+  const { nodePath, nodeFlags, mainPath } = host.self;
+  const child = spawn(nodePath, [...nodeFlags, mainPath, 'sidecar', '--supervised', ...args], {
     cwd: host.cwd,
     env: { ...host.env },
     detached: true,

@@ -133,7 +133,7 @@ const table = {
     flag: '--max-body-size',
     value: 'SIZE',
     group: LIMITS,
-    help: 'largest request body, such as 512Ki; -1 for no limit',
+    help: 'largest request body, such as 512Ki; 0 or -1 for no limit',
     initially: '4Mi',
   },
   grace: {

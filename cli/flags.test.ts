@@ -128,7 +128,7 @@ test('tokens come from the environment, ours before Dapr’s, and an empty one i
 test('every mistake is told, each once, by the flag as it was written', () => {
   const mistakes = mistakesIn([
     ...['--app-id', 'Web', '-p', '0', '--dapr-http-port', '70000', '--app-protocol', 'grpc', '--namespace', 'A'],
-    ...['--peer', 'x', '--sentry-address', 'nowhere', '--max-body-size', '0', '--dapr-graceful-shutdown-seconds', '5s'],
+    ...['--peer', 'x', '--sentry-address', 'nowhere', '--max-body-size', '4Mb', '--dapr-graceful-shutdown-seconds', '5s'],
     ...[
       '--log-level',
       'loud',

@@ -31,7 +31,7 @@ export interface Host {
   readonly random: Random;
   readonly processes: Processes;
   /** How to start this program once more. */
-  readonly self: { readonly nodePath: string; readonly mainPath: string };
+  readonly self: { readonly nodePath: string; readonly nodeFlags: readonly string[]; readonly mainPath: string };
   readonly parent: ParentChannel | undefined;
   /** While anybody listens, these signals no longer end this process. */
   onSignal(listener: (signal: StopSignal) => void): Cancel;

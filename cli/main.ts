@@ -42,7 +42,7 @@ const host: Host = {
   clock: systemClock,
   random: Math.random,
   processes: openProcesses({ ownPid: process.pid, platform: process.platform, exists: (pid) => send(pid, 0) }),
-  self: { nodePath: process.execPath, mainPath: fileURLToPath(import.meta.url) },
+  self: { nodePath: process.execPath, nodeFlags: process.execArgv, mainPath: fileURLToPath(import.meta.url) },
   parent: parentChannel(),
   onSignal: (listener) => {
     for (const signal of STOP_SIGNALS) process.on(signal, listener);

@@ -25,14 +25,14 @@ export function silentHost(): Host {
     clock: systemClock,
     random: () => 0.5,
     processes: { ownPid: 1, startTime: () => undefined },
-    self: { nodePath: 'node', mainPath: 'main.ts' },
+    self: { nodePath: 'node', nodeFlags: [], mainPath: 'main.ts' },
     parent: undefined,
     onSignal: () => () => undefined,
     signal: () => false,
   };
 }
 
-const mainPath = fileURLToPath(new URL('main.ts', import.meta.url));
+const invokectl = fileURLToPath(new URL('../bin/invokectl', import.meta.url));
 const processes = openProcesses({ ownPid: pid, platform, exists: (other) => kill(other, 0) });
 
 export function throwawayFolder(name: string): string {
@@ -56,7 +56,7 @@ const END_WITHIN_MS = 10_000;
 
 /** Runs invokectl as people do; it is ended with the test if it has not ended before. */
 export function startCli(args: readonly string[], env: Env, input?: string | Buffer): Cli {
-  const child = spawn(execPath, [mainPath, ...args], { env: { ...cleanEnv(), ...env }, stdio: 'pipe' });
+  const child = spawn(invokectl, args, { env: { ...cleanEnv(), ...env }, stdio: 'pipe' });
   child.stdin.on('error', () => undefined);
   child.stdin.end(input);
   const output = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };

@@ -78,12 +78,11 @@ export function parseOneOf<const T extends string>(choices: readonly T[]): (text
   };
 }
 
-/** Infinity for -1, which is how Dapr says that there is no limit. */
+/** Infinity for -1 and for 0, which is how Dapr says that there is no limit. */
 export function parseBodyMax(text: string): Result<number> {
   if (text === '-1') return ok(Number.POSITIVE_INFINITY);
   const bytes = parseSize(text);
-  if (!bytes.ok || bytes.value > 0) return bytes;
-  return err(`"${text}" leaves no room for a body; write such as 4Mi, or -1 for no limit`);
+  return bytes.ok && bytes.value === 0 ? ok(Number.POSITIVE_INFINITY) : bytes;
 }
 
 /** A duration that lasts. */

@@ -154,12 +154,13 @@ class Life {
   }
 
   #unready(): Unready {
+    if (this.#phase.kind !== 'serving') return 'the sidecar is stopping and takes no new calls';
     if (this.#isAppOpen) return this.#outboundUnready();
     return this.#outboundUnready() ?? `the app does not listen on port ${this.#config.app.port} yet`;
   }
 
   #outboundUnready(): Unready {
-    if (this.#phase.kind !== 'serving') return 'the sidecar is stopping';
+    if (this.#phase.kind !== 'serving' && this.#phase.kind !== 'draining') return 'the sidecar is stopping';
     const state = this.parts.identity.state();
     if (state.kind === 'ready') return undefined;
     return `no certificate yet${state.lastError === undefined ? '' : `: ${state.lastError}`}`;

@@ -73,6 +73,7 @@ test('while it drains it calls out and is not called', async () => {
   const toSelf = await fetch(`${web.url}/v1.0/invoke/web/method/x`);
   expect(toSelf.headers.get('invoke-fault')).toBe('draining');
   expect((await fetch(`${web.url}/v1.0/healthz`)).status).toBe(503);
+  expect((await fetch(`${web.url}/v1.0/healthz/outbound`)).status).toBe(204);
 });
 
 test('work that outlasts the grace is cut off, and the exit code says so', async () => {
