@@ -5,7 +5,7 @@
 // app announced in Keep-Alive less a second.
 import { lookup } from 'node:dns';
 import { Agent, type ClientRequest, type IncomingMessage } from 'node:http';
-import { connect, type LookupFunction, type NetConnectOpts, Socket } from 'node:net';
+import { type LookupFunction, type NetConnectOpts, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { headerValue } from '../../api/headers.ts';
 import type { Clock } from '../../kit/clock.ts';
@@ -34,7 +34,7 @@ export class AppAgent extends Agent {
 
   /** An attempt that hangs is given up: an app on this machine answers at once or not at all. */
   override createConnection(options: NetConnectOpts): Duplex {
-    const socket = connect({ ...options, lookup: loopbackFirst, autoSelectFamily: true });
+    const socket = new AppSocket().connect({ ...options, lookup: loopbackFirst, autoSelectFamily: true });
     socket.setNoDelay(true);
     const cancel = this.#clock.after(CONNECT_TIMEOUT_MS, () => {
       socket.destroy(new Error(`connecting took longer than ${CONNECT_TIMEOUT_MS} ms`));
@@ -56,6 +56,37 @@ export class AppAgent extends Agent {
   override reuseSocket(socket: Duplex, request: ClientRequest): void {
     if (socket instanceof Socket) socket.setTimeout(0);
     super.reuseSocket(socket, request);
+  }
+}
+
+type Written = (error?: Error | null) => void;
+
+/**
+ * An app may answer and close while its request is still being written (a 401 to a large upload). The write then fails
+ * before the answer was read, and node:net would close the socket at once and lose it; so a failed write waits until
+ * the reading is over.
+ */
+class AppSocket extends Socket {
+  override _write(chunk: unknown, encoding: BufferEncoding, written: Written): void {
+    super._write(chunk, encoding, (error) => this.#afterReading(error, written));
+  }
+
+  override _writev(chunks: { chunk: unknown; encoding: BufferEncoding }[], written: Written): void {
+    super._writev?.(chunks, (error) => this.#afterReading(error, written));
+  }
+
+  #afterReading(error: Error | null | undefined, written: Written): void {
+    if (!error || this.destroyed || this.readableEnded) {
+      written(error);
+      return;
+    }
+    const settle = () => {
+      this.removeListener('end', settle);
+      this.removeListener('close', settle);
+      written(error);
+    };
+    this.once('end', settle);
+    this.once('close', settle);
   }
 }
 

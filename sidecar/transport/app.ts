@@ -196,6 +196,8 @@ class AppExchange implements RequestEnd {
   #failed(error: Error): void {
     const state = this.#state;
     if (state.kind !== 'sending') return;
+    // It has answered all, and closed before it had read all: its answer counts, and ends in a moment.
+    if (state.response?.complete) return;
     if (state.isConnected) {
       this.#fail(this.#broke(error.message));
       return;
