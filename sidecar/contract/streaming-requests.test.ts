@@ -92,14 +92,21 @@ describe.each([
     client.socket.destroy();
   });
 
-  overPeers('an app that answers without reading the upload is heard', async () => {
-    app().handler = (_request, response) => response.writeHead(401).end('who are you?');
-    const client = await RawClient.connect(pair.port);
-    client.write(`POST ${to(name)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${LIMIT}\r\n\r\n`);
-    const received = await uploadUntilAnswered(client, LIMIT);
-    expect(received).toMatch(/^HTTP\/1\.1 401 .*\r\nwho are you\?\r\n0\r\n\r\n$/s);
-    expect(client.error).toBeUndefined();
-  });
+  const answers = [
+    ['keeps its connection', {}],
+    ['closes its connection', { connection: 'close' }],
+  ] as const;
+  for (const [what, headers] of answers) {
+    const heard = async () => {
+      app().handler = (_request, response) => response.writeHead(401, headers).end('who are you?');
+      const client = await RawClient.connect(pair.port);
+      client.write(`POST ${to(name)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${LIMIT}\r\n\r\n`);
+      const received = await uploadUntilAnswered(client, LIMIT);
+      expect(received).toMatch(/^HTTP\/1\.1 401 .*\r\nwho are you\?\r\n0\r\n\r\n$/s);
+      expect(client.error).toBeUndefined();
+    };
+    overPeers(`an app that answers without reading the upload, and ${what}, is heard`, heard, 5000);
+  }
 });
 
 function chunked(data: Buffer): Buffer {
