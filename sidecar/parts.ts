@@ -6,6 +6,7 @@ import { type IdentitySource, startIdentity } from '../identity/source.ts';
 import type { Random } from '../kit/backoff.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
+import { callLog, observers } from './admin/call-log.ts';
 import { type CallMetrics, callMetrics } from './admin/call-metrics.ts';
 import { pageServer } from './admin/page-server.ts';
 import { AppAgent } from './app/agent.ts';
@@ -57,7 +58,7 @@ export function joinParts(
   const self: Identity = { app: appId, namespace, trustDomain };
   const identity = startIdentity({ endpoint: config.sentry, appId, namespace, trustDomain, clock, random, log });
   const metrics = callMetrics(version);
-  const flights = new Flights(clock, metrics);
+  const flights = new Flights(clock, observers(metrics, callLog(log)));
   const agent = new AppAgent(clock);
   const pool = new PeerPool({ credentials: () => identity.credentials.current(), clock, random, log });
 

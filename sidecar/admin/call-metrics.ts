@@ -1,5 +1,5 @@
 // What a sidecar counts about calls: how many, how long, how much, by direction, peer, status and fault.
-import { type FaultCode, httpStatus } from '../../api/fault.ts';
+import { httpStatus } from '../../api/fault.ts';
 import { Histogram, Numbers, renderMetrics } from '../../kit/metrics.ts';
 import type { Direction, FlightObserver, FlightRecord } from '../way/flights.ts';
 
@@ -49,7 +49,7 @@ export function callMetrics(version: string): CallMetrics {
     ended(record: FlightRecord) {
       const { direction, peer } = record;
       inFlight.add(flying[direction], -1);
-      requests.add(requests.slot(direction, peer, String(statusOf(record)), record.fault ?? ''), 1);
+      requests.add(requests.slot(direction, peer, String(statusOf(record)), record.fault?.code ?? ''), 1);
       duration.observe(duration.slot(direction, peer), record.durationMs / 1000);
       requestBytes.add(requestBytes.slot(direction, peer), record.requestBytes);
       replyBytes.add(replyBytes.slot(direction, peer), record.replyBytes);
@@ -59,6 +59,6 @@ export function callMetrics(version: string): CallMetrics {
   };
 }
 
-function statusOf({ status, fault }: { status: number | undefined; fault: FaultCode | undefined }): number {
-  return status ?? (fault === undefined ? 0 : httpStatus(fault));
+function statusOf({ status, fault }: FlightRecord): number {
+  return status ?? (fault === undefined ? 0 : httpStatus(fault.code));
 }

@@ -125,7 +125,7 @@ test('a compressed message and one of 4 GiB are refused by their first bytes', a
   ] as const) {
     const stream = peer.open();
     const answered = answerOf(stream);
-    stream.write(prefix);
+    stream.end(prefix);
     expect((await answered).trailers['invoke-fault']).toBe(fault);
   }
 });

@@ -178,12 +178,15 @@ class PeerExchange implements ReplyEnd {
     if (stream.destroyed) return;
     if (stream.headersSent) stream.end();
     else stream.respond({ ...RESPONSE_HEAD, ...trailers }, { endStream: true });
-    if (stream.readableEnded) return;
-    // The answer came before the end of the request: once it is out, the rest of the upload is turned away.
+    // The answer may come before the end of the request. A gRPC client then stops by itself; what is still on its way is
+    // thrown away, and a client that does not stop is stopped. Not at once: a reset could overtake the trailers.
     stream.resume();
-    stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR));
+    const cancel = this.#deps.clock.after(LINGER_MS_MAX, () => stream.close(constants.NGHTTP2_NO_ERROR));
+    stream.once('close', cancel);
   }
 }
+
+const LINGER_MS_MAX = 5000;
 
 const RESPONSE_HEAD = { ':status': 200, 'content-type': 'application/grpc' } as const;
 

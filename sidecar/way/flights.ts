@@ -5,7 +5,7 @@
 // anybody waits for: it is cut and forgiven.
 import type { Call } from '../../api/call.ts';
 import { closedRequest, type ReplyEnd, type RequestEnd } from '../../api/exchange.ts';
-import { type Fault, type FaultCode, fault } from '../../api/fault.ts';
+import { type Fault, fault } from '../../api/fault.ts';
 import { headerValue } from '../../api/headers.ts';
 import { targetName } from '../../api/ids.ts';
 import type { Clock } from '../../kit/clock.ts';
@@ -19,7 +19,10 @@ export interface FlightRecord {
   readonly peer: string;
   /** The app's status; undefined if a fault came before it. */
   readonly status: number | undefined;
-  readonly fault: FaultCode | undefined;
+  /** Why it failed, if a fault of ours ended it. */
+  readonly fault: Fault | undefined;
+  readonly method: string;
+  readonly path: string;
   readonly durationMs: number;
   readonly requestBytes: number;
   readonly replyBytes: number;
@@ -158,7 +161,9 @@ class Flight {
       direction: this.#direction,
       peer: targetName(this.#direction === 'outbound' ? this.#call.target : this.#call.caller),
       status: this.#status,
-      fault: reason?.code,
+      fault: reason,
+      method: this.#call.method,
+      path: this.#call.path,
       durationMs: this.#clock.elapsed() - this.#startedMs,
       requestBytes: this.#requestBytes,
       replyBytes: this.#replyBytes,

@@ -1,0 +1,40 @@
+// One line for each call that failed, with what the caller was told and what only this log may know.
+//
+// What the callee's side or the network did is for whoever runs this sidecar; what the caller did wrong is for the
+// caller, who has been told, and is seen here only when somebody is looking.
+import { httpStatus } from '../../api/fault.ts';
+import type { Log } from '../../kit/log.ts';
+import type { FlightObserver, FlightRecord } from '../way/flights.ts';
+
+export function callLog(log: Log): FlightObserver {
+  return {
+    began: () => undefined,
+    ended(record: FlightRecord) {
+      const { fault, direction, peer, method, path, durationMs } = record;
+      if (fault === undefined) return;
+      const say = httpStatus(fault.code) >= 500 ? log.warn : log.debug;
+      say('a call failed', {
+        direction,
+        peer,
+        method,
+        path,
+        fault: fault.code,
+        reason: fault.message,
+        cause: fault.cause,
+        durationMs: Math.round(durationMs),
+      });
+    },
+  };
+}
+
+/** Several observers as one. */
+export function observers(...all: readonly FlightObserver[]): FlightObserver {
+  return {
+    began: (direction) => {
+      for (const observer of all) observer.began(direction);
+    },
+    ended: (record) => {
+      for (const observer of all) observer.ended(record);
+    },
+  };
+}
