@@ -25,7 +25,7 @@ describe.each([
   ['another app', 'callee', () => pair.app],
   ['oneself', 'caller', () => pair.ownApp],
 ])('to %s', (_who, name, app) => {
-  // Closing a stream ends its body first, so that the peer takes it for whole, and drops trailers still on their way.
+  // Closing a stream ends its body first, so that the peer takes it for whole.
   const overPeers = name === 'callee' ? test.fails : test;
 
   test('a chunked upload of 1 MB arrives whole, exactly once', async () => {
@@ -105,7 +105,7 @@ describe.each([
       expect(received).toMatch(/^HTTP\/1\.1 401 .*\r\nwho are you\?\r\n0\r\n\r\n$/s);
       expect(client.error).toBeUndefined();
     };
-    overPeers(`an app that answers without reading the upload, and ${what}, is heard`, heard, 5000);
+    test(`an app that answers without reading the upload, and ${what}, is heard`, heard);
   }
 });
 
