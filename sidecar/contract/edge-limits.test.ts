@@ -43,7 +43,7 @@ const request = (target: string, ...fields: string[]) =>
 describe('who may speak', () => {
   const whole = (...fields: string[]) => request(to('callee'), ...fields, 'Connection: close');
 
-  test.each([
+  const friends = [
     ['Host: localhost'],
     ['Host: LOCALHOST:3500'],
     ['Host: 127.0.0.1:3500'],
@@ -55,13 +55,12 @@ describe('who may speak', () => {
     ['Host: localhost', 'Origin: https://friend.example', 'Sec-Fetch-Site: cross-site'],
     ['Host: localhost', 'Sec-Fetch-Site: same-origin'],
     ['Host: localhost', 'Sec-Fetch-Site: none'],
-  ])('%s %s %s', async (...fields) => {
-    expect(await exchangeRaw(pair.port, whole(...fields.filter((field) => field !== undefined)))).toMatch(
-      /^HTTP\/1\.1 200 /,
-    );
+  ];
+  test.each(friends.map((fields) => [fields]))('%j', async (fields) => {
+    expect(await exchangeRaw(pair.port, whole(...fields))).toMatch(/^HTTP\/1\.1 200 /);
   });
 
-  test.each([
+  const strangers = [
     ['Host: evil.example'],
     ['Host: localhost.evil.example:3500'],
     ['Host: evil.example:localhost'],
@@ -74,8 +73,9 @@ describe('who may speak', () => {
     ['Host: localhost', 'Origin: https://friend.example', 'Origin: https://evil.example'],
     ['Host: localhost', 'Sec-Fetch-Site: cross-site'],
     ['Host: localhost', 'Sec-Fetch-Site: Cross-Site'],
-  ])('not %s %s %s: 403, and no app sees it', async (...fields) => {
-    const received = await exchangeRaw(pair.port, whole(...fields.filter((field) => field !== undefined)));
+  ];
+  test.each(strangers.map((fields) => [fields]))('not %j: 403, and no app sees it', async (fields) => {
+    const received = await exchangeRaw(pair.port, whole(...fields));
     expect(expectFault(parseRaw(received), 'origin-refused')).toMatch(/--allowed-(origins|hosts)/);
     expect(pair.app.seen).toEqual([]);
   });
