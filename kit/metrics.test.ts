@@ -1,0 +1,70 @@
+// Metrics as Prometheus reads them: names, types, labels, buckets, and a bound on how many series there can be.
+import { expect, test } from 'vitest';
+import { Histogram, Numbers, renderMetrics } from './metrics.ts';
+
+test('counters and gauges render with their help, type and labels', () => {
+  const calls = new Numbers('counter', 'calls_total', 'Calls.', ['peer', 'status']);
+  const web = calls.slot('web', '200');
+  calls.add(web, 2);
+  calls.add(calls.slot('web', '200'), 1);
+  calls.add(calls.slot('orders', '503'), 0.5);
+  const up = new Numbers('gauge', 'up', 'Whether.');
+  up.set(up.slot(), 1);
+  expect(renderMetrics([calls, up])).toBe(
+    [
+      '# HELP calls_total Calls.',
+      '# TYPE calls_total counter',
+      'calls_total{peer="web",status="200"} 3',
+      'calls_total{peer="orders",status="503"} 0.5',
+      '# HELP up Whether.',
+      '# TYPE up gauge',
+      'up 1',
+      '',
+    ].join('\n'),
+  );
+});
+
+test('a histogram counts each value in every bucket that holds it', () => {
+  const latency = new Histogram('latency_seconds', 'Time.', ['peer'], [0.1, 1]);
+  for (const value of [0.05, 0.1, 0.5, 7]) latency.observe(latency.slot('web'), value);
+  expect(renderMetrics([latency])).toBe(
+    [
+      '# HELP latency_seconds Time.',
+      '# TYPE latency_seconds histogram',
+      'latency_seconds_bucket{peer="web",le="0.1"} 2',
+      'latency_seconds_bucket{peer="web",le="1"} 3',
+      'latency_seconds_bucket{peer="web",le="+Inf"} 4',
+      'latency_seconds_sum{peer="web"} 7.65',
+      'latency_seconds_count{peer="web"} 4',
+      '',
+    ].join('\n'),
+  );
+});
+
+test('values survive the growth of their table', () => {
+  const calls = new Numbers('counter', 'calls_total', 'Calls.', ['peer']);
+  const latency = new Histogram('latency_seconds', 'Time.', ['peer'], [1]);
+  for (let i = 0; i < 100; i++) {
+    calls.add(calls.slot(`app-${i}`), i);
+    latency.observe(latency.slot(`app-${i}`), i);
+  }
+  const text = renderMetrics([calls, latency]);
+  for (const i of [0, 7, 8, 99]) {
+    expect(text).toContain(`calls_total{peer="app-${i}"} ${i}\n`);
+    expect(text).toContain(`latency_seconds_sum{peer="app-${i}"} ${i}\n`);
+  }
+});
+
+test('beyond the bound new label sets are counted together', () => {
+  const calls = new Numbers('counter', 'calls_total', 'Calls.', ['peer']);
+  for (let i = 0; i < 5000; i++) calls.add(calls.slot(`app-${i}`), 1);
+  const lines = renderMetrics([calls]).trim().split('\n');
+  expect(lines).toHaveLength(2 + 2001);
+  expect(lines.at(-1)).toBe('calls_total{peer="other"} 3000');
+});
+
+test('a label value cannot end its quotes or its line', () => {
+  const calls = new Numbers('counter', 'calls_total', 'Calls.', ['peer']);
+  calls.add(calls.slot('a"b\\c\nd'), 1);
+  expect(renderMetrics([calls])).toContain('calls_total{peer="a\\"b\\\\c\\nd"} 1\n');
+});
