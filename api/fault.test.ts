@@ -8,7 +8,7 @@ import {
   grpcStatus,
   httpStatus,
   isFaultCode,
-  mayTryElsewhere,
+  mayBeSentAgain,
   retryAfterSec,
 } from './fault.ts';
 
@@ -33,6 +33,7 @@ const HTTP_STATUS: Readonly<Record<FaultCode, number>> = {
   'peer-unreachable': 503,
   'peer-untrusted': 503,
   'peer-downgraded': 503,
+  'peer-closing': 503,
   'app-unreachable': 503,
   timeout: 504,
 };
@@ -49,16 +50,16 @@ test.each(CODES)('%s fails in gRPC too, with a status that exists', (code) => {
 });
 
 test.each(CODES)(
-  '%s: nothing is tried elsewhere unless nothing reached the app, and then the caller may come back',
+  '%s: nothing is sent again unless nothing reached the app, and then the caller may come back',
   (code) => {
-    if (mayTryElsewhere(code)) expect(httpStatus(code)).toBe(503);
+    if (mayBeSentAgain(code) !== 'never') expect(httpStatus(code)).toBe(503);
     expect(retryAfterSec(code) !== undefined).toBe(httpStatus(code) === 503);
   },
 );
 
 test('an app that may have seen the call is never asked again by us', () => {
   for (const code of ['peer-broke', 'app-broke', 'timeout', 'cancelled'] as const) {
-    expect(mayTryElsewhere(code)).toBe(false);
+    expect(mayBeSentAgain(code)).toBe('never');
   }
 });
 
@@ -82,7 +83,7 @@ describe('a peer that names no fault', () => {
   });
 
   test('is never asked again elsewhere: it did not say that the app saw nothing', () => {
-    for (let status = 0; status <= 16; status++) expect(mayTryElsewhere(faultCodeOfGrpcStatus(status))).toBe(false);
+    for (let status = 0; status <= 16; status++) expect(mayBeSentAgain(faultCodeOfGrpcStatus(status))).toBe('never');
   });
 });
 

@@ -1,46 +1,51 @@
 // The closed list of what can go wrong with a call, and the one place that says what each means on the wire.
 //
 // A fault is Invoke's own word about a call, never the app's: an app's 404 is the app's answer. Three columns decide:
-// the HTTP status, the gRPC status, and whether another endpoint may be tried, which is so only when the app
-// cannot have seen the call.
+// the HTTP status, the gRPC status, and whether the call may be sent again, which is so only when the app cannot have
+// seen it.
 
 interface FaultRow {
   readonly http: number;
   readonly grpc: number;
-  /** The app cannot have seen the call, and another endpoint may do better. */
-  readonly tryElsewhere: boolean;
+  /**
+   * Whether the call may be sent again, which is so only when the app cannot have seen it: `elsewhere`, to an endpoint
+   * that has not been tried; `anywhere`, to the same one as well, because it was not the endpoint that refused.
+   */
+  readonly again: 'never' | 'elsewhere' | 'anywhere';
 }
 
 const FAULTS = {
-  'bad-request': { http: 400, grpc: 3, tryElsewhere: false },
-  'no-target': { http: 404, grpc: 3, tryElsewhere: false },
-  'unknown-app': { http: 404, grpc: 5, tryElsewhere: false },
-  'token-invalid': { http: 401, grpc: 16, tryElsewhere: false },
-  denied: { http: 403, grpc: 7, tryElsewhere: false },
-  'origin-refused': { http: 403, grpc: 7, tryElsewhere: false },
-  'method-refused': { http: 405, grpc: 12, tryElsewhere: false },
-  'body-too-large': { http: 413, grpc: 8, tryElsewhere: false },
-  'headers-too-large': { http: 431, grpc: 8, tryElsewhere: false },
-  unimplemented: { http: 501, grpc: 12, tryElsewhere: false },
-  internal: { http: 500, grpc: 13, tryElsewhere: false },
+  'bad-request': { http: 400, grpc: 3, again: 'never' },
+  'no-target': { http: 404, grpc: 3, again: 'never' },
+  'unknown-app': { http: 404, grpc: 5, again: 'never' },
+  'token-invalid': { http: 401, grpc: 16, again: 'never' },
+  denied: { http: 403, grpc: 7, again: 'never' },
+  'origin-refused': { http: 403, grpc: 7, again: 'never' },
+  'method-refused': { http: 405, grpc: 12, again: 'never' },
+  'body-too-large': { http: 413, grpc: 8, again: 'never' },
+  'headers-too-large': { http: 431, grpc: 8, again: 'never' },
+  unimplemented: { http: 501, grpc: 12, again: 'never' },
+  internal: { http: 500, grpc: 13, again: 'never' },
 
   // 503: nothing reached the app.
-  'not-ready': { http: 503, grpc: 14, tryElsewhere: true },
-  draining: { http: 503, grpc: 14, tryElsewhere: true },
-  'no-endpoint': { http: 503, grpc: 14, tryElsewhere: false },
-  'peer-unreachable': { http: 503, grpc: 14, tryElsewhere: true },
-  'peer-untrusted': { http: 503, grpc: 14, tryElsewhere: true },
+  'not-ready': { http: 503, grpc: 14, again: 'elsewhere' },
+  draining: { http: 503, grpc: 14, again: 'elsewhere' },
+  'no-endpoint': { http: 503, grpc: 14, again: 'never' },
+  'peer-unreachable': { http: 503, grpc: 14, again: 'elsewhere' },
+  'peer-untrusted': { http: 503, grpc: 14, again: 'elsewhere' },
+  /** The connection was being closed as the call came; another connection to the same peer may take it. */
+  'peer-closing': { http: 503, grpc: 14, again: 'anywhere' },
   /** An old Dapr sidecar that knows no streams: the same endpoint is asked again, in one message. */
-  'peer-downgraded': { http: 503, grpc: 14, tryElsewhere: true },
-  'app-unreachable': { http: 503, grpc: 14, tryElsewhere: true },
+  'peer-downgraded': { http: 503, grpc: 14, again: 'anywhere' },
+  'app-unreachable': { http: 503, grpc: 14, again: 'elsewhere' },
 
   // 502: the app may have seen it, and it broke.
-  'peer-broke': { http: 502, grpc: 14, tryElsewhere: false },
-  'app-broke': { http: 502, grpc: 13, tryElsewhere: false },
+  'peer-broke': { http: 502, grpc: 14, again: 'never' },
+  'app-broke': { http: 502, grpc: 13, again: 'never' },
 
-  timeout: { http: 504, grpc: 4, tryElsewhere: false },
+  timeout: { http: 504, grpc: 4, again: 'never' },
   /** The caller went away; 499 is nginx's number for it and is seen in metrics only. */
-  cancelled: { http: 499, grpc: 1, tryElsewhere: false },
+  cancelled: { http: 499, grpc: 1, again: 'never' },
 } as const satisfies Record<string, FaultRow>;
 
 export type FaultCode = keyof typeof FAULTS;
@@ -69,8 +74,8 @@ export function grpcStatus(code: FaultCode): number {
   return FAULTS[code].grpc;
 }
 
-export function mayTryElsewhere(code: FaultCode): boolean {
-  return FAULTS[code].tryElsewhere;
+export function mayBeSentAgain(code: FaultCode): FaultRow['again'] {
+  return FAULTS[code].again;
 }
 
 /** Every 503 says when to come back: all of them heal by themselves or by somebody's hand, within seconds. */

@@ -129,10 +129,7 @@ describe.each([
     expect(request.complete).toBe(false);
   });
 
-  // Closing a stream ends its body first, so that the peer takes it for whole.
-  const overPeers = name === 'callee' ? test.fails : test;
-
-  overPeers('a request with a broken chunk is 400, and the app never takes it for whole', async () => {
+  test('a request with a broken chunk is 400, and the app never takes it for whole', async () => {
     const arrived = app().next();
     app().handler = (request) => request.on('error', () => undefined).resume();
     const client = await RawClient.connect(pair.port);

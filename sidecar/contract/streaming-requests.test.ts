@@ -25,9 +25,6 @@ describe.each([
   ['another app', 'callee', () => pair.app],
   ['oneself', 'caller', () => pair.ownApp],
 ])('to %s', (_who, name, app) => {
-  // Closing a stream ends its body first, so that the peer takes it for whole.
-  const overPeers = name === 'callee' ? test.fails : test;
-
   test('a chunked upload of 1 MB arrives whole, exactly once', async () => {
     const body = randomBytes(1024 * 1024);
     const answer = await send(pair.port, { method: 'POST', path: to(name), body: pieces(body, 10_000) });
@@ -77,7 +74,7 @@ describe.each([
     client.socket.destroy();
   });
 
-  overPeers('a body that turns out one byte longer is 413, and the app never takes it for whole', async () => {
+  test('a body that turns out one byte longer is 413, and the app never takes it for whole', async () => {
     const arrived = app().next();
     const closed = arrived.then((request) => new Promise((done) => request.once('close', done)));
     app().handler = (request) => request.on('error', () => undefined).resume();

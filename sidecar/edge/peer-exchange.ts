@@ -118,7 +118,8 @@ class PeerExchange implements ReplyEnd {
 
   #requestEnded(): void {
     const state = this.#state;
-    if (state.kind === 'ended') return;
+    // A reset with CANCEL ends the stream like an end of the request; half a body must not pass for a whole one.
+    if (state.kind === 'ended' || this.#stream.aborted) return;
     if (state.kind === 'awaiting-head' || !this.#reader.isComplete) {
       this.#refuse(
         fault('bad-request', 'the peer ended its stream in the middle of a message, or before it said what it calls.'),

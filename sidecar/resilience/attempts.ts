@@ -7,10 +7,10 @@
 // the caller. Nothing that an app may have seen is ever sent twice.
 //
 //   A1. A reply head ends all retrying: from there the attempt and the caller are joined.
-//   A2. An endpoint is tried once per call, or twice where it asked to be addressed differently (peer-downgraded).
+//   A2. An endpoint is tried once per call, unless it was not the endpoint that refused (again: 'anywhere').
 //   A3. The deadline covers everything: resolving, connecting, the answer's last byte.
 import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
-import { type Fault, fault, mayTryElsewhere } from '../../api/fault.ts';
+import { type Fault, fault, mayBeSentAgain } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
 import { targetName } from '../../api/ids.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
@@ -175,10 +175,10 @@ class CallRun implements RequestEnd {
   }
 
   #trialFailed(trial: Trial, reason: Fault): void {
-    const mayRepeat = this.#phase.kind === 'trying' && mayTryElsewhere(reason.code) && this.#replay.isWhole;
-    if (reason.code === 'peer-downgraded') this.#tried.delete(endpointKey(trial.endpoint));
-    if (mayRepeat) this.#tryNext(trial.upstream, reason, trial.number + 1);
-    else this.#fail(reason);
+    const again = this.#phase.kind === 'trying' && this.#replay.isWhole ? mayBeSentAgain(reason.code) : 'never';
+    if (again === 'anywhere') this.#tried.delete(endpointKey(trial.endpoint));
+    if (again === 'never') this.#fail(reason);
+    else this.#tryNext(trial.upstream, reason, trial.number + 1);
   }
 
   #expire(): void {

@@ -6,6 +6,7 @@
 //   T1. Every attempt ends in exactly one reply.end or reply.abort, unless the caller's side ended it first.
 //   T2. The fault of an attempt that failed says whether the app can have seen the call; retrying rests on it.
 import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
+import { addAbortSignal } from 'node:stream';
 import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { faultOfTrailers } from '../../api/grpc-status.ts';
@@ -41,6 +42,8 @@ export interface PeerTransportDeps {
 }
 
 const GRPC_UNIMPLEMENTED = 12;
+/** Sends RST_STREAM with CANCEL, which only an abort signal makes the platform do. */
+const CANCELLED = AbortSignal.abort();
 
 type State =
   /** What was pushed meanwhile waits here: at most what one `pause` lets through. */
@@ -117,7 +120,7 @@ class PeerExchange implements RequestEnd {
   }
 
   cancel(_reason: Fault): void {
-    this.#leave(constants.NGHTTP2_CANCEL);
+    this.#leave('cancelled');
   }
 
   #open(session: ClientHttp2Session, held: readonly Buffer[], ended: Headers | undefined): void {
@@ -194,7 +197,7 @@ class PeerExchange implements RequestEnd {
     } else if (!this.#reader.isComplete) {
       this.#fail(this.#broke('the answer ends in the middle of a message'));
     } else {
-      this.#leave(constants.NGHTTP2_NO_ERROR);
+      this.#leave('complete');
       this.#reply.end(this.#httpTrailers);
     }
   }
@@ -208,21 +211,21 @@ class PeerExchange implements RequestEnd {
 
   #fail(reason: Fault): void {
     if (this.#state.kind === 'done') return;
-    this.#leave(constants.NGHTTP2_CANCEL);
+    this.#leave('cancelled');
     this.#reply.abort(reason);
   }
 
-  /** Ends the attempt. A request that is still under way is cut off with `code`. */
-  #leave(code: number): void {
+  /** Ends the attempt. Whatever is still on its way from the peer is read and thrown away. */
+  #leave(how: 'complete' | 'cancelled'): void {
     const state = this.#state;
     this.#state = { kind: 'done' };
     if (state.kind === 'connecting') state.cancel();
     if (state.kind !== 'open') return;
-    state.writer.drop();
-    if (!state.stream.closed && !(state.stream.writableEnded && code === constants.NGHTTP2_NO_ERROR))
-      state.stream.close(code);
-    // Whatever is still on its way is read and thrown away, so that the stream can close.
-    state.stream.resume();
+    const { stream, writer } = state;
+    writer.drop();
+    stream.resume();
+    // `stream.close` would end the request before it resets it, and a callee would take half a body for a whole one.
+    if (how === 'cancelled' || !stream.writableEnded) addAbortSignal(CANCELLED, stream);
   }
 
   /** A method that the peer does not know, and it is none of ours: ours say so with a fault of their own. */
@@ -247,8 +250,8 @@ class PeerExchange implements RequestEnd {
 
   #notSent(cause: string): Fault {
     return fault(
-      'peer-unreachable',
-      `the sidecar of ${targetName(this.#call.target)} is stopping; nothing was sent.`,
+      'peer-closing',
+      `the sidecar of ${targetName(this.#call.target)} was closing the connection; its app has not seen the call.`,
       cause,
     );
   }
