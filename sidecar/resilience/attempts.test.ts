@@ -1,0 +1,282 @@
+// The rules of retrying, one by one, against endpoints that do as the test says and a clock that the test moves.
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Call } from '../../api/call.ts';
+import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
+import { type Fault, type FaultCode, fault } from '../../api/fault.ts';
+import { canonicalPath } from '../../api/path.ts';
+import { type ManualClock, manualClock } from '../../identity/testing-clock.ts';
+import { must } from '../../kit/result.ts';
+import { authorize } from '../authorize/authorize.ts';
+import type { Resolution, Resolved } from '../resolve/resolver.ts';
+import { identityOf } from '../testing/mesh.ts';
+import { runCall } from './attempts.ts';
+import { roundRobin } from './pick.ts';
+
+/** One attempt as the endpoint saw it. */
+interface Seen {
+  readonly port: number;
+  readonly chunks: string[];
+  ended: boolean;
+  left: Fault | undefined;
+  flow: Flow;
+  resumes: number;
+  readonly reply: ReplyEnd;
+}
+
+let clock: ManualClock;
+let seen: Seen[];
+/** What the caller heard. */
+let heard: string[];
+
+const callerEnd: ReplyEnd = {
+  head: ({ status }) => heard.push(`head ${status}`),
+  data: (chunk) => {
+    heard.push(`data ${chunk}`);
+    return 'ok';
+  },
+  end: () => heard.push('end'),
+  abort: ({ code }) => heard.push(`abort ${code}`),
+  resume: () => heard.push('resume'),
+  cancel: ({ code }) => heard.push(`cancel ${code}`),
+};
+
+beforeEach(() => {
+  clock = manualClock();
+  seen = [];
+  heard = [];
+});
+
+/** The attempt at an endpoint; `refusesAtOnce` fails before it has returned, as a closed connection does. */
+function attempt(refusesAtOnce?: FaultCode) {
+  return (_call: Call, { port }: { port: number }, reply: ReplyEnd): RequestEnd => {
+    const one: Seen = { port, chunks: [], ended: false, left: undefined, flow: 'ok', resumes: 0, reply };
+    seen.push(one);
+    if (refusesAtOnce !== undefined) reply.abort(fault(refusesAtOnce, 'refused'));
+    return {
+      data: (chunk) => {
+        one.chunks.push(chunk.toString());
+        return one.flow;
+      },
+      end: () => {
+        one.ended = true;
+      },
+      abort: (reason) => {
+        one.left = reason;
+      },
+      resume: () => {
+        one.resumes++;
+      },
+      cancel: (reason) => {
+        one.left = reason;
+      },
+    };
+  };
+}
+
+const target = identityOf('orders');
+const endpoints = (...ports: readonly number[]): Resolved => ({
+  kind: 'found',
+  upstream: { target, endpoints: () => ports.map((port) => ({ host: 'h', port })) },
+});
+
+function run(resolution: Resolution, options: { timeoutMs?: number; refusesAtOnce?: FaultCode } = {}): RequestEnd {
+  const call = authorize({
+    target,
+    caller: identityOf('web'),
+    method: 'POST',
+    path: must(canonicalPath('/x')),
+    query: '',
+    headers: [],
+    bodyBytes: undefined,
+    deadlineMs: options.timeoutMs === undefined ? undefined : clock.elapsed() + options.timeoutMs,
+  });
+  const deps = { clock, pick: roundRobin(), attempt: attempt(options.refusesAtOnce) };
+  return runCall(call, resolution, callerEnd, deps);
+}
+
+/** The attempt with this number, from 0. */
+function nth(number: number): Seen {
+  const one = seen[number];
+  if (one === undefined) throw new Error(`there was no attempt ${number}`);
+  return one;
+}
+
+function fails(number: number, code: FaultCode): void {
+  nth(number).reply.abort(fault(code, 'it failed'));
+}
+
+const OK = { status: 200, headers: [], bodyBytes: undefined };
+
+test('an attempt that nobody can have seen is made again elsewhere, with all that was sent', () => {
+  const request = run(endpoints(1, 2));
+  request.data(Buffer.from('one'));
+  request.data(Buffer.from('two'));
+  fails(0, 'peer-unreachable');
+  request.data(Buffer.from('three'));
+  request.end([]);
+  expect(seen.map(({ port }) => port)).toEqual([1, 2]);
+  expect(nth(1)).toMatchObject({ chunks: ['one', 'two', 'three'], ended: true });
+  nth(1).reply.head(OK);
+  nth(1).reply.end([]);
+  expect(heard.filter((word) => word !== 'resume')).toEqual(['head 200', 'end']);
+});
+
+test.each(['peer-broke', 'app-broke', 'timeout', 'denied', 'body-too-large'] as const)(
+  '%s is final: the app may have seen the call, or would say the same again',
+  (code) => {
+    run(endpoints(1, 2));
+    fails(0, code);
+    expect(seen).toHaveLength(1);
+    expect(heard.at(-1)).toBe(`abort ${code}`);
+  },
+);
+
+test('each endpoint is tried once, and the last fault is what the caller hears', () => {
+  run(endpoints(1, 2, 3));
+  for (const number of [0, 1]) fails(number, 'peer-unreachable');
+  fails(2, 'app-unreachable');
+  expect(seen.map(({ port }) => port).sort()).toEqual([1, 2, 3]);
+  expect(heard.at(-1)).toBe('abort app-unreachable');
+});
+
+test('a connection that was closing is no verdict on its endpoint: the same one is tried again, within bounds', () => {
+  run(endpoints(1));
+  for (let number = 0; number < 5; number++) fails(number, 'peer-closing');
+  expect(seen.map(({ port }) => port)).toEqual([1, 1, 1, 1, 1]);
+  expect(heard.at(-1)).toBe('abort peer-closing');
+});
+
+test('attempts that fail before they are open end like any other', () => {
+  const request = run(endpoints(1, 2, 3), { refusesAtOnce: 'peer-unreachable' });
+  expect(seen).toHaveLength(3);
+  expect(heard).toEqual(['abort peer-unreachable']);
+  expect(request.data(Buffer.from('late'))).toBe('ok');
+});
+
+test('once an answer has begun nothing is tried again', () => {
+  run(endpoints(1, 2));
+  nth(0).reply.head(OK);
+  fails(0, 'peer-unreachable');
+  expect(seen).toHaveLength(1);
+  expect(heard.slice(-2)).toEqual(['head 200', 'abort peer-unreachable']);
+});
+
+test('an attempt that was given up has no say any more', () => {
+  run(endpoints(1, 2));
+  fails(0, 'peer-unreachable');
+  const late = nth(0).reply;
+  late.head(OK);
+  late.data(Buffer.from('ghost'));
+  late.end([]);
+  late.abort(fault('app-broke', 'ghost'));
+  expect(heard.filter((word) => word !== 'resume')).toEqual([]);
+});
+
+test('a body beyond 64 KiB has one attempt', () => {
+  const request = run(endpoints(1, 2));
+  request.data(Buffer.alloc(40_000));
+  request.data(Buffer.alloc(40_000));
+  fails(0, 'peer-unreachable');
+  expect(seen).toHaveLength(1);
+  expect(heard.at(-1)).toBe('abort peer-unreachable');
+});
+
+test('a body of just 64 KiB can be sent again', () => {
+  const request = run(endpoints(1, 2));
+  request.data(Buffer.alloc(64 * 1024));
+  fails(0, 'peer-unreachable');
+  expect(seen).toHaveLength(2);
+});
+
+describe('while the name is looked up', () => {
+  function miss() {
+    let answer: (resolved: Resolved) => void = () => undefined;
+    let isCancelled = false;
+    const resolution: Resolution = {
+      kind: 'miss',
+      wait: (done) => {
+        answer = done;
+        return () => {
+          isCancelled = true;
+        };
+      },
+    };
+    return { resolution, answer: (resolved: Resolved) => answer(resolved), isCancelled: () => isCancelled };
+  }
+
+  test('the body is held back, however large its first piece, and then goes whole', () => {
+    const lookup = miss();
+    const request = run(lookup.resolution);
+    expect(request.data(Buffer.alloc(100_000, 'x'))).toBe('pause');
+    request.end([]);
+    lookup.answer(endpoints(1));
+    expect(nth(0)).toMatchObject({ chunks: ['x'.repeat(100_000)], ended: true });
+    expect(heard).toEqual(['resume']);
+  });
+
+  test('a caller that leaves cancels the lookup, and nothing is sent', () => {
+    const lookup = miss();
+    const request = run(lookup.resolution);
+    request.cancel(fault('cancelled', 'gone'));
+    expect(lookup.isCancelled()).toBe(true);
+    lookup.answer(endpoints(1));
+    expect(seen).toEqual([]);
+    expect(heard).toEqual([]);
+  });
+
+  test('a name that leads nowhere is what the caller hears', () => {
+    const lookup = miss();
+    run(lookup.resolution);
+    lookup.answer({ kind: 'absent', fault: fault('unknown-app', 'who?') });
+    expect(heard).toEqual(['abort unknown-app']);
+  });
+});
+
+test('no endpoint is no-endpoint', () => {
+  run(endpoints());
+  expect(heard).toEqual(['abort no-endpoint']);
+});
+
+test('the deadline covers everything: the attempt is cancelled, the caller told, and nothing is tried again', () => {
+  for (const hasBegun of [false, true]) {
+    heard = [];
+    seen = [];
+    run(endpoints(1, 2), { timeoutMs: 100 });
+    if (hasBegun) nth(0).reply.head(OK);
+    clock.advance(99);
+    expect(heard).not.toContain('abort timeout');
+    clock.advance(1);
+    expect(heard.at(-1)).toBe('abort timeout');
+    expect(nth(0).left?.code).toBe('timeout');
+    fails(0, 'peer-unreachable');
+    expect(seen).toHaveLength(1);
+  }
+});
+
+test('a call that is over leaves no timer behind', () => {
+  run(endpoints(1), { timeoutMs: 100 });
+  nth(0).reply.head(OK);
+  nth(0).reply.end([]);
+  expect(clock.waiting()).toEqual([]);
+});
+
+test('pausing and resuming pass through in both directions', () => {
+  const request = run(endpoints(1));
+  nth(0).flow = 'pause';
+  expect(request.data(Buffer.from('x'))).toBe('pause');
+  heard = [];
+  nth(0).reply.resume();
+  expect(heard).toEqual(['resume']);
+  nth(0).reply.head(OK);
+  request.resume();
+  expect(nth(0).resumes).toBe(1);
+});
+
+test('round robin takes turns per target', () => {
+  const pick = roundRobin();
+  const found = endpoints(1, 2, 3);
+  if (found.kind !== 'found') throw new Error('found');
+  const turns = Array.from({ length: 6 }, () => pick(found.upstream, new Set())?.port);
+  expect(turns).toEqual([1, 2, 3, 1, 2, 3]);
+  expect(pick(found.upstream, new Set(['h:1', 'h:2', 'h:3']))).toBeUndefined();
+});
