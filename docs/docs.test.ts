@@ -1,0 +1,188 @@
+// The reference pages say what the program says: the same faults, flags and metrics, no more and no fewer; and what a
+// page links to is there.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { describe, expect, test } from 'vitest';
+import type { Call } from '../api/call.ts';
+import { closedRequest, type ReplyEnd } from '../api/exchange.ts';
+import {
+  daprHttpStatus,
+  type FaultCode,
+  grpcStatus,
+  httpStatus,
+  isFaultCode,
+  mayBeSentAgain,
+  retryAfterSec,
+} from '../api/fault.ts';
+import { parseAppId, parseNamespace, parseTrustDomain } from '../api/ids.ts';
+import { canonicalPath } from '../api/path.ts';
+import { FLAGS } from '../cli/flag-table.ts';
+import { runCli } from '../cli/program.ts';
+import { silentHost } from '../cli/testing.ts';
+import { systemClock } from '../kit/clock.ts';
+import { must } from '../kit/result.ts';
+import { callMetrics } from '../sidecar/admin/call-metrics.ts';
+import { Flights } from '../sidecar/way/flights.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+
+function page(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8');
+}
+
+/** The cells of the table rows whose first cell is a word in code. */
+function rowsOf(text: string): readonly (readonly string[])[] {
+  return [...text.matchAll(/^\| (`.*) \|$/gm)].map(([, row = '']) => row.split('|').map((cell) => cell.trim()));
+}
+
+/** The words in code in a cell. */
+function codes(cell = ''): string[] {
+  return [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
+}
+
+describe('faults.md', () => {
+  /** A fault that is new, or gone, does not compile here. */
+  const known: Readonly<Record<FaultCode, true>> = {
+    ...{ 'bad-request': true, 'no-target': true, 'unknown-app': true, 'token-invalid': true, denied: true },
+    ...{ 'origin-refused': true, 'method-refused': true, 'body-too-large': true, 'headers-too-large': true },
+    ...{ unimplemented: true, internal: true, 'not-ready': true, draining: true, 'no-endpoint': true },
+    ...{
+      'peer-unreachable': true,
+      'peer-untrusted': true,
+      'peer-closing': true,
+      'peer-downgraded': true,
+      'app-unreachable': true,
+    },
+    ...{ 'peer-broke': true, 'app-broke': true, timeout: true, cancelled: true },
+  };
+  const rows = rowsOf(page('docs/faults.md'));
+
+  test('lists every fault, once, and no other', () => {
+    expect(rows.map(([code]) => codes(code).join()).sort()).toEqual(Object.keys(known).sort());
+  });
+
+  test.each(rows)('%s has its statuses', (cell, http, grpc, dapr, seen, again) => {
+    const code = codes(cell).join();
+    if (!isFaultCode(code)) throw new Error(`${code} is no fault`);
+    const told = { http, grpc, dapr, again };
+    expect(told).toEqual({
+      http: String(httpStatus(code)),
+      grpc: String(grpcStatus(code)),
+      dapr: String(daprHttpStatus(code)),
+      again: mayBeSentAgain(code),
+    });
+    if (retryAfterSec(code) !== undefined) expect(seen).toBe('no');
+  });
+});
+
+describe('cli.md', () => {
+  const [, sidecarFlags = '', commands = ''] =
+    /## Flags of a sidecar\n([\s\S]*?)^## The commands\n([\s\S]*?)^## Environment/m.exec(page('docs/cli.md')) ?? [];
+
+  test('lists every flag of a sidecar in the order of the help, each with its other spellings and its default', () => {
+    const told = rowsOf(sidecarFlags).map(([flag, also, initially]) => [codes(flag).join(), codes(also), initially]);
+    const meant = Object.values(FLAGS).map(({ flag, short, aliases = [], initially = '' }) => [
+      flag,
+      [...(short === undefined ? [] : [short]), ...aliases],
+      initially,
+    ]);
+    expect(told).toEqual(meant);
+  });
+
+  test('lists every command', async () => {
+    const names = [
+      ...(/^Commands:\n(.*?)\n\n/ms.exec(await help())?.[1] ?? '').matchAll(/^ {2}([a-z]+)\b.* {2,}/gm),
+    ].map(([, name = '']) => name);
+    const told = rowsOf(page('docs/cli.md')).flatMap(([cell]) =>
+      codes(cell).filter((code) => /^invokectl \w/.test(code)),
+    );
+    expect(told).toEqual(names.map((name) => `invokectl ${name}`));
+  });
+
+  test.each(['call', 'list', 'stop', 'sentry', 'completion'])('lists every flag of %s', async (name) => {
+    const section = commands.split(/^### /m).find((text) => text.startsWith(`\`invokectl ${name}\`\n`));
+    const told = codes(section?.replace(/```[\s\S]*?```/g, '')).filter((code) => /^--[a-z]/.test(code));
+    expect([...new Set(told)].sort()).toEqual(flagsIn(await help(name)).sort());
+  });
+
+  function flagsIn(text: string): string[] {
+    return [...text.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, flag = '']) => flag);
+  }
+
+  async function help(...command: string[]): Promise<string> {
+    const stdout = new PassThrough();
+    await runCli([...command, '--help'], { ...silentHost(), stdout });
+    return (await stdout.end().toArray()).join('');
+  }
+});
+
+describe('metrics.md', () => {
+  test('lists every metric with its type and its labels, and no other', () => {
+    const told = rowsOf(page('docs/metrics.md')).map(([name, type, labels]) => [
+      codes(name).join(),
+      type,
+      codes(labels),
+    ]);
+    expect(told.sort()).toEqual(renderedMetrics().sort());
+  });
+
+  test('asks for no metric that there is not', () => {
+    const names = renderedMetrics().flatMap(([name]) => [name, `${name}_bucket`]);
+    const asked = page('docs/metrics.md').match(/\binvoke_[a-z_]+/g) ?? [];
+    expect(asked.filter((name) => !names.includes(name))).toEqual([]);
+  });
+
+  /** What a sidecar that has had a call tells. */
+  function renderedMetrics() {
+    const metrics = callMetrics('1.0.0');
+    metrics.certificateExpires(0);
+    new Flights(systemClock, metrics).track('outbound', CALL, NOBODY, (reply) => {
+      reply.end([]);
+      return closedRequest;
+    });
+    const text = metrics.render();
+    return [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => {
+      const labels = new RegExp(`^${name}(?:_bucket)?(?:\\{(.*)\\})? `, 'm').exec(text)?.[1] ?? '';
+      return [name, type, [...labels.matchAll(/(\w+)="/g)].map(([, label = '']) => label).filter((l) => l !== 'le')];
+    });
+  }
+});
+
+const WEB = { app: must(parseAppId('web')), namespace: must(parseNamespace('default')) };
+const CALL: Call = {
+  target: WEB,
+  caller: { ...WEB, trustDomain: must(parseTrustDomain('cluster.local')) },
+  method: 'GET',
+  path: must(canonicalPath('/')),
+  query: '',
+  headers: [],
+  bodyBytes: 0,
+  deadlineMs: undefined,
+};
+const NOBODY: ReplyEnd = { ...closedRequest, head: () => undefined };
+
+describe('links', () => {
+  const pages = ['README.md', 'CONTRIBUTING.md', ...markdownUnder('docs')];
+
+  test.each(pages)('of %s lead to files that are there', (path) => {
+    const targets = [...page(path).matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)].map(
+      ([, target = '']) => target,
+    );
+    expect(targets.filter((target) => !existsSync(join(ROOT, dirname(path), target)))).toEqual([]);
+  });
+
+  test('to code: a path that ARCHITECTURE.md or a decision names is there', () => {
+    const text = ['docs/ARCHITECTURE.md', ...markdownUnder('docs/adr')].map(page).join('\n');
+    const named = codes(text.replace(/```[\s\S]*?```/g, '')).filter((code) =>
+      /^[a-z]\w*\/([\w/.-]*(\.ts|\/))?$/.test(code),
+    );
+    expect(named.length).toBeGreaterThan(50);
+    expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  });
+
+  function markdownUnder(folder: string): string[] {
+    const names = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' });
+    return names.filter((name) => name.endsWith('.md')).map((name) => join(folder, name));
+  }
+});
