@@ -15,6 +15,7 @@ function fields(type: string): Record<string, string> {
 const COMMON = 'dapr.proto.common.v1';
 const INTERNALS = 'dapr.proto.internals.v1';
 const SENTRY = 'dapr.proto.sentry.v1';
+const RUNTIME = 'dapr.proto.runtime.v1';
 const ANY = 'google.protobuf.Any';
 
 test.each([
@@ -32,10 +33,12 @@ test.each([
       ver: 'APIVersion = 1',
       metadata: 'map<string, ListStringValue> = 2',
       message: `${COMMON}.InvokeRequest = 3`,
+      actor: 'Actor = 4',
       canonical_path: 'bool = 100',
       verb_name: 'string = 101',
     },
   ],
+  [`${INTERNALS}.Actor`, { actor_type: 'string = 1', actor_id: 'string = 2' }],
   [
     `${INTERNALS}.InternalInvokeResponse`,
     {
@@ -84,6 +87,28 @@ test.each([
       per_audience_jwts: 'map<string, string> = 5',
     },
   ],
+  [`${RUNTIME}.InvokeServiceRequest`, { id: 'string = 1', message: `${COMMON}.InvokeRequest = 3` }],
+  [`${RUNTIME}.SetMetadataRequest`, { key: 'string = 1', value: 'string = 2' }],
+  [
+    `${RUNTIME}.GetMetadataResponse`,
+    {
+      id: 'string = 1',
+      extended_metadata: 'map<string, string> = 4',
+      app_connection_properties: 'AppConnectionProperties = 7',
+      runtime_version: 'string = 8',
+      enabled_features: 'repeated string = 9',
+    },
+  ],
+  [
+    `${RUNTIME}.AppConnectionProperties`,
+    {
+      port: 'int32 = 1',
+      protocol: 'string = 2',
+      channel_address: 'string = 3',
+      max_concurrency: 'int32 = 4',
+      health: 'AppConnectionHealthProperties = 5',
+    },
+  ],
 ])('%s', (type, expected) => {
   expect(fields(type)).toEqual(expected);
 });
@@ -112,4 +137,9 @@ test('the services have the methods that peers and workloads call', () => {
     ['CallLocalStream', 'stream InternalInvokeRequestStream', 'stream InternalInvokeResponseStream'],
   ]);
   expect(schema.lookupService(`${SENTRY}.CA`).methodsArray.map((method) => method.name)).toEqual(['SignCertificate']);
+  const methods = (service: string) =>
+    schema.lookupService(`${RUNTIME}.${service}`).methodsArray.map(({ name }) => name);
+  expect(methods('Dapr')).toEqual(['InvokeService', 'GetMetadata', 'SetMetadata', 'Shutdown']);
+  expect(methods('AppCallback')).toEqual(['OnInvoke']);
+  expect(methods('AppCallbackHealthCheck')).toEqual(['HealthCheck']);
 });
