@@ -104,6 +104,7 @@ function oracleRequest(head: RequestHeadMessage, body: Buffer | undefined): Reco
       content_type: text(contentType),
       http_extension: { verb: known ? head.verb : 'POST', querystring: text(head.query) },
     },
+    actor: null,
     canonical_path: head.isCanonicalPath,
     verb_name: known ? '' : head.verb,
   };
