@@ -3,12 +3,12 @@
 // A kept connection is a race: the app may close it just as the next call is written, and nobody can tell whether the
 // app saw that call. So it idles for a second at most, which is less than any server's own patience, or for what the
 // app announced in Keep-Alive less a second.
-import { lookup } from 'node:dns';
 import { Agent, type ClientRequest, type IncomingMessage } from 'node:http';
-import { type LookupFunction, type NetConnectOpts, Socket } from 'node:net';
+import { type NetConnectOpts, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { headerValue } from '../../api/headers.ts';
 import type { Clock } from '../../kit/clock.ts';
+import { loopbackFirst } from './address.ts';
 
 const IDLE_MS_MAX = 1000;
 const CONNECT_TIMEOUT_MS = 2000;
@@ -89,17 +89,3 @@ class AppSocket extends Socket {
     this.once('close', settle);
   }
 }
-
-/** `localhost` is 127.0.0.1 and then ::1, whatever the hosts file says. */
-const loopbackFirst: LookupFunction = (hostName, options, done) => {
-  if (hostName !== 'localhost') {
-    lookup(hostName, options, done);
-    return;
-  }
-  const both = [
-    { address: '127.0.0.1', family: 4 },
-    { address: '::1', family: 6 },
-  ];
-  if (options.all === true) done(null, both);
-  else done(null, '127.0.0.1', 4);
-};

@@ -1,6 +1,7 @@
 // Waits until the app listens: until then the sidecar is not ready, and no other sends it calls.
 import { connect } from 'node:net';
 import type { Cancel, Clock } from '../../kit/clock.ts';
+import { loopbackFirst } from './address.ts';
 
 const PROBE_PERIOD_MS = 100;
 const PROBE_TIMEOUT_MS = 500;
@@ -12,7 +13,7 @@ export function whenPortOpens(host: string, port: number, clock: Clock, onOpen: 
   probe();
 
   function probe(): void {
-    const socket = connect({ host, port, autoSelectFamily: true });
+    const socket = connect({ host, port, lookup: loopbackFirst, autoSelectFamily: true });
     const cancelTimeout = clock.after(PROBE_TIMEOUT_MS, () => socket.destroy());
     let isOpen = false;
     socket.once('connect', () => {

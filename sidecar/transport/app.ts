@@ -10,6 +10,7 @@ import { contentLength, endToEnd, type Headers, identityHeaders } from '../../ap
 import { targetName } from '../../api/ids.ts';
 import { printTimeout } from '../../api/timeout.ts';
 import type { Clock } from '../../kit/clock.ts';
+import { authority } from '../app/address.ts';
 import type { AppAgent } from '../app/agent.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 
@@ -148,7 +149,7 @@ class AppExchange implements RequestEnd {
     const { headers, caller, target, deadlineMs } = this.#call;
     return [
       'host',
-      `${host}:${port}`,
+      authority(host, port ?? 0),
       ...headers,
       ...identityHeaders(caller, target),
       ...(token === undefined ? [] : ['dapr-api-token', token]),
