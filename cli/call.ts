@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
 import { targetName } from '../api/ids.ts';
+import { messageOf } from '../kit/errors.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import type { Names } from '../sidecar/resolve/resolver.ts';
 import type { BodySource, CallRequest } from './call-request.ts';
@@ -68,7 +69,7 @@ async function callThrough(
   try {
     return await exchange(outgoing, body.value, call, host);
   } catch (error) {
-    if (!stopped.aborted) say(host, `the call broke: ${error instanceof Error ? error.message : String(error)}`);
+    if (!stopped.aborted) say(host, `the call broke: ${messageOf(error)}`);
     return EXIT.unavailable;
   }
 }

@@ -64,10 +64,11 @@ export async function hostSidecar(
 }
 
 /** Its libraries are large, so they are loaded by whoever becomes the host, and by nobody else. */
-function hostSentry({ clock }: Host, log: Log): HostSentry {
+function hostSentry({ clock, processes }: Host, log: Log): HostSentry {
   return async (config) => {
     const { startSentry } = await import('../sentry/sentry.ts');
-    const started = await startSentry({ ...config, validators: { insecure: true } }, { clock, log: inBackground(log) });
+    const validators = { insecure: true };
+    const started = await startSentry({ ...config, validators }, { clock, processes, log: inBackground(log) });
     if (started.ok) return started;
     const { kind, message } = started.error;
     return err(kind === 'already-served' ? { kind } : { kind: 'failed', message });

@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import type { Random } from '../kit/backoff.ts';
 import type { Cancel, Clock } from '../kit/clock.ts';
-import type { Processes } from '../sidecar/resolve/processes.ts';
+import type { Processes } from '../kit/processes.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 

@@ -2,7 +2,8 @@
 import { homedir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../kit/clock.ts';
-import { openProcesses } from '../sidecar/resolve/processes.ts';
+import { codeOf } from '../kit/errors.ts';
+import { openProcesses } from '../kit/processes.ts';
 import { type Host, type ParentChannel, STOP_SIGNALS } from './host.ts';
 import { reportBug, runCli } from './program.ts';
 
@@ -11,7 +12,7 @@ function send(pid: number, signal: NodeJS.Signals | 0): boolean {
     return process.kill(pid, signal);
   } catch (error) {
     // EPERM: it is there, and somebody else's.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return codeOf(error) === 'EPERM';
   }
 }
 

@@ -1,6 +1,7 @@
 // The commands of invokectl, their flags and their help; each hands over to a file of its own.
 import { Command, CommanderError, Option } from 'commander';
 import { type Namespace, parseNamespace } from '../api/ids.ts';
+import { messageOf } from '../kit/errors.ts';
 import { ok, type Result } from '../kit/result.ts';
 import { type CallOptions, readCall } from './call-request.ts';
 import { completionScript, SHELLS } from './completion.ts';
@@ -29,7 +30,7 @@ export async function runCli(args: readonly string[], host: Host): Promise<numbe
 
 /** One line, and the stack only for those who ask for it. */
 export function reportBug(error: unknown, args: readonly string[], host: Host): number {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   say(host, `${message.split('\n', 1).join()} (this is a bug in invokectl; --log-level debug tells more)`);
   const isDebug = args.some(
     (arg, i) => arg === '--log-level=debug' || (arg === 'debug' && args[i - 1] === '--log-level'),

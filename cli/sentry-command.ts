@@ -31,7 +31,7 @@ export async function sentryCommand(options: SentryOptions, host: Host): Promise
   const stopped = new Promise<void>((resolve) => host.onSignal(() => resolve()));
   // Loaded when it is needed: its libraries are large.
   const { startSentry } = await import('../sentry/sentry.ts');
-  const started = await startSentry(config.value, { clock: host.clock, log });
+  const started = await startSentry(config.value, { clock: host.clock, processes: host.processes, log });
   if (!started.ok) {
     say(host, started.error.message);
     return EXIT.failed;

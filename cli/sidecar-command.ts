@@ -1,6 +1,6 @@
 // `invokectl sidecar`: a sidecar alone, in the foreground. Also the child of `invokectl run`, which steers it over the
 // IPC channel (channel.ts).
-import { isAlive } from '../sidecar/resolve/processes.ts';
+import { isAlive } from '../kit/processes.ts';
 import { loadResources } from '../sidecar/resources/load.ts';
 import { type FromSidecar, isToSidecar } from './channel.ts';
 import type { SidecarSettings } from './flags.ts';

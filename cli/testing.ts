@@ -5,12 +5,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execPath, kill, env as ownEnv, pid, platform } from 'node:process';
+import { execPath, kill, env as ownEnv } from 'node:process';
 import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { systemClock } from '../kit/clock.ts';
-import { openProcesses } from '../sidecar/resolve/processes.ts';
+import { processes } from '../kit/testing/processes.ts';
 import type { Env, Host } from './host.ts';
 
 /** Nobody listens to it and nothing is alive on it. */
@@ -33,7 +33,6 @@ export function silentHost(): Host {
 }
 
 const invokectl = fileURLToPath(new URL('../bin/invokectl', import.meta.url));
-const processes = openProcesses({ ownPid: pid, platform, exists: (other) => kill(other, 0) });
 
 export function throwawayFolder(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), `${name}-`));

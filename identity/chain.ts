@@ -1,6 +1,7 @@
 // Does a chain of certificates lead to our trust anchors? For certificates that came in a message; those of a TLS peer
 // are verified by the platform.
 import { X509Certificate } from 'node:crypto';
+import { messageOf } from '../kit/errors.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { checkDates } from './tls.ts';
 
@@ -14,7 +15,7 @@ export function readCertificates(text: string): Result<readonly X509Certificate[
   try {
     return ok(blocks.map((block) => new X509Certificate(block)));
   } catch (error) {
-    return err(`a certificate in it cannot be read (${error instanceof Error ? error.message : String(error)})`);
+    return err(`a certificate in it cannot be read (${messageOf(error)})`);
   }
 }
 

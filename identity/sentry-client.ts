@@ -6,6 +6,7 @@ import tls from 'node:tls';
 import type { Identity } from '../api/ids.ts';
 import { decodeSignReply, encodeSignRequest, SIGN_CERTIFICATE_PATH } from '../api/proto/sentry.ts';
 import type { Cancel, Clock } from '../kit/clock.ts';
+import { messageOf } from '../kit/errors.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { readCertificates } from './chain.ts';
 import { makeCsr } from './csr.ts';
@@ -122,7 +123,7 @@ function readSmallFile(path: string, what: string): Result<string, SentryFailure
   try {
     return ok(readFileSync(path, 'utf8'));
   } catch (error) {
-    return unreadable(what, path, error instanceof Error ? error.message : String(error));
+    return unreadable(what, path, messageOf(error));
   }
 }
 

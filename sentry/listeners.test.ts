@@ -5,7 +5,11 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemClock } from '../kit/clock.ts';
+import { processes } from '../kit/testing/processes.ts';
 import { listenOnSocket } from './listeners.ts';
+
+const tools = { clock: systemClock, processes };
 
 let directory = '';
 let path = '';
@@ -29,7 +33,7 @@ test('of many who find a leftover, one replaces it, and it is that one who is re
   const reached: number[] = [];
   const outcomes = await Promise.all(
     Array.from({ length: 8 }, (_, index) =>
-      listenOnSocket(path, (connection) => {
+      listenOnSocket(path, tools, (connection) => {
         // The others look whether somebody serves, and hang up.
         reached.push(index);
         connection.destroy();
@@ -47,7 +51,7 @@ test('of many who find a leftover, one replaces it, and it is that one who is re
 
 test('a folder that others may enter is refused: for a moment the socket would be theirs too', async () => {
   chmodSync(directory, 0o711);
-  const outcome = await listenOnSocket(path, (connection) => connection.destroy());
+  const outcome = await listenOnSocket(path, tools, (connection) => connection.destroy());
   expect(outcome).toMatchObject({
     ok: false,
     error: { kind: 'failed', message: expect.stringContaining(`chmod 700 ${directory}`) },

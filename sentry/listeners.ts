@@ -7,9 +7,10 @@ import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import type { Credentials } from '../identity/svid.ts';
 import { serverContext } from '../identity/tls.ts';
+import { codeOf, messageOf } from '../kit/errors.ts';
+import { type LockTools, withLock } from '../kit/lock.ts';
 import { err, ok, type Result } from '../kit/result.ts';
-import { ensureFolder, isCode, messageOf } from './authority/files.ts';
-import { withLock } from './authority/lock.ts';
+import { ensureFolder } from './authority/files.ts';
 import type { ListenAddress } from './config.ts';
 
 export interface Listener {
@@ -33,12 +34,13 @@ const TLS_HANDSHAKE_MS = 5000;
 /** A socket file that nobody answers on is a leftover and is replaced, under a lock; one that is served is left alone. */
 export async function listenOnSocket(
   path: string,
+  tools: LockTools,
   accept: (connection: Duplex) => void,
 ): Promise<Result<Listener, ListenFailure>> {
   const folder = await ensureFolder(dirname(path), 'closed');
   if (!folder.ok) return failed(folder.error);
   try {
-    const bound = await withLock(`${path}.lock`, () => replaceAndBind(path, accept));
+    const bound = await withLock(`${path}.lock`, tools, () => replaceAndBind(path, accept));
     if (bound.ok) return bound;
     return typeof bound.error === 'string' ? failed(bound.error) : err(bound.error);
   } catch (error) {
@@ -51,7 +53,7 @@ async function replaceAndBind(
   accept: (connection: Duplex) => void,
 ): Promise<Result<Listener, ListenFailure>> {
   if (await isServed(path)) return err({ kind: 'already-served' });
-  const leftover = await stat(path).catch((error) => (isCode(error, 'ENOENT') ? undefined : Promise.reject(error)));
+  const leftover = await stat(path).catch((error) => (codeOf(error) === 'ENOENT' ? undefined : Promise.reject(error)));
   if (leftover && !leftover.isSocket()) return failed(`${path} is a file of another kind; choose another path`);
   await rm(path, { force: true });
   const server = net.createServer(accept);

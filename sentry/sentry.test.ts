@@ -20,6 +20,7 @@ import { callUnary, type UnaryFailure } from '../identity/unary.ts';
 import { type Clock, systemClock } from '../kit/clock.ts';
 import { createLog, type Log, silentLog } from '../kit/log.ts';
 import { must, type Result } from '../kit/result.ts';
+import { processes } from '../kit/testing/processes.ts';
 import type { SentryConfig } from './config.ts';
 import { type Sentry, type StartFailure, startSentry } from './sentry.ts';
 
@@ -48,7 +49,7 @@ async function start(
   const stateDirectory = join(parent, 'state');
   const validators = { insecure: true };
   const config = { stateDirectory, trustDomain: web.trustDomain, workloadCertTtlMs: DAY_MS, validators, ...change };
-  const started = await startSentry(config, { clock, log });
+  const started = await startSentry(config, { clock, processes, log });
   if (started.ok) running.push(started.value);
   return started;
 }

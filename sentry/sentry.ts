@@ -5,7 +5,7 @@ import { acceptIssued } from '../identity/issued.ts';
 import type { SentryFailure } from '../identity/sentry-client.ts';
 import { type IdentitySource, keepInForce } from '../identity/source.ts';
 import { type Credentials, sentryIdentity } from '../identity/svid.ts';
-import type { Clock } from '../kit/clock.ts';
+import type { LockTools } from '../kit/lock.ts';
 import type { Log } from '../kit/log.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import type { Origin, Validators } from './attest/attest.ts';
@@ -32,8 +32,7 @@ export type StartFailure =
   | { readonly kind: 'already-served'; readonly message: string }
   | { readonly kind: 'config' | 'state' | 'listen'; readonly message: string };
 
-export interface SentryTools {
-  readonly clock: Clock;
+export interface SentryTools extends LockTools {
   readonly log: Log;
 }
 
@@ -106,7 +105,7 @@ type Opened = Result<ListenAddress | undefined, StartFailure>;
 
 async function openSocket({ config: { socketPath }, servers, tools, onClose }: House): Promise<Opened> {
   if (socketPath === undefined) return ok(undefined);
-  const bound = await listenOnSocket(socketPath, (connection) => servers.socket.accept(connection));
+  const bound = await listenOnSocket(socketPath, tools, (connection) => servers.socket.accept(connection));
   if (!bound.ok) return explain(bound.error, socketPath);
   onClose(() => bound.value.close());
   tools.log.info('signing on a socket', { socketPath });

@@ -17,8 +17,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseTrustDomain } from '../../api/ids.ts';
 import { manualClock } from '../../identity/testing-clock.ts';
+import { type Clock, systemClock } from '../../kit/clock.ts';
 import { silentLog } from '../../kit/log.ts';
 import { must } from '../../kit/result.ts';
+import { processes } from '../../kit/testing/processes.ts';
 import { openAuthority } from './authority.ts';
 import { ISSUER_LIFE_MS, ROOT_LIFE_MS } from './lifetime.ts';
 
@@ -34,8 +36,8 @@ beforeEach(() => {
 afterEach(() => rmSync(parent, { recursive: true }));
 
 const file = (name: string) => join(directory, name);
-const open = (clock = manualClock(), domain = trustDomain) =>
-  openAuthority({ directory, trustDomain: domain, clock, log: silentLog });
+const open = (clock: Clock = manualClock(), domain = trustDomain) =>
+  openAuthority({ directory, trustDomain: domain, clock, processes, log: silentLog });
 
 /** Everything in the folder, with its content: to see that nothing was touched. */
 const contents = () =>
@@ -80,7 +82,7 @@ test('processes that start at once agree on one root', async () => {
 });
 
 test('so do many starts within one process', async () => {
-  const opened = await Promise.all(Array.from({ length: 8 }, () => open()));
+  const opened = await Promise.all(Array.from({ length: 8 }, () => open(systemClock)));
   expect(new Set(opened.map((outcome) => must(outcome).anchorsPem)).size).toBe(1);
 });
 

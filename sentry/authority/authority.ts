@@ -8,13 +8,13 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject,
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TrustDomain } from '../../api/ids.ts';
-import type { Clock } from '../../kit/clock.ts';
+import { messageOf } from '../../kit/errors.ts';
+import { type LockTools, withLock } from '../../kit/lock.ts';
 import type { Log } from '../../kit/log.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { authorityName, makeAuthorityCertificate, type SigningParty, type Validity } from './certificate.ts';
-import { ensureFolder, KEY_MODE, messageOf, PUBLIC_MODE, readKeyText, readText, writeFileSafely } from './files.ts';
+import { ensureFolder, KEY_MODE, PUBLIC_MODE, readKeyText, readText, writeFileSafely } from './files.ts';
 import { BACKDATED_MS, ISSUER_LIFE_MS, ROOT_LIFE_MS, stageOf } from './lifetime.ts';
-import { withLock } from './lock.ts';
 
 export interface Signer extends SigningParty {
   readonly certificate: X509Certificate;
@@ -30,10 +30,9 @@ export interface Authority {
   issuer(now: number): Promise<Result<Signer>>;
 }
 
-export interface AuthorityOptions {
+export interface AuthorityOptions extends LockTools {
   readonly directory: string;
   readonly trustDomain: TrustDomain;
-  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -84,11 +83,11 @@ function authorityOf(options: AuthorityOptions, root: Signer, firstIssuer: Signe
 }
 
 /** Under the lock of the folder; trouble with the disk becomes a value. */
-async function underLock<T>({ directory }: AuthorityOptions, task: () => Promise<Result<T>>): Promise<Result<T>> {
+async function underLock<T>(options: AuthorityOptions, task: () => Promise<Result<T>>): Promise<Result<T>> {
   try {
-    return await withLock(join(directory, 'lock'), task);
+    return await withLock(join(options.directory, 'lock'), options, task);
   } catch (error) {
-    return err(`the authority's folder ${directory} cannot be used: ${messageOf(error)}`);
+    return err(`the authority's folder ${options.directory} cannot be used: ${messageOf(error)}`);
   }
 }
 

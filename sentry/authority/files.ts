@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
+import { codeOf, messageOf } from '../../kit/errors.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 
 export const KEY_MODE = 0o600;
@@ -32,7 +33,7 @@ export async function readText(path: string): Promise<Result<string | undefined>
   try {
     return ok(await readFile(path, 'utf8'));
   } catch (error) {
-    if (isCode(error, 'ENOENT')) return ok(undefined);
+    if (codeOf(error) === 'ENOENT') return ok(undefined);
     return err(`${path} cannot be read: ${messageOf(error)}`);
   }
 }
@@ -80,14 +81,6 @@ async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close();
   }
-}
-
-export function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function octal(mode: number): string {

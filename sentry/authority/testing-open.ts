@@ -6,12 +6,14 @@ import { parseTrustDomain } from '../../api/ids.ts';
 import { systemClock } from '../../kit/clock.ts';
 import { silentLog } from '../../kit/log.ts';
 import { must } from '../../kit/result.ts';
+import { processes } from '../../kit/testing/processes.ts';
 import { openAuthority } from './authority.ts';
 
 const [, , directory = ''] = process.argv;
 const trustDomain = must(parseTrustDomain('cluster.local'));
 process.stdout.write('ready\n');
 await once(process.stdin, 'data');
+const opened = await openAuthority({ directory, trustDomain, clock: systemClock, processes, log: silentLog });
+// Open until here: while the lock is waited for, nothing else keeps this process alive.
 process.stdin.destroy();
-const opened = await openAuthority({ directory, trustDomain, clock: systemClock, log: silentLog });
 process.stdout.write(must(opened).anchorsPem);

@@ -17,6 +17,7 @@ import { makeCsr } from '../../identity/csr.ts';
 import { systemClock } from '../../kit/clock.ts';
 import { silentLog } from '../../kit/log.ts';
 import { must } from '../../kit/result.ts';
+import { processes } from '../../kit/testing/processes.ts';
 import { type Authority, openAuthority } from '../authority/authority.ts';
 import { checkWorkloadCertificate } from './check.ts';
 import { signCertificate } from './sign.ts';
@@ -29,7 +30,7 @@ let authority: Authority;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'invoke-sign-'));
-  const options = { directory, trustDomain: web.trustDomain, clock: systemClock, log: silentLog };
+  const options = { directory, trustDomain: web.trustDomain, clock: systemClock, processes, log: silentLog };
   authority = must(await openAuthority(options));
 });
 afterAll(() => rmSync(directory, { recursive: true }));

@@ -1,9 +1,9 @@
 // One way to Names, whichever kind the configuration asks for.
 import type { Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import type { Processes } from '../../kit/processes.ts';
 import { ok, type Result } from '../../kit/result.ts';
 import type { NamesConfig } from '../config.ts';
-import type { Processes } from './processes.ts';
 import { openRegistry } from './registry.ts';
 import type { Names } from './resolver.ts';
 import { openStaticList } from './static-list.ts';

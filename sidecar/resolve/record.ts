@@ -10,7 +10,7 @@ export interface RegistryRecord {
   readonly spiffeId: SpiffeId;
   /** The sidecar's process; the record counts only while it is alive. */
   readonly pid: number;
-  /** See processes.ts. */
+  /** See kit/processes.ts. */
   readonly processStartTime: string;
   /** Epoch milliseconds. */
   readonly startedAt: number;

@@ -12,10 +12,11 @@ import { chmodSync, mkdirSync, renameSync, statSync, unlinkSync, utimesSync, wri
 import { readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parseAppId, parseNamespace, type Target } from '../../api/ids.ts';
+import { codeOf, messageOf } from '../../kit/errors.ts';
 import type { Log } from '../../kit/log.ts';
+import { isAlive, type Processes } from '../../kit/processes.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { LATELY_MS } from './absent.ts';
-import { isAlive, type Processes } from './processes.ts';
 import { parseRecord, printRecord, type RegistryRecord } from './record.ts';
 
 export interface AppOnDisk {
@@ -121,11 +122,7 @@ function reason(error: unknown): string {
   if (code === 'ENOTDIR' || code === 'EEXIST') return 'a file is in the way where a folder is needed';
   if (code === 'ENOSPC' || code === 'EDQUOT') return 'the disk is full';
   if (code === 'EROFS') return 'the file system is read-only';
-  return error instanceof Error ? error.message : String(error);
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+  return messageOf(error);
 }
 
 function writeWhole(path: string, text: string): void {

@@ -12,17 +12,16 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { kill, pid, platform } from 'node:process';
+import { pid } from 'node:process';
 import { expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../kit/clock.ts';
 import { createLog, silentLog } from '../../kit/log.ts';
+import type { Processes } from '../../kit/processes.ts';
 import { must } from '../../kit/result.ts';
+import { processes } from '../../kit/testing/processes.ts';
 import { announcement, portsOf, promisesOfNames, ready, settled, target, until } from './names.suite.ts';
-import { openProcesses, type Processes } from './processes.ts';
 import { openRegistry, type RegistryOptions } from './registry.ts';
 import type { Names, Resolver } from './resolver.ts';
-
-const processes = openProcesses({ ownPid: pid, platform, exists: (other) => kill(other, 0) });
 
 function throwawayDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'registry-'));

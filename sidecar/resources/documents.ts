@@ -1,5 +1,6 @@
 // YAML text to the Kubernetes-style objects in it, each with the line where it starts.
 import { constructFromEvents, EVENT_ID, type Event, parseEvents, YAMLException } from 'js-yaml';
+import { messageOf } from '../../kit/errors.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 
 export interface ResourceDocument {
@@ -43,7 +44,7 @@ function parse(text: string): Result<readonly Parsed[], Flaw> {
     if (error instanceof YAMLException) {
       return err({ line: (error.mark?.line ?? 0) + 1, reason: `it is not YAML: ${error.reason}` });
     }
-    return err({ line: 1, reason: `it is not YAML: ${error instanceof Error ? error.message : String(error)}` });
+    return err({ line: 1, reason: `it is not YAML: ${messageOf(error)}` });
   }
 }
 

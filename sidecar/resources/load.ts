@@ -3,6 +3,7 @@
 // A policy that silently does nothing is worse than none: whatever of ours this version cannot enforce stops the start.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeOf, messageOf } from '../../kit/errors.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { type ResourceDocument, readDocuments } from './documents.ts';
 
@@ -64,12 +65,11 @@ function refusal({ kind, name }: ResourceDocument): string {
 }
 
 function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const words: Readonly<Record<string, string>> = {
     ENOENT: 'it does not exist',
     ENOTDIR: 'it is not a folder',
     EISDIR: 'it is a folder',
     EACCES: 'permission denied',
   };
-  return words[code] ?? (error instanceof Error ? error.message : String(error));
+  return words[codeOf(error) ?? ''] ?? messageOf(error);
 }

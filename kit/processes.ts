@@ -18,10 +18,9 @@ export interface ProcessesOptions {
 }
 
 export function openProcesses({ ownPid, platform, exists }: ProcessesOptions): Processes {
-  return {
-    ownPid,
-    startTime: platform === 'linux' ? startTimeOnLinux : (pid) => (exists(pid) ? '' : undefined),
-  };
+  // Where /proc is not mounted it does not show this process either, and the others are not dead for that.
+  const isTold = platform === 'linux' && startTimeOnLinux(ownPid) !== undefined;
+  return { ownPid, startTime: isTold ? startTimeOnLinux : (pid) => (exists(pid) ? '' : undefined) };
 }
 
 /** proc_pid_stat(5): field 22, in clock ticks since boot. A zombie has ended, whatever its parent has yet to do. */

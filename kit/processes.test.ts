@@ -1,3 +1,4 @@
+// Processes of this machine: alive, ended, or another one under the same number.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { pid, platform } from 'node:process';
@@ -19,8 +20,11 @@ test.runIf(platform === 'linux')('a process has one start time while it lives, a
   expect(processes.startTime(childPid)).toBeUndefined();
 });
 
-test('where the platform tells no start time, the number alone decides', () => {
-  const processes = openProcesses({ ownPid: 1, platform: 'darwin', exists: (other) => other === 7 });
+test.each([
+  ['the platform tells no start time', { ownPid: pid, platform: 'darwin' }],
+  ['/proc shows not even this process', { ownPid: 0, platform: 'linux' }],
+])('where %s, the number alone decides', (_says, options) => {
+  const processes = openProcesses({ ...options, exists: (other) => other === 7 });
   expect(processes.startTime(7)).toBe('');
   expect(processes.startTime(8)).toBeUndefined();
 });

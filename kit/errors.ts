@@ -1,0 +1,10 @@
+// What the platform throws, and how to read it: a code for programs, a message for people.
+
+/** Such as `ENOENT`; undefined where there is none. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
