@@ -84,7 +84,7 @@ export function joinParts(
     ...metadataRoutes(appId, version, config.app),
     ...shutdownRoutes(shutdown),
   ];
-  const edge = { open: outbound, self, bodyBytesMax, statuses, clock, random, rules: config, routes };
+  const edge = { open: outbound, self, bodyBytesMax, statuses, clock, random, log, rules: config, routes };
   const probes = {
     '/v1.0/healthz': (query: URLSearchParams) => healthAnswer(health, appId, query),
     '/v1.0/healthz/outbound': () => outboundHealthAnswer(health),

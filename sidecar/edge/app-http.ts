@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Fault, fault } from '../../api/fault.ts';
+import type { Log } from '../../kit/log.ts';
 import { checkHead, checkToken, type GuardRules, guard } from './guard.ts';
 import { type HttpCallDeps, type OnBroken, serveCall } from './http-call.ts';
 import { HttpReply } from './http-reply.ts';
@@ -14,6 +15,7 @@ import { findRoute, type Route, serveRoute } from './routes.ts';
 export interface AppHttpDeps extends HttpCallDeps {
   readonly rules: GuardRules;
   readonly routes: readonly Route[];
+  readonly log: Log;
 }
 
 const HEAD_BYTES_MAX = 64 * 1024;
@@ -40,8 +42,8 @@ export function appHttpServer(deps: AppHttpDeps): Server {
   const serve = (expectation: Expectation) => (request: IncomingMessage, response: ServerResponse) => {
     if (connections.isOver(request.socket)) return;
     const broken = checkHead(request.rawHeaders, request.httpVersion);
-    if (broken === undefined) connections.began(request, response, serveRequest(request, response, expectation, deps));
-    else connections.refuseLast(request, response, broken);
+    if (broken !== undefined) connections.refuseLast(request, response, broken);
+    else connections.began(request, response, serveOrSurvive(request, response, expectation, deps));
   };
   server.on('request', serve('none'));
   server.on('checkContinue', serve('100-continue'));
@@ -51,6 +53,24 @@ export function appHttpServer(deps: AppHttpDeps): Server {
   });
   server.on('clientError', (error, socket) => connections.broke(socket, faultOfParseError(error)));
   return server;
+}
+
+/** A bug that one request finds is that request's misfortune, and a line in the log; the sidecar serves on. */
+function serveOrSurvive(
+  request: IncomingMessage,
+  response: ServerResponse,
+  expectation: Expectation,
+  deps: AppHttpDeps,
+): OnBroken {
+  try {
+    return serveRequest(request, response, expectation, deps);
+  } catch (error) {
+    deps.log.error('a bug in the app API', { reason: String(error), stack: error instanceof Error ? error.stack : '' });
+    const bug = fault('internal', 'this sidecar has a bug that this request found; its log says more.');
+    if (response.headersSent) response.destroy();
+    else refuseRequest(request, response, bug, deps);
+    return () => undefined;
+  }
 }
 
 /** What the client waits for before it sends its body (RFC 9110, 10.1.1). */

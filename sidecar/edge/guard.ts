@@ -13,7 +13,7 @@ export interface GuardRules {
   readonly allowedHosts: readonly string[];
 }
 
-/** DESIGN, "Defaults at every edge". */
+/** Beside the 64 KiB of the whole head (docs/ARCHITECTURE.md, "Limits"). */
 const FIELDS_MAX = 128;
 
 /** What RFC 9112 forbids in a head (3.2, 6.1) and the parser lets pass. */

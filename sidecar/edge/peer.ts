@@ -9,7 +9,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
-import { fault } from '../../api/fault.ts';
+import { type Fault, fault } from '../../api/fault.ts';
 import { faultTrailers } from '../../api/grpc-status.ts';
 import type { Identity } from '../../api/ids.ts';
 import type { Credentials } from '../../identity/svid.ts';
@@ -17,6 +17,7 @@ import { type PeerCertificate, peerIdentity, serverContext } from '../../identit
 import type { Random } from '../../kit/backoff.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import { excerpt } from '../../kit/text.ts';
 import { CALL_LOCAL, CALL_LOCAL_STREAM } from '../link/messages.ts';
 import {
   destroySession,
@@ -131,11 +132,16 @@ export class PeerEdge {
   #call(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, peer: PeerCertificate): void {
     // An error on a stream is followed by its 'close', which is where it is dealt with.
     stream.on('error', () => undefined);
-    const deps = { ...this.#deps, caller: peer.identity };
     const isGrpc = String(headers['content-type'] ?? '').startsWith('application/grpc');
-    if (isGrpc && headers[':path'] === CALL_LOCAL_STREAM) servePeerCall(stream, headers, false, deps);
-    else if (isGrpc && headers[':path'] === CALL_LOCAL) servePeerCall(stream, headers, true, deps);
-    else refuseStream(stream, isGrpc, String(headers[':path']));
+    const path = headers[':path'];
+    if (!isGrpc) {
+      stream.respond({ ':status': 415 }, { endStream: true });
+    } else if (path === CALL_LOCAL_STREAM || path === CALL_LOCAL) {
+      servePeerCall(stream, headers, path === CALL_LOCAL, { ...this.#deps, caller: peer.identity });
+    } else {
+      const reason = fault('unimplemented', `this sidecar has no method ${excerpt(String(path))}.`);
+      refuseStream(stream, reason);
+    }
   }
 
   #refused(error: Error): void {
@@ -143,11 +149,6 @@ export class PeerEdge {
   }
 }
 
-function refuseStream(stream: ServerHttp2Stream, isGrpc: boolean, path: string): void {
-  if (!isGrpc) {
-    stream.respond({ ':status': 415 }, { endStream: true });
-    return;
-  }
-  const reason = fault('unimplemented', `this sidecar has no method ${path.slice(0, 120)}.`);
+function refuseStream(stream: ServerHttp2Stream, reason: Fault): void {
   stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...faultTrailers(reason) }, { endStream: true });
 }

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { throwawayCa } from '../../identity/testing.ts';
-import { type ManualClock, manualClock } from '../../identity/testing-clock.ts';
+import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
 import { serverContext } from '../../identity/tls.ts';
 import { silentLog } from '../../kit/log.ts';
 import { identityOf } from '../testing/mesh.ts';

@@ -37,7 +37,7 @@ export type Connected =
   | { readonly ok: false; readonly fault: Fault };
 type Waiter = (connected: Connected) => void;
 
-/** DESIGN, "Defaults at every edge": TCP within 2 s, TLS within 5 s more. */
+/** TCP within 2 s, TLS within 5 s more: a peer that is there is faster by far, and another may be waiting. */
 const CONNECT_TIMEOUT_MS = 2000;
 const TLS_TIMEOUT_MS = 5000;
 
