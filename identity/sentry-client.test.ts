@@ -8,10 +8,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseSpiffeId } from '../api/ids.ts';
 import { type Cancel, systemClock } from '../kit/clock.ts';
 import { must, type Result } from '../kit/result.ts';
+import { manualClock } from '../kit/testing/clock.ts';
 import { requestCertificate, type SentryEndpoint, type SentryFailure } from './sentry-client.ts';
 import { type Credentials, sentryIdentity } from './svid.ts';
 import { type IssueOptions, throwawayCa } from './testing.ts';
-import { manualClock } from './testing-clock.ts';
 import { type FakeSentry, type FakeSentryOptions, signedBy, startFakeSentry } from './testing-sentry.ts';
 
 const ca = throwawayCa();

@@ -4,11 +4,11 @@ import { expect, test } from 'vitest';
 import { parseSpiffeId } from '../api/ids.ts';
 import { silentLog } from '../kit/log.ts';
 import { err, must, ok, type Result } from '../kit/result.ts';
+import { manualClock } from '../kit/testing/clock.ts';
 import type { RequestCertificate, SentryFailure } from './sentry-client.ts';
 import { startIdentity } from './source.ts';
 import type { Credentials } from './svid.ts';
 import { throwawayCa } from './testing.ts';
-import { manualClock } from './testing-clock.ts';
 
 const ca = throwawayCa();
 const web = must(parseSpiffeId('spiffe://cluster.local/ns/shop/web'));

@@ -14,12 +14,12 @@ import { requestCertificate, type SentryEndpoint, type SentryFailure } from '../
 import { startIdentity } from '../identity/source.ts';
 import { type Credentials, sentryIdentity } from '../identity/svid.ts';
 import { throwawayCa } from '../identity/testing.ts';
-import { type ManualClock, manualClock } from '../identity/testing-clock.ts';
 import { anonymousClientOptions, clientOptions, peerIdentity, serverContext } from '../identity/tls.ts';
 import { callUnary, type UnaryFailure } from '../identity/unary.ts';
 import { type Clock, systemClock } from '../kit/clock.ts';
 import { createLog, type Log, silentLog } from '../kit/log.ts';
 import { must, type Result } from '../kit/result.ts';
+import { type ManualClock, manualClock } from '../kit/testing/clock.ts';
 import { processes } from '../kit/testing/processes.ts';
 import type { SentryConfig } from './config.ts';
 import { type Sentry, type StartFailure, startSentry } from './sentry.ts';

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseSpiffeId, spiffeId } from '../../api/ids.ts';
-import { manualClock } from '../../identity/testing-clock.ts';
 import { createLog, type Log, silentLog } from '../../kit/log.ts';
 import { must } from '../../kit/result.ts';
+import { manualClock } from '../../kit/testing/clock.ts';
 import { jwksValidator } from './jwks.ts';
 
 const web = must(parseSpiffeId('spiffe://cluster.local/ns/shop/web'));

@@ -1,5 +1,5 @@
 // For tests: a clock that stands still until it is told to move.
-import type { Cancel, Clock } from '../kit/clock.ts';
+import type { Cancel, Clock } from '../clock.ts';
 
 export interface ManualClock extends Clock {
   /** Runs what falls due on the way, in order, each at its own moment. */
