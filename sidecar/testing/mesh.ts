@@ -66,7 +66,7 @@ export async function startMesh(): Promise<Mesh> {
       const names = tableNames(table);
       const config = configOf(identity, socketPath, app, options.config);
       const sidecar = must(
-        await startSidecar(config, { clock: systemClock, random: Math.random, log: silentLog, names, version: 'test' }),
+        await startSidecar(config, { clock: systemClock, random: () => 0.5, log: silentLog, names, version: 'test' }),
       );
       await names.announcedReady;
       const stop = async () => {
