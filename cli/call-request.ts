@@ -47,10 +47,9 @@ export function readCall(
   raw: RawFlags,
   host: Host,
 ): Result<CallRequest, readonly string[]> {
-  const settings = readFlags(
-    { logLevel: [{ flag: '--log-level', text: 'warn' }], ...raw, appId: [{ flag: '--as', text: options.as }] },
-    host,
-  );
+  // How the call went is said by `call` itself; its sidecar's log would say it again.
+  const logLevel = [{ flag: '--log-level', text: 'error' }];
+  const settings = readFlags({ logLevel, ...raw, appId: [{ flag: '--as', text: options.as }] }, host);
   const namespace = settings.ok ? settings.value.config.namespace : must(parseNamespace('default'));
   const target = parseTarget(app, namespace);
   const headers = readHeaders(options.header ?? []);
