@@ -1,3 +1,4 @@
+// The end of an app, told once its output is through and never held up by what it left behind.
 import { once } from 'node:events';
 import { env, kill } from 'node:process';
 import { PassThrough, Writable } from 'node:stream';

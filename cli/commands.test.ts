@@ -1,8 +1,12 @@
+// The commands as people run them: real processes in a throwaway home, with an authority and a registry of their own.
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { pid } from 'node:process';
 import { load } from 'js-yaml';
 import { beforeEach, expect, test } from 'vitest';
+import { processes } from '../kit/testing/processes.ts';
 import { app, type Cli, freePort, startCli, throwawayFolder } from './testing.ts';
 
 /** Answers with what it was sent; /broken is its own error, /gone breaks the connection, /silent never answers. */
@@ -182,3 +186,32 @@ test('an authority for several machines signs for sidecars that bring its anchor
   sentry.child.kill('SIGTERM');
   expect(await sentry.ended).toBe(0);
 });
+
+test.each([
+  ['sentry', ['sentry', '--listen', '127.0.0.1:0', '--insecure'], /signing over TLS/],
+  ['run', ['run', '-a', 'web', '-M', '0', '--', ...app('setInterval(() => {}, 1000)')], /certificate received/],
+])('%s waits for the authority’s folder while another process works in it', async (name, args, serves) => {
+  const folder = join(INVOKE_HOME, 'ca');
+  mkdirSync(folder, { mode: 0o700 });
+  const lock = join(folder, 'lock');
+  writeFileSync(lock, `${pid} ${hostname()} ${processes.startTime(pid) ?? ''}\n`);
+  const tried = triesFor(lock, 3);
+  const cli = start(name === 'sentry' ? [...args, '--state', folder] : args);
+  await Promise.race([tried, cli.ended.then((code) => expect.fail(`it ended with ${code}: ${cli.stderr()}`))]);
+  expect(cli.stderr()).not.toMatch(serves);
+  rmSync(lock);
+  await cli.printed(serves);
+});
+
+/** Settles when somebody has tried so often to take a lock: each try leaves a file of another name beside it. */
+function triesFor(lock: string, tries: number): Promise<void> {
+  const names = new Set<string | null>();
+  return new Promise((resolve) => {
+    const watcher = watch(dirname(lock), (_event, name) => {
+      if (name?.startsWith(`${basename(lock)}.`)) names.add(name);
+      if (names.size < tries) return;
+      watcher.close();
+      resolve();
+    });
+  });
+}

@@ -1,3 +1,4 @@
+// What shells are given to complete the commands with, tried in a real shell where there is one.
 import { spawnSync } from 'node:child_process';
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';

@@ -1,3 +1,4 @@
+// From flags and environment to what a sidecar is started with, and every mistake on the way said.
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { addFlags, printFlags, SIDECAR_FLAGS } from './flag-table.ts';
@@ -128,7 +129,16 @@ test('tokens come from the environment, ours before Dapr’s, and an empty one i
 test('every mistake is told, each once, by the flag as it was written', () => {
   const mistakes = mistakesIn([
     ...['--app-id', 'Web', '-p', '0', '--dapr-http-port', '70000', '--app-protocol', 'grpc', '--namespace', 'A'],
-    ...['--peer', 'x', '--sentry-address', 'nowhere', '--max-body-size', '4Mb', '--dapr-graceful-shutdown-seconds', '5s'],
+    ...[
+      '--peer',
+      'x',
+      '--sentry-address',
+      'nowhere',
+      '--max-body-size',
+      '4Mb',
+      '--dapr-graceful-shutdown-seconds',
+      '5s',
+    ],
     ...[
       '--log-level',
       'loud',

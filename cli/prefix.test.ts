@@ -1,3 +1,4 @@
+// Output with a prefix: whole lines, whole characters, nothing lost and nobody held up.
 import { once } from 'node:events';
 import { PassThrough, Writable } from 'node:stream';
 import fc from 'fast-check';

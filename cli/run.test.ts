@@ -1,10 +1,11 @@
+// `invokectl run` with real processes: what the app gets, which signals reach whom, and who ends with whom.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { kill } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { app, killedWithTheTest, startCli, takenPort, throwawayFolder, untilGone } from './testing.ts';
+import { app, killedWithTheTest, startCli, takenPort, throwawayFolder, until, untilGone } from './testing.ts';
 
 /** An invokectl with a throwaway home: its own authority, its own registry. */
 function throwawayHome() {
@@ -15,11 +16,9 @@ function throwawayHome() {
     /** The process of the one sidecar of `web`, once it has announced itself. */
     async sidecarPid(): Promise<number> {
       const folder = join(INVOKE_HOME, 'registry/default/web');
-      for (;;) {
-        const file = existsSync(folder) ? readdirSync(folder).find((name) => name.endsWith('.json')) : undefined;
-        if (file !== undefined) return JSON.parse(readFileSync(join(folder, file), 'utf8')).pid;
-        await new Promise((resolve) => setImmediate(resolve));
-      }
+      const isRecord = (name: string) => name.endsWith('.json');
+      const file = await until(() => (existsSync(folder) ? readdirSync(folder).find(isRecord) : undefined));
+      return JSON.parse(readFileSync(join(folder, file), 'utf8')).pid;
     },
   };
 }

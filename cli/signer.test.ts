@@ -1,3 +1,4 @@
+// Who hosts the authority of this machine: one at a time, and another when that one ends.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+// Signals that mean stop: which are passed on, how often, and when they turn into a kill.
 import { expect, test } from 'vitest';
 import { systemClock } from '../kit/clock.ts';
 import type { StopSignal } from './host.ts';

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath, kill, env as ownEnv } from 'node:process';
 import { PassThrough } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { systemClock } from '../kit/clock.ts';
@@ -110,7 +111,18 @@ export function app(script: string): readonly string[] {
 
 /** Ends with the process, whoever's child it is. */
 export async function untilGone(otherPid: number): Promise<void> {
-  while (processes.startTime(otherPid) !== undefined) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => (processes.startTime(otherPid) === undefined ? 'gone' : undefined));
+}
+
+const LOOK_EVERY_MS = 20;
+
+/** What a look finds, once it finds something: for what no event reports. */
+export async function until<T>(look: () => T | undefined): Promise<T> {
+  for (;;) {
+    const found = look();
+    if (found !== undefined) return found;
+    await setTimeout(LOOK_EVERY_MS);
+  }
 }
 
 /** Kills a process with the test if it is still there by then. */

@@ -1,3 +1,4 @@
+// What invokectl says of itself, and to those who mistype.
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { reportBug, runCli } from './program.ts';

@@ -1,3 +1,4 @@
+// The values of flags: read as they were meant, or refused in a sentence that quotes them.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseNamespace } from '../api/ids.ts';

@@ -1,3 +1,4 @@
+// Names that are not there: what is said about them, and which other name may have been meant.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { distance, givenList, thisMachine, thisNetwork, unknownApp } from './absent.ts';

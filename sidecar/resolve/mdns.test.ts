@@ -1,3 +1,4 @@
+// Names on one network: what every source of names promises, and what multicast adds to it.
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { Bonjour } from 'bonjour-service';

@@ -1,3 +1,4 @@
+// Names on one machine: what every source of names promises, and what files and processes add to it.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {

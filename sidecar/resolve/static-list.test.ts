@@ -1,3 +1,4 @@
+// Names from a list: found as they are given, whatever is announced.
 import { expect, test } from 'vitest';
 import { announcement, settled, target } from './names.suite.ts';
 import { openStaticList } from './static-list.ts';

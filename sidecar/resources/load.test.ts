@@ -1,3 +1,4 @@
+// Resource files: what stops the start, what is only mentioned, and where each was found.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
