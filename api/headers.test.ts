@@ -7,6 +7,7 @@ import {
   checkedHeaders,
   contentLength,
   endToEnd,
+  headerPairs,
   headerValue,
   headerValues,
   identityHeaders,
@@ -80,6 +81,11 @@ test('a field may have the name of an object property', () => {
   const headers = ['__proto__', 'a', 'constructor', 'b', '__proto__', 'c'];
   expect(headerValue(headers, '__proto__')).toBe('a');
   expect(headerValues(headers, '__proto__')).toEqual(['a', 'c']);
+  expect(headerPairs(headers)).toEqual([
+    ['__proto__', 'a'],
+    ['constructor', 'b'],
+    ['__proto__', 'c'],
+  ]);
   expect(headerValue([], 'constructor')).toBeUndefined();
   expect(without(headers, '__proto__')).toEqual(['constructor', 'b']);
   expect(withHeader(headers, '__proto__', 'd')).toEqual(['constructor', 'b', '__proto__', 'd']);

@@ -91,6 +91,13 @@ export function headerValues(headers: readonly string[], name: string): string[]
   return values;
 }
 
+/** [[name, value], …] */
+export function headerPairs(headers: readonly string[]): [name: string, value: string][] {
+  const pairs: [string, string][] = [];
+  for (let i = 0; i + 1 < headers.length; i += 2) pairs.push([headers[i] ?? '', headers[i + 1] ?? '']);
+  return pairs;
+}
+
 /** The headers without a field. */
 export function without(headers: Headers, name: string): Headers {
   if (headerValue(headers, name) === undefined) return headers;

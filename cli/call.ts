@@ -4,6 +4,7 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
+import { headerPairs, headerValue } from '../api/headers.ts';
 import { targetName } from '../api/ids.ts';
 import { messageOf } from '../kit/errors.ts';
 import { err, ok, type Result } from '../kit/result.ts';
@@ -110,11 +111,9 @@ async function print(answer: IncomingMessage, call: CallRequest, host: Host): Pr
 }
 
 function head(answer: IncomingMessage): string {
-  const lines = [`HTTP/${answer.httpVersion} ${answer.statusCode} ${answer.statusMessage}`];
-  for (let i = 0; i + 1 < answer.rawHeaders.length; i += 2) {
-    lines.push(`${answer.rawHeaders[i]}: ${answer.rawHeaders[i + 1]}`);
-  }
-  return `${lines.join('\n')}\n\n`;
+  const status = `HTTP/${answer.httpVersion} ${answer.statusCode} ${answer.statusMessage}`;
+  const fields = headerPairs(answer.rawHeaders).map(([name, value]) => `${name}: ${value}`);
+  return `${[status, ...fields].join('\n')}\n\n`;
 }
 
 /** A fault's body is `{errorCode, message, details}`. */
@@ -131,9 +130,8 @@ async function faultMessage(answer: IncomingMessage): Promise<string> {
 
 function headersOf({ body }: CallRequest, given: readonly string[], apiToken: string | undefined): string[] {
   const headers = [...given];
-  const names = given.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase());
   const add = (name: string, value: string) => {
-    if (!names.includes(name)) headers.push(name, value);
+    if (headerValue(given, name) === undefined) headers.push(name, value);
   };
   add('host', 'localhost');
   if (body !== undefined) add('content-type', contentType(body));

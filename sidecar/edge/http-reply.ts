@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Flow, ReplyEnd, ReplyHead } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
-import { contentLength, type Headers, headerValue } from '../../api/headers.ts';
+import { contentLength, type Headers, headerPairs, headerValue } from '../../api/headers.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { lingerOnClose } from './linger.ts';
 import { httpRefusal, type StatusStyle } from './refuse.ts';
@@ -74,7 +74,7 @@ export class HttpReply implements ReplyEnd {
       return;
     }
     if (!this.#isRequestOver) this.#closeAfterThis();
-    if (trailers.length > 0) this.#response.addTrailers(pairs(trailers));
+    if (trailers.length > 0) this.#response.addTrailers(headerPairs(trailers));
     this.#response.end();
   }
 
@@ -116,10 +116,4 @@ export class HttpReply implements ReplyEnd {
     lingerOnClose(this.#request.socket, this.#deps.clock);
     this.#steering.discard();
   }
-}
-
-function pairs(headers: Headers): [string, string][] {
-  const list: [string, string][] = [];
-  for (let i = 0; i + 1 < headers.length; i += 2) list.push([headers[i] ?? '', headers[i + 1] ?? '']);
-  return list;
 }

@@ -1,6 +1,6 @@
 // The one place where a fault becomes an HTTP response. (For a peer it becomes gRPC trailers: api/grpc-status.ts.)
 import { daprHttpStatus, type Fault, httpStatus, retryAfterSec } from '../../api/fault.ts';
-import type { Headers } from '../../api/headers.ts';
+import { type Headers, headerPairs } from '../../api/headers.ts';
 
 export type StatusStyle = 'honest' | 'dapr';
 
@@ -38,7 +38,7 @@ export function httpRefusal(refused: Fault, style: StatusStyle, errorCode = 'ERR
 /** A whole HTTP/1.1 response, for a connection whose request could not even be parsed. */
 export function httpRefusalBytes(refused: Fault, style: StatusStyle): Buffer {
   const { status, headers, body } = httpRefusal(refused, style);
-  let head = `HTTP/1.1 ${status} ${refused.code}\r\n`;
-  for (let i = 0; i + 1 < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
-  return Buffer.concat([Buffer.from(`${head}connection: close\r\n\r\n`, 'latin1'), body]);
+  const fields = headerPairs(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const head = `HTTP/1.1 ${status} ${refused.code}\r\n${fields.join('')}connection: close\r\n\r\n`;
+  return Buffer.concat([Buffer.from(head, 'latin1'), body]);
 }

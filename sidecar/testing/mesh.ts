@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fault } from '../../api/fault.ts';
+import { headerPairs } from '../../api/headers.ts';
 import { type Identity, parseAppId, parseNamespace, parseTrustDomain, targetName } from '../../api/ids.ts';
 import { type ThrowawayCa, throwawayCa } from '../../identity/testing.ts';
 import { signedBy, startFakeSentry } from '../../identity/testing-sentry.ts';
@@ -183,9 +184,9 @@ export function echo(request: IncomingMessage, response: ServerResponse): void {
 export function echoedHeaders(answer: Response): ReadonlyMap<string, string[]> {
   const raw: string[] = JSON.parse(Buffer.from(answer.headers.get('x-raw-headers') ?? '', 'base64').toString());
   const headers = new Map<string, string[]>();
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    const name = (raw[i] ?? '').toLowerCase();
-    headers.set(name, [...(headers.get(name) ?? []), raw[i + 1] ?? '']);
+  for (const [written, value] of headerPairs(raw)) {
+    const name = written.toLowerCase();
+    headers.set(name, [...(headers.get(name) ?? []), value]);
   }
   return headers;
 }

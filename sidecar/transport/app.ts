@@ -6,7 +6,7 @@
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
 import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
-import { contentLength, endToEnd, type Headers, identityHeaders } from '../../api/headers.ts';
+import { contentLength, endToEnd, type Headers, headerPairs, identityHeaders } from '../../api/headers.ts';
 import { targetName } from '../../api/ids.ts';
 import { printTimeout } from '../../api/timeout.ts';
 import type { Clock } from '../../kit/clock.ts';
@@ -91,7 +91,7 @@ class AppExchange implements RequestEnd {
       this.#fail(this.#wrongLength());
       return;
     }
-    if (trailers.length > 0 && this.#call.bodyBytes === undefined) state.request.addTrailers(pairs(trailers));
+    if (trailers.length > 0 && this.#call.bodyBytes === undefined) state.request.addTrailers(headerPairs(trailers));
     state.request.end();
   }
 
@@ -233,10 +233,4 @@ class AppExchange implements RequestEnd {
 /** A length of 0 is said where a body is usual, so that a server does not wait for one. */
 function lengthHeader(method: string, bodyBytes: number): Headers {
   return bodyBytes === 0 && USUALLY_BODILESS.has(method) ? [] : ['content-length', String(bodyBytes)];
-}
-
-function pairs(headers: Headers): [string, string][] {
-  const list: [string, string][] = [];
-  for (let i = 0; i + 1 < headers.length; i += 2) list.push([headers[i] ?? '', headers[i + 1] ?? '']);
-  return list;
 }
