@@ -1,5 +1,5 @@
 // Binding ports: on every address asked for, and with words for the person whose port is taken.
-import type { AddressInfo, Server } from 'node:net';
+import type { AddressInfo, ListenOptions, Server } from 'node:net';
 import { err, ok, type Result } from '../kit/result.ts';
 import type { PortChoice } from './config.ts';
 
@@ -47,9 +47,11 @@ async function bindAll(candidate: number, request: BindRequest): Promise<Result<
   const servers: Server[] = [];
   let port = candidate;
   let missing: BindError | undefined;
+  // Alone, `::` takes the IPv4 addresses too; beside one of them it would find its port taken.
+  const ipv6Only = request.addresses.length > 1;
   for (const address of request.addresses) {
     const server = request.server();
-    const listening = await listen(server, port, address);
+    const listening = await listen(server, { port, host: address, ipv6Only });
     if (listening.ok) {
       servers.push(server);
       port = listening.value;
@@ -64,11 +66,11 @@ async function bindAll(candidate: number, request: BindRequest): Promise<Result<
   return ok({ port, servers });
 }
 
-function listen(server: Server, port: number, host: string): Promise<Result<number, BindError>> {
+function listen(server: Server, where: ListenOptions): Promise<Result<number, BindError>> {
   return new Promise((settle) => {
     const failed = (error: BindError) => settle(err(error));
     server.once('error', failed);
-    server.listen({ port, host }, () => {
+    server.listen(where, () => {
       server.removeListener('error', failed);
       settle(ok(portOf(server.address())));
     });
