@@ -10,7 +10,7 @@ import { callLog, observers } from './admin/call-log.ts';
 import { type CallMetrics, callMetrics } from './admin/call-metrics.ts';
 import { pageServer } from './admin/page-server.ts';
 import { AppAgent } from './app/agent.ts';
-import { type HealthState, healthAnswer, healthRoutes, outboundHealthAnswer } from './blocks/health.ts';
+import { type HealthState, healthPages, healthRoutes } from './blocks/health.ts';
 import { metadataRoutes } from './blocks/metadata.ts';
 import { type ShutdownSwitch, shutdownRoutes } from './blocks/shutdown.ts';
 import type { SidecarConfig } from './config.ts';
@@ -79,16 +79,9 @@ export function joinParts(
   });
 
   const peers = new PeerEdge({ open: inbound, self, bodyBytesMax, clock, random, log });
-  const routes = [
-    ...healthRoutes(health, appId),
-    ...metadataRoutes(appId, version, config.app),
-    ...shutdownRoutes(shutdown),
-  ];
+  const probes = healthPages(health, appId, statuses);
+  const routes = [...healthRoutes(probes), ...metadataRoutes(appId, version, config.app), ...shutdownRoutes(shutdown)];
   const edge = { open: outbound, self, bodyBytesMax, statuses, clock, random, log, rules: config, routes };
-  const probes = {
-    '/v1.0/healthz': (query: URLSearchParams) => healthAnswer(health, appId, query),
-    '/v1.0/healthz/outbound': () => outboundHealthAnswer(health),
-  };
   const metricsText = { contentType: 'text/plain; version=0.0.4; charset=utf-8', status: 200 };
   const servers: ServerMakers = {
     http: () => appHttpServer(edge),

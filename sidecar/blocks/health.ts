@@ -1,6 +1,8 @@
 // Health: can this sidecar serve, can it call out, and if not, why not.
+import { fault } from '../../api/fault.ts';
 import type { AppId } from '../../api/ids.ts';
-import type { Answer, Route } from '../edge/routes.ts';
+import type { StatusStyle } from '../edge/refuse.ts';
+import { type Answer, type Route, refusalAnswer } from '../edge/routes.ts';
 
 /** Why something is not so, in words; undefined when it is so. */
 export type Unready = string | undefined;
@@ -12,44 +14,38 @@ export interface HealthState {
   outboundReady(): Unready;
 }
 
-/** GET /v1.0/healthz[?appid=…]: 204, or 503 with the reason. */
-export function healthAnswer(state: HealthState, appId: AppId, query: URLSearchParams): Answer {
-  const asked = query.get('appid');
-  if (asked !== null && asked !== appId) {
-    return unhealthy(
-      'ERR_HEALTH_APPID_NOT_MATCH',
-      `this is the sidecar of ${appId}, not of the app that was asked for`,
-    );
-  }
-  const problem = state.ready();
-  return problem === undefined ? { status: 204 } : unhealthy('ERR_HEALTH_NOT_READY', `not ready: ${problem}`);
-}
+/** Health by path; asked with the query of the URL. 204, or 503 with the reason (Dapr's number: 500). */
+export type HealthPages = Readonly<Record<string, (query: URLSearchParams) => Answer>>;
 
-/** GET /v1.0/healthz/outbound: 204, or 503 with the reason. */
-export function outboundHealthAnswer(state: HealthState): Answer {
-  const problem = state.outboundReady();
-  return problem === undefined
-    ? { status: 204 }
-    : unhealthy('ERR_OUTBOUND_HEALTH_NOT_READY', `not ready to call out: ${problem}`);
-}
-
-export function healthRoutes(state: HealthState, appId: AppId): readonly Route[] {
-  return [
-    {
-      method: 'GET',
-      path: '/v1.0/healthz',
-      isOpenToAll: true,
-      answer: ({ query }) => healthAnswer(state, appId, query),
-    },
-    { method: 'GET', path: '/v1.0/healthz/outbound', isOpenToAll: true, answer: () => outboundHealthAnswer(state) },
-  ];
-}
-
-function unhealthy(errorCode: string, message: string): Answer {
+export function healthPages(state: HealthState, appId: AppId, statuses: StatusStyle): HealthPages {
+  const unhealthy = (errorCode: string, message: string) =>
+    refusalAnswer(fault('not-ready', message), statuses, errorCode);
   return {
-    status: 503,
-    contentType: 'application/json',
-    headers: { 'invoke-fault': 'not-ready', 'retry-after': '1' },
-    body: `${JSON.stringify({ errorCode, message, details: { fault: 'not-ready' } })}\n`,
+    /** Asked with `?appid=…`, also whether this is the sidecar of that app. */
+    '/v1.0/healthz': (query) => {
+      const asked = query.get('appid');
+      if (asked !== null && asked !== appId) {
+        return unhealthy(
+          'ERR_HEALTH_APPID_NOT_MATCH',
+          `this is the sidecar of ${appId}, not of the app that was asked for`,
+        );
+      }
+      const problem = state.ready();
+      return problem === undefined ? { status: 204 } : unhealthy('ERR_HEALTH_NOT_READY', `not ready: ${problem}`);
+    },
+    '/v1.0/healthz/outbound': () => {
+      const problem = state.outboundReady();
+      if (problem === undefined) return { status: 204 };
+      return unhealthy('ERR_OUTBOUND_HEALTH_NOT_READY', `not ready to call out: ${problem}`);
+    },
   };
+}
+
+export function healthRoutes(pages: HealthPages): readonly Route[] {
+  return Object.entries(pages).map(([path, page]) => ({
+    method: 'GET',
+    path,
+    isOpenToAll: true,
+    answer: ({ query }) => page(query),
+  }));
 }

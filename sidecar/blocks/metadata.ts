@@ -1,7 +1,8 @@
 // Metadata: what this sidecar is, in the shape that Dapr's SDKs read, and the values that its app has put there.
+import { fault } from '../../api/fault.ts';
 import type { AppId } from '../../api/ids.ts';
 import type { AppConfig } from '../config.ts';
-import type { Route } from '../edge/routes.ts';
+import { type Route, refusalAnswer } from '../edge/routes.ts';
 
 /** Values are small and few: this is no store. */
 const VALUES_MAX = 100;
@@ -54,11 +55,7 @@ function decodeKey(text: string): string | undefined {
   }
 }
 
+/** 400 in either style: that is Dapr's number too for this errorCode. */
 function malformed(message: string) {
-  return {
-    status: 400,
-    contentType: 'application/json',
-    headers: { 'invoke-fault': 'bad-request' },
-    body: `${JSON.stringify({ errorCode: 'ERR_MALFORMED_REQUEST', message, details: { fault: 'bad-request' } })}\n`,
-  };
+  return refusalAnswer(fault('bad-request', message), 'honest', 'ERR_MALFORMED_REQUEST');
 }

@@ -35,6 +35,25 @@ describe('health', () => {
     });
   });
 
+  test.each(['honest', 'dapr'] as const)(
+    'keeps to the numbers of %s statuses, for the app and for probes',
+    async (statuses) => {
+      const asked = await pair.mesh.start('asked', {
+        config: { statuses, publicPort: { port: 0, isFlexible: false } },
+      });
+      const { http, public: probes } = asked.sidecar.ports;
+      for (const port of [http, probes]) {
+        const answer = await send(port ?? 0, { path: '/v1.0/healthz?appid=other' });
+        expect([answer.status, headerOf(answer, 'retry-after')]).toEqual([statuses === 'dapr' ? 500 : 503, '1']);
+        expect(jsonOf(answer)).toMatchObject({
+          errorCode: 'ERR_HEALTH_APPID_NOT_MATCH',
+          details: { fault: 'not-ready' },
+        });
+      }
+      await asked.stop();
+    },
+  );
+
   test('is 503 until the app listens, while calls out work already; then 204', async () => {
     const [port, http] = [await freePort(), await freePort()];
     const starting = pair.mesh.start('late', {

@@ -1,7 +1,9 @@
 // The app API beside calls: what blocks register on it. A route has a small answer and at most a small body.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Fault, fault } from '../../api/fault.ts';
+import { headerPairs } from '../../api/headers.ts';
 import { splitTarget } from './invocation.ts';
+import { httpRefusal, type StatusStyle } from './refuse.ts';
 
 export interface RouteRequest {
   /** What follows the route's path, without a slash in front; percent-encoded. */
@@ -67,6 +69,12 @@ export function serveRoute(
     });
     writeAnswer(response, answer);
   });
+}
+
+/** A fault, under the errorCode that SDKs know for it on this route. */
+export function refusalAnswer(refused: Fault, style: StatusStyle, errorCode: string): Answer {
+  const { status, headers, body } = httpRefusal(refused, style, errorCode);
+  return { status, headers: Object.fromEntries(headerPairs(headers)), body };
 }
 
 export function writeAnswer(response: ServerResponse, { status, contentType, headers, body }: Answer): void {
