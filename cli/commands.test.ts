@@ -6,8 +6,9 @@ import { basename, dirname, join } from 'node:path';
 import { pid } from 'node:process';
 import { load } from 'js-yaml';
 import { beforeEach, expect, test } from 'vitest';
+import { freePort } from '../kit/testing/ports.ts';
 import { processes } from '../kit/testing/processes.ts';
-import { app, type Cli, freePort, startCli, throwawayFolder } from './testing.ts';
+import { app, type Cli, startCli, throwawayFolder } from './testing.ts';
 
 /** Answers with what it was sent; /broken is its own error, /gone breaks the connection, /silent never answers. */
 const ECHO = app(`

@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath, kill, env as ownEnv } from 'node:process';
@@ -11,6 +10,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { systemClock } from '../kit/clock.ts';
+import { portOf, silentServer } from '../kit/testing/ports.ts';
 import { processes } from '../kit/testing/processes.ts';
 import type { Env, Host } from './host.ts';
 
@@ -134,27 +134,7 @@ export function killedWithTheTest(otherPid: number): void {
 
 /** A port that somebody else holds for as long as the test. */
 export async function takenPort(): Promise<number> {
-  const server = await listening();
+  const server = await silentServer();
   onTestFinished(() => void server.close());
   return portOf(server);
-}
-
-/** A port that nobody holds at the moment. */
-export async function freePort(): Promise<number> {
-  const server = await listening();
-  const port = portOf(server);
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-async function listening(): Promise<Server> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return server;
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

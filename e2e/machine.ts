@@ -1,6 +1,7 @@
 // For end-to-end suites: one laptop, with an INVOKE_HOME of its own, on which programs are run by bin/invokectl.
 import { readFileSync } from 'node:fs';
-import { app, type Cli, freePort, startCli, throwawayFolder, untilGone } from '../cli/testing.ts';
+import { app, type Cli, startCli, throwawayFolder, untilGone } from '../cli/testing.ts';
+import { freePort } from '../kit/testing/ports.ts';
 
 export interface Program {
   readonly cli: Cli;

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { execPath, kill, env as ownEnv } from 'node:process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort } from '../cli/testing.ts';
+import { freePort } from '../kit/testing/ports.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const folder = mkdtempSync(join(tmpdir(), 'readme-'));

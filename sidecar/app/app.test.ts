@@ -1,9 +1,9 @@
 // Reaching the app: on either loopback address, again after it was away, and over connections that are not kept too long.
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { createServer as createTcpServer } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { systemClock } from '../../kit/clock.ts';
+import { freePort, portOf } from '../../kit/testing/ports.ts';
 import { startMesh } from '../testing/mesh.ts';
 import { authority } from './address.ts';
 import { whenPortOpens } from './port-watch.ts';
@@ -20,8 +20,7 @@ async function serve(host: string, port: number, handler: RequestListener): Prom
   const server = createServer(handler).listen(port, host);
   servers.push(server);
   await once(server, 'listening');
-  const address = server.address();
-  return address !== null && typeof address === 'object' ? address.port : 0;
+  return portOf(server);
 }
 
 /** Calls the app of a sidecar from itself. */
@@ -44,12 +43,7 @@ test('an IPv6 address is written in brackets', () => {
 });
 
 test('the port is watched until it opens, and no longer', async () => {
-  const closed = createTcpServer().listen(0, '127.0.0.1');
-  await once(closed, 'listening');
-  const address = closed.address();
-  const port = address !== null && typeof address === 'object' ? address.port : 0;
-  closed.close();
-  await once(closed, 'close');
+  const port = await freePort();
   const opened = new Promise<void>((resolve) => void whenPortOpens('127.0.0.1', port, systemClock, resolve));
   await serve('127.0.0.1', port, (_, response) => response.end());
   await opened;

@@ -1,5 +1,5 @@
 // Whom a request is for: the URL form, the header form, the basic-auth form, and what names nobody.
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   exchangeRaw,
   expectFault,
@@ -7,21 +7,16 @@ import {
   gotValues,
   headerOf,
   type Pair,
+  pairForAll,
   parseRaw,
   send,
-  startPair,
   to,
 } from './testing.ts';
 
 let pair: Pair;
-beforeAll(async () => {
-  pair = await startPair();
+pairForAll((started) => {
+  pair = started;
 });
-afterEach(() => {
-  pair.app.reset();
-  pair.ownApp.reset();
-});
-afterAll(() => pair.mesh.close());
 
 const basic = (credentials: string) => `Basic ${Buffer.from(credentials).toString('base64')}`;
 

@@ -1,18 +1,13 @@
 // Bodies are as long as they say, or the message is not whole: an answer that breaks off never looks like one that ended.
 import { randomBytes } from 'node:crypto';
 import type { RequestListener } from 'node:http';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { expectFault, headerOf, type Pair, parseRaw, RawClient, send, startPair, to } from './testing.ts';
+import { describe, expect, test } from 'vitest';
+import { expectFault, headerOf, type Pair, pairForAll, parseRaw, RawClient, send, to } from './testing.ts';
 
 let pair: Pair;
-beforeAll(async () => {
-  pair = await startPair();
+pairForAll((started) => {
+  pair = started;
 });
-afterEach(() => {
-  pair.app.reset();
-  pair.ownApp.reset();
-});
-afterAll(() => pair.mesh.close());
 
 /** Answers with these bytes and closes, whatever node:http would have made of it. */
 function raw(text: string): RequestListener {

@@ -1,7 +1,8 @@
 // The app API against what no friend sends: web pages, heads without end, two requests in the clothes of one.
 import { createServer } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { echo, portOf } from '../testing/mesh.ts';
+import { portOf } from '../../kit/testing/ports.ts';
+import { echo } from '../testing/mesh.ts';
 import {
   exchangeRaw,
   expectFault,

@@ -1,17 +1,12 @@
 // Which headers travel between two apps, which are dropped on the way, and which only a sidecar may write.
 import type { IncomingMessage } from 'node:http';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { gotNames, gotValues, headerOf, type Pair, RawClient, send, startPair, to } from './testing.ts';
+import { describe, expect, test } from 'vitest';
+import { gotNames, gotValues, headerOf, type Pair, pairForAll, RawClient, send, to } from './testing.ts';
 
 let pair: Pair;
-beforeAll(async () => {
-  pair = await startPair();
+pairForAll((started) => {
+  pair = started;
 });
-afterEach(() => {
-  pair.app.reset();
-  pair.ownApp.reset();
-});
-afterAll(() => pair.mesh.close());
 
 const HOP_BY_HOP = [
   ['Keep-Alive', 'timeout=77'],

@@ -1,9 +1,8 @@
 // What a sidecar says of itself, and how its app ends it.
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { portOf } from '../testing/mesh.ts';
+import { freePort, portOf } from '../../kit/testing/ports.ts';
 import { expectFault, headerOf, type Pair, RawClient, send, startPair, to } from './testing.ts';
 
 let pair: Pair;
@@ -81,15 +80,6 @@ describe('health', () => {
     late.closeAllConnections();
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const port = portOf(server);
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 describe('metadata', () => {
   test('has the shape that SDKs read', async () => {

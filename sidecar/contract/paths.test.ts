@@ -1,16 +1,11 @@
 // One spelling of a path, judged and dispatched: what the app sees of it, and what is refused before it sees anything.
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { exchangeRaw, expectFault, type Pair, parseRaw, send, startPair, to } from './testing.ts';
+import { describe, expect, test } from 'vitest';
+import { exchangeRaw, expectFault, type Pair, pairForAll, parseRaw, send, to } from './testing.ts';
 
 let pair: Pair;
-beforeAll(async () => {
-  pair = await startPair();
+pairForAll((started) => {
+  pair = started;
 });
-afterEach(() => {
-  pair.app.reset();
-  pair.ownApp.reset();
-});
-afterAll(() => pair.mesh.close());
 
 const forms = [
   ['URL form, to another app', (path: string) => ({ path: to('callee', path) })],

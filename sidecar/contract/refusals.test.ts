@@ -1,8 +1,8 @@
 // Calls that fail: each fault has its status, its header and words that say what to do; deadlines end calls on both sides.
 import { once } from 'node:events';
-import { createServer } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { FaultCode } from '../../api/fault.ts';
+import { freePort } from '../../kit/testing/ports.ts';
 import type { MeshSidecar } from '../testing/mesh.ts';
 import {
   expectFault,
@@ -10,9 +10,9 @@ import {
   gotValues,
   headerOf,
   type Pair,
+  pairForAll,
   RawClient,
   send,
-  startPair,
   to,
 } from './testing.ts';
 
@@ -20,8 +20,8 @@ let pair: Pair;
 /** In the same mesh, with Dapr's numbers. */
 let dapr: MeshSidecar;
 
-beforeAll(async () => {
-  pair = await startPair();
+pairForAll(async (started) => {
+  pair = started;
   const [daprLike, deaf] = await Promise.all([
     pair.mesh.start('dapr-like', { config: { statuses: 'dapr' } }),
     pair.mesh.start('deaf', { handler: pair.app.listener }),
@@ -31,24 +31,9 @@ beforeAll(async () => {
   dapr = daprLike;
   deaf.app?.close();
   deaf.app?.closeAllConnections();
-  pair.mesh.point('dead', [{ host: '127.0.0.1', port: await deadPort() }]);
+  pair.mesh.point('dead', [{ host: '127.0.0.1', port: await freePort() }]);
   pair.mesh.point('empty', []);
 });
-afterEach(() => {
-  pair.app.reset();
-  pair.ownApp.reset();
-});
-afterAll(() => pair.mesh.close());
-
-/** A port on which nobody listens any more. */
-async function deadPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 interface Case {
   readonly what: string;
@@ -187,7 +172,7 @@ test.each(['callee', 'caller'])('no message about %s gives away an address, a po
 
 test('a body is replayed, bytes equal, when the first endpoint cannot be reached', async () => {
   const live = { host: '127.0.0.1', port: pair.callee.sidecar.ports.peer };
-  const dead = { host: '127.0.0.1', port: await deadPort() };
+  const dead = { host: '127.0.0.1', port: await freePort() };
   const body = 'x'.repeat(50_000);
   for (const order of [
     [dead, live],

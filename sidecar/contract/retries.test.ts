@@ -1,8 +1,7 @@
 // When one endpoint cannot take a call, another gets it; when it may have taken it, nobody else does.
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { echo, listening, type Mesh, type MeshSidecar, portOf, startMesh } from '../testing/mesh.ts';
+import { freePort, portOf, silentServer } from '../../kit/testing/ports.ts';
+import { echo, type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
 
 let mesh: Mesh;
 let web: MeshSidecar;
@@ -23,17 +22,8 @@ afterAll(() => mesh.close());
 
 const live = () => ({ host: '127.0.0.1', port: orders.sidecar.ports.peer });
 
-/** A port that nobody listens on. */
-async function deadPort(): Promise<number> {
-  const server = await listening(() => undefined);
-  const port = portOf(server);
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 test('a dead endpoint costs nothing but the attempt, body and all', async () => {
-  mesh.point('orders', [{ host: '127.0.0.1', port: await deadPort() }, live()]);
+  mesh.point('orders', [{ host: '127.0.0.1', port: await freePort() }, live()]);
   const body = Buffer.alloc(60_000, 'abc');
   for (let i = 0; i < 4; i++) {
     const answer = await fetch(`${web.url}/v1.0/invoke/orders/method/x`, { method: 'POST', body });
@@ -42,7 +32,7 @@ test('a dead endpoint costs nothing but the attempt, body and all', async () => 
 });
 
 test('a large body that was held back while connecting is whole at the other endpoint', async () => {
-  mesh.point('orders', [{ host: '127.0.0.1', port: await deadPort() }, live()]);
+  mesh.point('orders', [{ host: '127.0.0.1', port: await freePort() }, live()]);
   const body = Buffer.alloc(3_000_000, 'abcdefg');
   for (let i = 0; i < 2; i++) {
     const answer = await fetch(`${web.url}/v1.0/invoke/orders/method/x`, { method: 'POST', body });
@@ -53,8 +43,8 @@ test('a large body that was held back while connecting is whole at the other end
 
 test('when all are dead the caller hears of it once', async () => {
   mesh.point('orders', [
-    { host: '127.0.0.1', port: await deadPort() },
-    { host: '127.0.0.1', port: await deadPort() },
+    { host: '127.0.0.1', port: await freePort() },
+    { host: '127.0.0.1', port: await freePort() },
   ]);
   const answer = await fetch(`${web.url}/v1.0/invoke/orders/method/x`, { method: 'POST', body: 'x' });
   expect(answer.status).toBe(503);
@@ -103,12 +93,9 @@ test('both of two instances are used', async () => {
 });
 
 test('an endpoint that hangs up is passed over', async () => {
-  const mute = createServer().listen(0, '127.0.0.1');
-  await once(mute, 'listening');
-  const address = mute.address();
-  const port = address !== null && typeof address === 'object' ? address.port : 0;
+  const mute = await silentServer();
   mute.on('connection', (socket) => socket.destroy());
-  mesh.point('orders', [{ host: '127.0.0.1', port }, live()]);
+  mesh.point('orders', [{ host: '127.0.0.1', port: portOf(mute) }, live()]);
   for (let i = 0; i < 2; i++) {
     const answer = await fetch(`${web.url}/v1.0/invoke/orders/method/x`, { method: 'POST', body: 'x' });
     expect(answer.status).toBe(200);

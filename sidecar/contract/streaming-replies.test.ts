@@ -2,18 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Pair, RawClient, send, startPair, to } from './testing.ts';
+import { describe, expect, test } from 'vitest';
+import { type Pair, pairForAll, RawClient, send, to } from './testing.ts';
 
 let pair: Pair;
-beforeAll(async () => {
-  pair = await startPair();
+pairForAll((started) => {
+  pair = started;
 });
-afterEach(() => {
-  pair.app.reset();
-  pair.ownApp.reset();
-});
-afterAll(() => pair.mesh.close());
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
 

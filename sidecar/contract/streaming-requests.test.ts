@@ -1,21 +1,16 @@
 // Requests stream: whole, once, with back-pressure and a limit, and they end early when the answer comes first.
 import { randomBytes } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { expectFault, type Pair, parseRaw, RawClient, send, startPair, to } from './testing.ts';
+import { describe, expect, test } from 'vitest';
+import { expectFault, type Pair, pairForAll, parseRaw, RawClient, send, to } from './testing.ts';
 
 const LIMIT = 4 * 1024 * 1024;
 const SMALL_LIMIT = 1024;
 
 let pair: Pair;
-beforeAll(async () => {
-  pair = await startPair();
+pairForAll(async (started) => {
+  pair = started;
   await pair.mesh.start('small', { handler: pair.app.listener, config: { bodyBytesMax: SMALL_LIMIT } });
 });
-afterEach(() => {
-  pair.app.reset();
-  pair.ownApp.reset();
-});
-afterAll(() => pair.mesh.close());
 
 function pieces(bytes: Buffer, size: number): Buffer[] {
   return Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size));

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { type IncomingMessage, type RequestListener, request as requestHttp } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { expect } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { type FaultCode, httpStatus, retryAfterSec } from '../../api/fault.ts';
 import { headerValue, headerValues } from '../../api/headers.ts';
 import type { SidecarConfig } from '../config.ts';
@@ -60,6 +60,22 @@ export async function startPair(config: PairConfig = {}): Promise<Pair> {
     mesh.start('callee', { handler: app.listener, config: config.callee ?? {} }),
   ]);
   return { mesh, caller, callee, app, ownApp, port: caller.sidecar.ports.http };
+}
+
+/**
+ * A pair for the tests of a file, whose apps forget after each of them what they were told. `take` may add to its mesh.
+ */
+export function pairForAll(take: (pair: Pair) => void | Promise<void>): void {
+  let pair: Pair | undefined;
+  beforeAll(async () => {
+    pair = await startPair();
+    await take(pair);
+  });
+  afterEach(() => {
+    pair?.app.reset();
+    pair?.ownApp.reset();
+  });
+  afterAll(() => pair?.mesh.close());
 }
 
 /** The URL form of a call. */

@@ -1,7 +1,9 @@
 // The two secrets: an app shows the API token to its own sidecar, and a sidecar shows the app token to its own app. Neither
 // goes any further.
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { expectFault, expectFaultBody, gotValues, type Pair, send, startPair, to } from './testing.ts';
+import type { Server } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { portOf } from '../../kit/testing/ports.ts';
+import { expectFault, expectFaultBody, gotValues, type Pair, pairForAll, send, to } from './testing.ts';
 
 const API_TOKEN = 'of-the-api';
 const APP_TOKEN = 'of-the-callee';
@@ -9,25 +11,20 @@ const OWN_APP_TOKEN = 'of-the-caller';
 const SHOWN = ['Dapr-Api-Token', API_TOKEN];
 
 let pair: Pair;
-beforeAll(async () => {
-  pair = await startPair();
+let port: number;
+pairForAll(async (started) => {
+  pair = started;
   // The ports of the apps are known only now: the sidecars with tokens stand before the same two apps.
-  const before = (app: { readonly address: () => unknown } | undefined, token: string) => {
-    const address = app?.address() as { port: number };
-    return { app: { port: address.port, host: '127.0.0.1', token }, apiToken: API_TOKEN };
-  };
+  const before = (app: Server | undefined, token: string) => ({
+    app: { port: app && portOf(app), host: '127.0.0.1', token },
+    apiToken: API_TOKEN,
+  });
   const [guarded] = await Promise.all([
     pair.mesh.start('guarded', { config: before(pair.caller.app, OWN_APP_TOKEN) }),
     pair.mesh.start('trusting', { config: before(pair.callee.app, APP_TOKEN) }),
   ]);
   port = guarded.sidecar.ports.http;
 });
-let port: number;
-afterEach(() => {
-  pair.app.reset();
-  pair.ownApp.reset();
-});
-afterAll(() => pair.mesh.close());
 
 test("the called app gets its own sidecar's token, and never the caller's", async () => {
   expect((await send(port, { path: to('trusting'), headers: SHOWN })).status).toBe(200);

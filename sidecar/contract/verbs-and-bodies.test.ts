@@ -2,18 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { METHODS } from 'node:http';
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { gotValues, headerOf, type Pair, send, startPair, to } from './testing.ts';
+import { expect, test } from 'vitest';
+import { gotValues, headerOf, type Pair, pairForAll, send, to } from './testing.ts';
 
 let pair: Pair;
-beforeAll(async () => {
-  pair = await startPair();
+pairForAll((started) => {
+  pair = started;
 });
-afterEach(() => {
-  pair.app.reset();
-  pair.ownApp.reset();
-});
-afterAll(() => pair.mesh.close());
 
 test.each([
   ['GET', 200],

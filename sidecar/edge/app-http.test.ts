@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../kit/clock.ts';
 import { silentLog } from '../../kit/log.ts';
-import { identityOf, portOf } from '../testing/mesh.ts';
+import { portOf } from '../../kit/testing/ports.ts';
+import { identityOf } from '../testing/mesh.ts';
 import { type AppHttpDeps, appHttpServer } from './app-http.ts';
 
 const DEPS: AppHttpDeps = {

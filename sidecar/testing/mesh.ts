@@ -2,7 +2,6 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fault } from '../../api/fault.ts';
@@ -13,6 +12,7 @@ import { signedBy, startFakeSentry } from '../../identity/testing-sentry.ts';
 import { systemClock } from '../../kit/clock.ts';
 import { silentLog } from '../../kit/log.ts';
 import { must } from '../../kit/result.ts';
+import { portOf } from '../../kit/testing/ports.ts';
 import type { SidecarConfig } from '../config.ts';
 import type { Endpoint, Names } from '../resolve/resolver.ts';
 import { type Sidecar, startSidecar } from '../sidecar.ts';
@@ -107,7 +107,7 @@ function configOf(
     namespace,
     trustDomain,
     app: {
-      port: app === undefined ? undefined : (app.address() as AddressInfo).port,
+      port: app === undefined ? undefined : portOf(app),
       host: '127.0.0.1',
       token: undefined,
     },
@@ -163,10 +163,6 @@ export async function listening(handler: RequestListener): Promise<Server> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return server;
-}
-
-export function portOf(server: Server): number {
-  return (server.address() as AddressInfo).port;
 }
 
 /** An app that answers with what it got: verb, URL and headers as JSON headers of the answer, the body as its body. */

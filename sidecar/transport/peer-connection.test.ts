@@ -1,13 +1,13 @@
 // The life of a peer connection, on a clock that the test moves: ready, retired by age, dead without a word.
 import { once } from 'node:events';
 import { type Http2Session, performServerHandshake, type ServerHttp2Session } from 'node:http2';
-import type { AddressInfo } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { throwawayCa } from '../../identity/testing.ts';
 import { serverContext } from '../../identity/tls.ts';
 import { silentLog } from '../../kit/log.ts';
 import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
+import { portOf } from '../../kit/testing/ports.ts';
 import { identityOf } from '../testing/mesh.ts';
 import type { Connected, PeerConnection } from './peer-connection.ts';
 import { PeerPool } from './peer-pool.ts';
@@ -45,7 +45,7 @@ async function peer(serve: (socket: TLSSocket) => void, notAfter = clock.now() +
     for (const socket of sockets) socket.destroy();
   });
   await once(server, 'listening');
-  return { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
+  return { host: '127.0.0.1', port: portOf(server) };
 }
 
 function session(connection: PeerConnection): Promise<Connected> {
