@@ -1,6 +1,7 @@
 // What `invokectl call` is asked for, read and checked.
 import { checkedHeaders } from '../api/headers.ts';
 import { parseNamespace, parseTarget, type Target } from '../api/ids.ts';
+import type { LogLevel } from '../kit/log.ts';
 import { err, must, ok, type Result } from '../kit/result.ts';
 import type { RawFlags } from './flag-table.ts';
 import { readFlags, type SidecarSettings } from './flags.ts';
@@ -39,6 +40,9 @@ function parseBodySource(text: string): BodySource {
   return text.startsWith('@') ? { kind: 'file', path: text.slice(1) } : { kind: 'text', text };
 }
 
+/** How the call went is said by `call` itself; its sidecar's log would say it again. */
+export const CALL_LOG_LEVEL: LogLevel = 'error';
+
 /** Or every mistake, one sentence each. */
 export function readCall(
   app: string,
@@ -47,8 +51,7 @@ export function readCall(
   raw: RawFlags,
   host: Host,
 ): Result<CallRequest, readonly string[]> {
-  // How the call went is said by `call` itself; its sidecar's log would say it again.
-  const logLevel = [{ flag: '--log-level', text: 'error' }];
+  const logLevel = [{ flag: '--log-level', text: CALL_LOG_LEVEL }];
   const settings = readFlags({ logLevel, ...raw, appId: [{ flag: '--as', text: options.as }] }, host);
   const namespace = settings.ok ? settings.value.config.namespace : must(parseNamespace('default'));
   const target = parseTarget(app, namespace);

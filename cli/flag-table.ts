@@ -238,12 +238,20 @@ export interface Given {
 /** What was written on the command line, in order, unread. */
 export type RawFlags = Partial<Record<FlagName, Given[]>>;
 
-/** Adds the flags to a command. The list that is returned fills when the command is parsed. */
-export function addFlags(command: Command, names: readonly FlagName[]): RawFlags {
+/**
+ * Adds the flags to a command; `defaults` are those that differ for it. The list that is returned fills when the
+ * command is parsed.
+ */
+export function addFlags(
+  command: Command,
+  names: readonly FlagName[],
+  defaults: Readonly<Partial<Record<FlagName, string>>> = {},
+): RawFlags {
   const raw: RawFlags = {};
   command.addHelpOption(new Option('-h, --help', 'show this help').helpGroup(OUTPUT));
   for (const name of names) {
-    const { flag, short, aliases = [], value, group, help, initially } = FLAGS[name];
+    const { flag, short, aliases = [], value, group, help } = FLAGS[name];
+    const initially = defaults[name] ?? FLAGS[name].initially;
     const described = initially === undefined ? help : `${help} (default: ${initially})`;
     const option = new Option(`${short === undefined ? '' : `${short}, `}${flag} <${value}>`, described);
     command.addOption(option.helpGroup(group));

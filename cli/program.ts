@@ -3,7 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { type Namespace, parseNamespace } from '../api/ids.ts';
 import { messageOf } from '../kit/errors.ts';
 import { ok, type Result } from '../kit/result.ts';
-import { type CallOptions, readCall } from './call-request.ts';
+import { CALL_LOG_LEVEL, type CallOptions, readCall } from './call-request.ts';
 import { completionScript, SHELLS } from './completion.ts';
 import { addFlags, type FlagName, SIDECAR_FLAGS } from './flag-table.ts';
 import { readFlags } from './flags.ts';
@@ -162,7 +162,7 @@ function addCall(program: Command, host: Host, finish: Finish): void {
     .option('-H, --header <HEADER>', "a request header, such as 'accept: text/html'; may be repeated", append)
     .option('--as <APP-ID>', 'the app id to call as', 'invokectl')
     .option('-i, --include', 'print the status line and the headers too');
-  const raw = addFlags(command, CALL_FLAGS);
+  const raw = addFlags(command, CALL_FLAGS, { logLevel: CALL_LOG_LEVEL });
   command.addHelpText(
     'after',
     `
