@@ -8,6 +8,7 @@ import {
   contentLength,
   endToEnd,
   headerPairs,
+  headersFromPeer,
   headerValue,
   headerValues,
   identityHeaders,
@@ -182,5 +183,21 @@ describe('content-length', () => {
     ['more than a number can hold exactly', ['content-length', '9007199254740993'], undefined],
   ])('%s: %j is %j', (_, headers, bytes) => {
     expect(contentLength(headers)).toBe(bytes);
+  });
+});
+
+describe('what a peer sends travels on', () => {
+  test('without what is hop-by-hop or claims an identity, in trailers as in heads', () => {
+    const sent = ['x-a', '1', 'dapr-caller-app-id', 'admin', 'content-length', '3', 'transfer-encoding', 'chunked'];
+    expect(headersFromPeer(sent)).toEqual({ ok: true, value: ['x-a', '1'] });
+  });
+
+  test('as long as it is no more than an honest peer lets through', () => {
+    const fields = (count: number, value = 'x') => Array.from({ length: count }, (_, i) => [`x-${i}`, value]).flat();
+    expect(headersFromPeer(fields(140)).ok).toBe(true);
+    expect(headersFromPeer(fields(200)).ok).toBe(false);
+    expect(headersFromPeer(fields(4, 'x'.repeat(15_000))).ok).toBe(true);
+    expect(headersFromPeer(fields(4, 'x'.repeat(30_000))).ok).toBe(false);
+    expect(headersFromPeer(['x y', '1']).ok).toBe(false);
   });
 });

@@ -123,7 +123,23 @@ export function identityHeaders(caller: Identity, callee: Target): Headers {
   ];
 }
 
-/** Fields that arrived in a peer's message must be such that no HTTP/1.1 reader sees another line in them. */
+/** What a message may carry that an app or a caller wrote. */
+export const FIELDS_MAX = 128;
+/** What sidecars add to those on the way. */
+const ADDED_FIELDS_MAX = 16;
+/** The 64 KiB that a head may have, and room for what sidecars add. */
+const PEER_BYTES_MAX = 80 * 1024;
+
+/** The fields, of a head or of trailers, that travel on from a peer's message: no more than an honest peer lets through. */
+export function headersFromPeer(headers: Headers): Result<Headers> {
+  if (headers.length / 2 > FIELDS_MAX + ADDED_FIELDS_MAX) return err(`there are more than ${FIELDS_MAX} header fields`);
+  const bytes = headers.reduce((sum, text) => sum + text.length, 0);
+  if (bytes > PEER_BYTES_MAX) return err('the header fields are larger than 64 KiB');
+  const checked = checkedHeaders(headers);
+  return checked.ok ? ok(endToEnd(checked.value)) : checked;
+}
+
+/** Fields that nobody has parsed yet must be such that no HTTP/1.1 reader sees another line in them. */
 export function checkedHeaders(headers: Headers): Result<Headers> {
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? '';

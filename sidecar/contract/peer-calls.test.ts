@@ -50,6 +50,10 @@ function message(head: Partial<RequestHeadMessage> | undefined, text?: string, s
   return joined(encodeRequest({ head: head && { ...HEAD, ...head }, data, seq, trailers: [] }));
 }
 
+function trailers(...fields: readonly string[]): Buffer {
+  return joined(encodeRequest({ head: undefined, data: undefined, seq: 0, trailers: fields }));
+}
+
 test('a stream in pieces is one call, and its answer comes as a stream', async () => {
   const answer = await peer.call([message({}, 'one '), message(undefined, 'two ', 1), message(undefined, 'three', 2)]);
   const replies = answer.messages.map((bytes) => must(decodeReply(bytes)));
@@ -106,6 +110,9 @@ test.each([
   ['a verb with a line of its own', [message({ verb: 'GET / HTTP/1.1\r\n' })]],
   ['a path with a control byte', [message({ path: '/a\u0001b' })]],
   ['a canonical path that hides a dot segment', [message({ path: '/a%2F..%2Fb', isCanonicalPath: true })]],
+  ['a trailer with a line of its own', [message({}, 'x'), trailers('x-t', 'a\r\nx-evil: 1')]],
+  ['a trailer with no name', [message({}, 'x'), trailers('', 'a')]],
+  ['more fields than any app sends', [message({ headers: Array.from({ length: 400 }, (_, i) => `x-${i >> 1}`) })]],
 ])('%s is refused as InvalidArgument', async (_, messages) => {
   const answer = await peer.call(messages);
   expect(answer.trailers).toMatchObject({ 'grpc-status': '3', 'invoke-fault': 'bad-request' });

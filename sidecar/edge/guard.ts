@@ -5,16 +5,13 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { type Fault, fault } from '../../api/fault.ts';
-import { headerValue, headerValues } from '../../api/headers.ts';
+import { FIELDS_MAX, headerValue, headerValues } from '../../api/headers.ts';
 
 export interface GuardRules {
   readonly apiToken: string | undefined;
   readonly allowedOrigins: readonly string[];
   readonly allowedHosts: readonly string[];
 }
-
-/** Beside the 64 KiB of the whole head (docs/ARCHITECTURE.md, "Limits"). */
-const FIELDS_MAX = 128;
 
 /** What RFC 9112 forbids in a head (3.2, 6.1) and the parser lets pass. */
 export function checkHead(rawHeaders: readonly string[], httpVersion: string): Fault | undefined {

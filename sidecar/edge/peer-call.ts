@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http2';
 import type { Call } from '../../api/call.ts';
 import { type Fault, fault } from '../../api/fault.ts';
-import { checkedHeaders, contentLength, endToEnd } from '../../api/headers.ts';
+import { contentLength, headersFromPeer } from '../../api/headers.ts';
 import type { Identity, Target } from '../../api/ids.ts';
 import { canonicalPath, encodeDecodedPath } from '../../api/path.ts';
 import type { RequestHeadMessage } from '../../api/proto/peer.ts';
@@ -27,7 +27,7 @@ export function readPeerCall(
 ): Result<Call, Fault> {
   const path = canonicalPath(head.isCanonicalPath ? head.path : encodeDecodedPath(head.path));
   if (!path.ok) return refused(path.error);
-  const headers = checkedHeaders(head.headers);
+  const headers = headersFromPeer(head.headers);
   if (!headers.ok) return refused(headers.error);
   if (!VERB.test(head.verb) || head.verb === 'CONNECT')
     return refused(`${JSON.stringify(head.verb.slice(0, 40))} is not a verb for calls`);
@@ -41,8 +41,8 @@ export function readPeerCall(
     method: head.verb,
     path: path.value,
     query: head.query,
-    headers: endToEnd(headers.value),
-    bodyBytes: contentLength(headers.value),
+    headers: headers.value,
+    bodyBytes: contentLength(head.headers),
     deadlineMs: timeoutMs === undefined ? undefined : context.clock.elapsed() + timeoutMs.value,
   });
 }

@@ -3,7 +3,7 @@ import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'nod
 import type { Flow, Open, ReplyEnd, ReplyHead, RequestEnd } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { faultTrailers } from '../../api/grpc-status.ts';
-import type { Headers } from '../../api/headers.ts';
+import { type Headers, headersFromPeer } from '../../api/headers.ts';
 import type { Identity, Target } from '../../api/ids.ts';
 import {
   decodeRequest,
@@ -15,7 +15,7 @@ import {
   type StreamMessage,
 } from '../../api/proto/peer.ts';
 import type { Clock } from '../../kit/clock.ts';
-import { type MessageReader, type MessageWriter, type SendFrame, writeParts } from '../link/messages.ts';
+import { type MessageReader, type MessageWriter, type SendFrame, unreadable, writeParts } from '../link/messages.ts';
 import { StreamReader, StreamWriter } from '../link/streamed.ts';
 import { UnaryReader, UnaryWriter } from '../link/unary.ts';
 import { readPeerCall } from './peer-call.ts';
@@ -95,7 +95,12 @@ class PeerExchange implements ReplyEnd {
     if (head !== undefined && this.#state.kind === 'awaiting-head') this.#begin(head);
     const state = this.#state;
     if (state.kind !== 'open') return;
-    if (trailers.length > 0) this.#httpTrailers = trailers;
+    const travelling = headersFromPeer(trailers);
+    if (!travelling.ok) {
+      this.#refuse(unreadable(travelling.error));
+      return;
+    }
+    this.#httpTrailers = travelling.value;
     if (data === undefined || data.length === 0) return;
     this.#bodyBytes += data.length;
     if (this.#bodyBytes > this.#deps.bodyBytesMax) this.#refuse(tooLarge(this.#deps.bodyBytesMax));

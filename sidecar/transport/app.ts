@@ -6,7 +6,7 @@
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
 import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
-import { contentLength, endToEnd, type Headers, headerPairs, identityHeaders } from '../../api/headers.ts';
+import { contentLength, endToEnd, FIELDS_MAX, type Headers, headerPairs, identityHeaders } from '../../api/headers.ts';
 import { targetName } from '../../api/ids.ts';
 import { printTimeout } from '../../api/timeout.ts';
 import type { Clock } from '../../kit/clock.ts';
@@ -125,6 +125,7 @@ class AppExchange implements RequestEnd {
     });
     const state: State = { kind: 'sending', request, isConnected: false, response: undefined };
     this.#state = state;
+    request.maxHeadersCount = 0;
     request.once('socket', (socket) => {
       if (!socket.connecting) state.isConnected = true;
       else
@@ -166,6 +167,11 @@ class AppExchange implements RequestEnd {
     const { statusCode: status = 0 } = response;
     if (status < 200 || status > 599) {
       this.#fail(this.#broke(`it answered with the status ${status}, which no HTTP answer has`));
+      return;
+    }
+    // Beyond its own limit node:http would drop fields in silence.
+    if (response.rawHeaders.length / 2 > FIELDS_MAX) {
+      this.#fail(this.#broke(`it answered with more than ${FIELDS_MAX} header fields`));
       return;
     }
     state.response = response;

@@ -10,7 +10,7 @@ import { addAbortSignal } from 'node:stream';
 import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { faultOfTrailers } from '../../api/grpc-status.ts';
-import type { Headers } from '../../api/headers.ts';
+import { type Headers, headersFromPeer } from '../../api/headers.ts';
 import { targetName } from '../../api/ids.ts';
 import {
   decodeReply,
@@ -179,7 +179,9 @@ class PeerExchange implements RequestEnd {
       if (this.#state.kind !== 'open') return;
       if (head !== undefined) this.#head(head);
       if (data !== undefined && this.#state.kind === 'open' && this.#reply.data(data) === 'pause') stream.pause();
-      if (trailers.length > 0) this.#httpTrailers = trailers;
+      const travelling = headersFromPeer(trailers);
+      if (travelling.ok) this.#httpTrailers = travelling.value;
+      else this.#fail(this.#broke(travelling.error));
     }
   }
 
