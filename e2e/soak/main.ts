@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../kit/testing/ports.ts';
 
 const isShort = process.argv.includes('--short');
 const TTL_SEC = isShort ? 10 : 60;
@@ -85,7 +86,7 @@ async function main(): Promise<boolean> {
   const [, port = ''] = await caller.saw(/listening.*http=(\d+)/);
   await caller.saw(/certificate received/);
   const app = ['--', process.execPath, '--input-type=module', '-e', ECHO];
-  const callee = start('run', '--app-id', 'callee', '--app-port', '18199', ...common, ...app);
+  const callee = start('run', '--app-id', 'callee', '--app-port', String(await freePort()), ...common, ...app);
   await callee.saw(/the app listens/);
 
   console.log(`certificates of ${TTL_SEC} s, calls for ${DURATION_SEC} s …`);
