@@ -2,10 +2,10 @@
 import {
   ChannelCredentials,
   Client,
+  type handleBidiStreamingCall,
   type handleUnaryCall,
   Server,
   ServerCredentials,
-  type ServiceDefinition,
 } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { oracleDecode, oracleEncode } from '../../api/proto/testing-schema.ts';
@@ -17,6 +17,7 @@ const codec = (type: string) => ({
   serialize: (message: Record<string, unknown>) => oracleEncode(`${PACKAGE}.${type}`, message),
   deserialize: (bytes: Buffer) => oracleDecode(`${PACKAGE}.${type}`, bytes),
 });
+type Codec = ReturnType<typeof codec>;
 const unaryRequest = codec('InternalInvokeRequest');
 const unaryReply = codec('InternalInvokeResponse');
 const streamRequest = codec('InternalInvokeRequestStream');
@@ -84,22 +85,30 @@ test('a gRPC client that calls what is not there gets a status that says so', as
   client.close();
 });
 
-/** A sidecar of another make: one method, and UNIMPLEMENTED for the rest. */
-async function oldSidecar(app: string, answer: handleUnaryCall<Record<string, unknown>, Record<string, unknown>>) {
-  const { svid, anchors } = mesh.ca.issue(identityOf(app));
-  const definition: ServiceDefinition = {
-    CallLocal: {
-      path: CALL_LOCAL,
-      requestStream: false,
-      responseStream: false,
-      requestSerialize: unaryRequest.serialize,
-      requestDeserialize: unaryRequest.deserialize,
-      responseSerialize: unaryReply.serialize,
-      responseDeserialize: unaryReply.deserialize,
-    },
+type Unary = handleUnaryCall<Record<string, unknown>, Record<string, unknown>>;
+type Bidi = handleBidiStreamingCall<Record<string, unknown>, Record<string, unknown>>;
+
+const UNARY = methodOf(CALL_LOCAL, false, unaryRequest, unaryReply);
+const STREAM = methodOf(CALL_LOCAL_STREAM, true, streamRequest, streamReply);
+
+function methodOf(path: string, isStream: boolean, request: Codec, reply: Codec) {
+  return {
+    path,
+    requestStream: isStream,
+    responseStream: isStream,
+    requestSerialize: request.serialize,
+    requestDeserialize: request.deserialize,
+    responseSerialize: reply.serialize,
+    responseDeserialize: reply.deserialize,
   };
+}
+
+/** A sidecar of another make, with the methods that it has, and UNIMPLEMENTED for the rest. */
+async function otherSidecar(app: string, methods: { readonly unary?: Unary; readonly stream?: Bidi }) {
+  const { svid, anchors } = mesh.ca.issue(identityOf(app));
   const server = new Server();
-  server.addService(definition, { CallLocal: answer });
+  if (methods.unary) server.addService({ CallLocal: UNARY }, { CallLocal: methods.unary });
+  if (methods.stream) server.addService({ CallLocalStream: STREAM }, { CallLocalStream: methods.stream });
   const pair = { private_key: Buffer.from(svid.keyPem), cert_chain: Buffer.from(svid.chainPem) };
   const tls = ServerCredentials.createSsl(Buffer.from(anchors.join('')), [pair], true);
   const port = await new Promise<number>((done, failed) =>
@@ -111,13 +120,15 @@ async function oldSidecar(app: string, answer: handleUnaryCall<Record<string, un
 
 test('a sidecar that knows no streams is called in one message, from the first call on', async () => {
   const asked: Record<string, unknown>[] = [];
-  const server = await oldSidecar('legacy', (call, done) => {
-    asked.push(call.request);
-    done(null, {
-      status: { code: 201 },
-      headers: { 'x-answer': { values: ['42'] } },
-      message: { content_type: 'text/plain', data: { value: Buffer.from('old but here') } },
-    });
+  const server = await otherSidecar('legacy', {
+    unary: (call, done) => {
+      asked.push(call.request);
+      done(null, {
+        status: { code: 201 },
+        headers: { 'x-answer': { values: ['42'] } },
+        message: { content_type: 'text/plain', data: { value: Buffer.from('old but here') } },
+      });
+    },
   });
   const web = await mesh.start('web');
   for (const body of ['first', 'second']) {
@@ -140,11 +151,20 @@ test('a sidecar that knows no streams is called in one message, from the first c
 });
 
 test('the status of a sidecar that names no fault is the fault that it means', async () => {
-  const server = await oldSidecar('strict', (_, done) => done({ code: 7, details: 'access denied' }));
+  const server = await otherSidecar('strict', { unary: (_, done) => done({ code: 7, details: 'access denied' }) });
   const web = await mesh.start('web');
   const answer = await fetch(`${web.url}/v1.0/invoke/strict/method/x`);
   expect(answer.status).toBe(403);
   expect(answer.headers.get('invoke-fault')).toBe('denied');
   expect(await answer.text()).toContain('access denied');
+  server.forceShutdown();
+});
+
+test('a sidecar that says OK and nothing else has not answered', async () => {
+  const server = await otherSidecar('mute', { stream: (call) => call.end() });
+  const web = await mesh.start('web');
+  const answer = await fetch(`${web.url}/v1.0/invoke/mute/method/x`);
+  expect(answer.status).toBe(502);
+  expect(answer.headers.get('invoke-fault')).toBe('peer-broke');
   server.forceShutdown();
 });

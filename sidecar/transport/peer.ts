@@ -71,6 +71,7 @@ class PeerExchange implements RequestEnd {
   readonly #reader: MessageReader<ReplyHeadMessage>;
   #state: State = { kind: 'connecting', cancel: () => undefined, held: [], ended: undefined };
   #grpcTrailers: IncomingHttpHeaders | undefined;
+  #sawHead = false;
   #httpTrailers: Headers = [];
   #error: Error | undefined;
 
@@ -187,6 +188,7 @@ class PeerExchange implements RequestEnd {
 
   #head(message: ReplyHeadMessage): void {
     const head = readReplyHead(message);
+    this.#sawHead = true;
     if (head.ok) this.#reply.head(head.value);
     else this.#fail(this.#broke(head.error));
   }
@@ -196,8 +198,8 @@ class PeerExchange implements RequestEnd {
     const refused = faultOfTrailers(this.#grpcTrailers);
     if (refused !== undefined) {
       this.#fail(this.#isDowngrade(this.#grpcTrailers) ? this.#downgraded() : refused);
-    } else if (!this.#reader.isComplete) {
-      this.#fail(this.#broke('the answer ends in the middle of a message'));
+    } else if (!this.#sawHead || !this.#reader.isComplete) {
+      this.#fail(this.#broke('the answer ends before its head, or in the middle of a message'));
     } else {
       this.#leave('complete');
       this.#reply.end(this.#httpTrailers);
