@@ -1,6 +1,6 @@
 // The commands as people run them: real processes in a throwaway home, with an authority and a registry of their own.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { pid } from 'node:process';
@@ -153,6 +153,15 @@ test('the authority lives on when the program that hosted it ends', async () => 
   first.child.kill('SIGTERM');
   await first.ended;
   await second.printed(/hosting the certificate authority/);
+  expect(await ended(start(['call', 'second', 'a', '-d', 'x']))).toEqual({ exitCode: 0, stdout: 'x', stderr: '' });
+});
+
+test('an authority that serves is asked, and its folder is nobody else’s business', async () => {
+  await startEcho('first');
+  // Whoever opened the folder would refuse a key that others can read.
+  chmodSync(join(INVOKE_HOME, 'ca', 'root.key'), 0o644);
+  const second = await startEcho('second', '--workload-cert-ttl', '1h');
+  await second.printed(/WARN.*--workload-cert-ttl has no effect/);
   expect(await ended(start(['call', 'second', 'a', '-d', 'x']))).toEqual({ exitCode: 0, stdout: 'x', stderr: '' });
 });
 

@@ -49,7 +49,7 @@ test('without a flag but the name, everything is private to this machine and no 
       stateDirectory: '/home/user/.invoke/ca',
       socketPath: '/home/user/.invoke/ca/sign.sock',
       trustDomain: 'cluster.local',
-      workloadCertTtlMs: 24 * 3_600_000,
+      workloadCertTtlMs: undefined,
     },
     log: { level: 'info', format: 'text' },
     resourcesPaths: [],

@@ -27,7 +27,8 @@ export interface SignerConfig {
   readonly stateDirectory: string;
   readonly socketPath: string;
   readonly trustDomain: TrustDomain;
-  readonly workloadCertTtlMs: number;
+  /** Undefined: nobody asked, and the authority has a default. */
+  readonly workloadCertTtlMs: number | undefined;
 }
 
 export interface LogConfig {
@@ -47,7 +48,6 @@ const DEFAULT_HTTP_PORT = 3500;
 const DEFAULT_METRICS_PORT = 9090;
 const DEFAULT_BODY_BYTES_MAX = 4 * 2 ** 20;
 const DEFAULT_GRACE_MS = 5000;
-const DEFAULT_CERT_TTL_MS = 24 * 3_600_000;
 const DEFAULT_NAMESPACE = must(parseNamespace('default'));
 const DEFAULT_TRUST_DOMAIN = must(parseTrustDomain('cluster.local'));
 
@@ -179,7 +179,7 @@ function readIdentity(
   const address = form.read('sentryAddress', parseHostPort);
   const trustAnchorsFile = form.read('trustAnchorsFile', nonBlank);
   const tokenFile = form.read('tokenFile', nonBlank);
-  const workloadCertTtlMs = form.read('certTtl', parseTtl) ?? DEFAULT_CERT_TTL_MS;
+  const workloadCertTtlMs = form.read('certTtl', parseTtl);
   const fromCwd = (path: string) => resolve(host.cwd, path);
 
   if (form.isGiven('sentryAddress')) {

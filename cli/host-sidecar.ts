@@ -67,8 +67,10 @@ export async function hostSidecar(
 function hostSentry({ clock, processes }: Host, log: Log): HostSentry {
   return async (config) => {
     const { startSentry } = await import('../sentry/sentry.ts');
-    const validators = { insecure: true };
-    const started = await startSentry({ ...config, validators }, { clock, processes, log: inBackground(log) });
+    const { WORKLOAD_CERT_TTL_MS } = await import('../sentry/config.ts');
+    const { workloadCertTtlMs = WORKLOAD_CERT_TTL_MS } = config;
+    const sentryConfig = { ...config, workloadCertTtlMs, validators: { insecure: true } };
+    const started = await startSentry(sentryConfig, { clock, processes, log: inBackground(log) });
     if (started.ok) return started;
     const { kind, message } = started.error;
     return err(kind === 'already-served' ? { kind } : { kind: 'failed', message });

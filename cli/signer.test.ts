@@ -15,7 +15,7 @@ function throwawayConfig(): SignerConfig {
   const stateDirectory = mkdtempSync(join(tmpdir(), 'ca-'));
   onTestFinished(() => rmSync(stateDirectory, { recursive: true, force: true }));
   const trustDomain = must(parseTrustDomain('cluster.local'));
-  return { stateDirectory, socketPath: join(stateDirectory, 'sign.sock'), trustDomain, workloadCertTtlMs: 3_600_000 };
+  return { stateDirectory, socketPath: join(stateDirectory, 'sign.sock'), trustDomain, workloadCertTtlMs: undefined };
 }
 
 /** A stand-in that holds the socket as the real one does: one host at a time. */
@@ -75,6 +75,32 @@ test('one that only watched hosts nothing after it was stopped', async () => {
   const third = must(await keepSigner(config, open('c')));
   expect(hosts).toEqual(['a', 'c']);
   await third.stop();
+});
+
+test('where somebody serves, nobody else opens the authority', async () => {
+  const config = throwawayConfig();
+  const { open } = machine();
+  const first = must(await keepSigner(config, open('a')));
+  const untouched: HostSentry = async () => expect.fail('it was opened once more');
+  const second = must(await keepSigner(config, open('b', untouched)));
+  await second.stop();
+  await first.stop();
+});
+
+test('whoever asks for a lifetime is told when another host decides it, and nobody else is told', async () => {
+  const config = throwawayConfig();
+  const warnings: string[] = [];
+  const log = { ...silentLog, warn: (message: string) => void warnings.push(message) };
+  const { open } = machine();
+  const own = { ...config, workloadCertTtlMs: 60_000 };
+  const signers = [
+    must(await keepSigner(own, { ...open('a'), log })),
+    must(await keepSigner(config, { ...open('b'), log })),
+  ];
+  expect(warnings).toEqual([]);
+  signers.push(must(await keepSigner(own, { ...open('c'), log })));
+  expect(warnings).toEqual([expect.stringMatching(/^--workload-cert-ttl has no effect: another invokectl hosts/)]);
+  for (const signer of signers.reverse()) await signer.stop();
 });
 
 test('a host that fails to take over tries again', async () => {

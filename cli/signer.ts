@@ -47,27 +47,58 @@ export async function keepSigner(config: SignerConfig, deps: SignerDeps): Promis
       `the path ${socketPath} is too long for a Unix socket (${SOCKET_PATH_BYTES_MAX} bytes at most); set INVOKE_HOME to a shorter folder`,
     );
   }
-  const first = await deps.hostSentry(config);
-  if (!first.ok && first.error.kind === 'failed') return err(first.error.message);
-  return ok(keepServed(config, deps, first.ok ? first.value : undefined));
+  const first = await findOrHost(config, deps);
+  if (first.kind === 'failed') return err(first.message);
+  if (first.kind !== 'serving' && config.workloadCertTtlMs !== undefined) deps.log.warn(TTL_IS_THE_HOSTS);
+  return ok(keepServed(config, deps, first));
 }
 
-function keepServed(config: SignerConfig, deps: SignerDeps, own: HostedSentry | undefined): Signer {
+const TTL_IS_THE_HOSTS =
+  '--workload-cert-ttl has no effect: another invokectl hosts the certificate authority of this machine, and its own ' +
+  'flag decides; this one counts if this process takes over';
+
+type Served =
+  | { readonly kind: 'serving'; readonly sentry: HostedSentry }
+  /** Another process serves at the other end. */
+  | { readonly kind: 'found'; readonly socket: Socket }
+  /** Another process was faster by a moment. */
+  | { readonly kind: 'already-served' }
+  | { readonly kind: 'failed'; readonly message: string };
+
+/** Where somebody serves, neither the authority's folder nor its libraries are touched. */
+async function findOrHost(config: SignerConfig, { hostSentry }: SignerDeps): Promise<Served> {
+  const socket = await connectTo(config.socketPath);
+  if (socket !== undefined) return { kind: 'found', socket };
+  const hosted = await hostSentry(config);
+  return hosted.ok ? { kind: 'serving', sentry: hosted.value } : hosted.error;
+}
+
+/** Undefined: nobody answers. */
+function connectTo(socketPath: string): Promise<Socket | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(socketPath);
+    socket.once('connect', () => resolve(socket));
+    socket.on('error', () => resolve(undefined));
+  });
+}
+
+function keepServed(config: SignerConfig, deps: SignerDeps, first: Served): Signer {
   const { clock, random, log } = deps;
-  let state: State = own === undefined ? watchOther(1) : { kind: 'serving', sentry: own };
+  let state: State = follow(first, 0);
 
   /** `attempt` counts the tries since somebody was last known to serve. */
-  function watchOther(attempt: number): State {
-    const socket = connect(config.socketPath);
-    let triesSoFar = attempt;
+  function follow(served: Served, attempt: number): State {
+    if (served.kind === 'serving') return served;
+    if (served.kind === 'found') return watch(served.socket);
+    if (served.kind === 'failed') log.error(`no certificate authority: ${served.message}; trying again`);
+    return waitToTakeOver(attempt + 1);
+  }
+
+  function watch(socket: Socket): State {
     socket.unref();
     socket.resume();
-    socket.once('connect', () => {
-      triesSoFar = 0;
-    });
-    socket.on('error', () => undefined);
     socket.once('close', () => {
-      if (state.kind === 'watching') state = waitToTakeOver(triesSoFar + 1);
+      if (state.kind === 'watching') state = waitToTakeOver(1);
     });
     return { kind: 'watching', socket };
   }
@@ -80,18 +111,12 @@ function keepServed(config: SignerConfig, deps: SignerDeps, own: HostedSentry | 
   }
 
   async function takeOver(attempt: number): Promise<void> {
-    const started = await deps.hostSentry(config);
-    if (state.kind === 'stopped') {
-      if (started.ok) await started.value.stop();
-    } else if (started.ok) {
+    const served = await findOrHost(config, deps);
+    if (state.kind === 'stopped') return letGo(served);
+    if (served.kind === 'serving') {
       log.info('hosting the certificate authority of this machine, which another process hosted before');
-      state = { kind: 'serving', sentry: started.value };
-    } else if (started.error.kind === 'already-served') {
-      state = watchOther(attempt);
-    } else {
-      log.error(`no certificate authority: ${started.error.message}; trying again`);
-      state = waitToTakeOver(attempt + 1);
     }
+    state = follow(served, attempt);
   }
 
   return {
@@ -104,4 +129,9 @@ function keepServed(config: SignerConfig, deps: SignerDeps, own: HostedSentry | 
       if (last.kind === 'starting') await last.done;
     },
   };
+}
+
+async function letGo(served: Served): Promise<void> {
+  if (served.kind === 'serving') await served.sentry.stop();
+  if (served.kind === 'found') served.socket.destroy();
 }
