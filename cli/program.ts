@@ -107,8 +107,8 @@ Example:
   invokectl run --app-id web --app-port 8080 -- node web.js
 
 The app finds its sidecar by DAPR_HTTP_PORT (INVOKE_HTTP_PORT), and itself by APP_ID, APP_PORT and NAMESPACE.
-Read from the environment: INVOKE_API_TOKEN or DAPR_API_TOKEN (asked of the app), APP_API_TOKEN (shown to the app),
-INVOKE_HOME (default ~/.invoke), NO_COLOR.`,
+Read from the environment: INVOKE_API_TOKEN or DAPR_API_TOKEN (asked of the app, which finds it under both names),
+APP_API_TOKEN (shown to the app), INVOKE_HOME (default ~/.invoke), NO_COLOR.`,
   );
   command.action(async (appCommand: string[]) => {
     const settings = readFlags(raw, host);
@@ -220,7 +220,7 @@ interface StopOptions {
 function addStop(program: Command, host: Host, finish: Finish): void {
   program
     .command('stop')
-    .description('Stop apps that were started with "invokectl run", and their sidecars.')
+    .description('Stop apps that were started with "invokectl run", and their sidecars; also sidecars that run alone.')
     .argument('[APP...]', 'what to stop')
     .option('-n, --namespace <NAME>', 'where it runs', 'default')
     .option('--all', 'everything, in all namespaces')

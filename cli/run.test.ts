@@ -59,6 +59,18 @@ test('the app learns its sidecar from its environment, its lines say whose they 
   expect(cli.stderr()).not.toContain('\x1b');
 });
 
+test.each([
+  [{ INVOKE_API_TOKEN: 'i' }, 'i i'],
+  [{ DAPR_API_TOKEN: 'd' }, 'd d'],
+  [{ DAPR_API_TOKEN: 'd', INVOKE_API_TOKEN: 'i' }, 'i i'],
+  [{}, 'undefined undefined'],
+])('given %j, the app has the token that its sidecar asks for under the name of either SDK', async (env, expected) => {
+  const script = 'console.log(process.env.DAPR_API_TOKEN, process.env.INVOKE_API_TOKEN)';
+  const cli = throwawayHome().start(['run', '-a', 'web', '--', ...app(script)], env);
+  expect(await cli.ended).toBe(0);
+  expect(cli.stdout()).toContain(`${expected}\n`);
+});
+
 test('not a line is lost when the app ends right after printing many', async () => {
   const lines = 30_000;
   const cli = throwawayHome().start([

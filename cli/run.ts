@@ -103,6 +103,7 @@ function passOn(signal: PassedOn, app: Child, sidecar: SidecarChild, host: Host)
 function appEnv({ config }: SidecarSettings, ports: SidecarPorts, { env }: Host): Env {
   const common = {
     HTTP_PORT: String(ports.http),
+    ...(config.apiToken === undefined ? {} : { API_TOKEN: config.apiToken }),
     ...(ports.metrics === undefined ? {} : { METRICS_PORT: String(ports.metrics) }),
   };
   const twins = Object.entries(common).flatMap(([name, value]) => [
