@@ -55,7 +55,7 @@ function decodeKey(text: string): string | undefined {
   }
 }
 
-/** 400 in either style: that is Dapr's number too for this errorCode. */
+/** 400 in either style of statuses: what was sent is wrong, and sending it again does not help. */
 function malformed(message: string) {
   return refusalAnswer(fault('bad-request', message), 'honest', 'ERR_MALFORMED_REQUEST');
 }
