@@ -165,7 +165,7 @@ test('nobody there: says where, and what to do', async () => {
   const outcome = await ask({ kind: 'socket', path });
   expect(outcome).toMatchObject({ ok: false, error: { kind: 'unreachable' } });
   expect(outcome.ok ? '' : outcome.error.message).toMatch(
-    /nobody\.sock cannot be reached: .*ENOENT.*; check that it runs/,
+    /nobody\.sock cannot be reached: connect ENOENT \S*nobody\.sock; check that it runs$/,
   );
 });
 
@@ -206,6 +206,14 @@ test('what does not speak HTTP/2 is a failure, not a crash', async () => {
   await new Promise<void>((done) => server.listen(path, done));
   const outcome = await ask({ kind: 'socket', path });
   expect(outcome).toMatchObject({ ok: false, error: { kind: 'unreachable' } });
+  await new Promise((done) => server.close(done));
+});
+
+test('an authority that hangs up before it answers was not reached', async () => {
+  const path = join(directory, 'signer.sock');
+  const server = net.createServer((socket) => socket.resume().end());
+  await new Promise<void>((done) => server.listen(path, done));
+  expect(await ask({ kind: 'socket', path })).toMatchObject({ ok: false, error: { kind: 'unreachable' } });
   await new Promise((done) => server.close(done));
 });
 

@@ -4,6 +4,7 @@ import http2 from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { printTimeout } from '../api/timeout.ts';
 import type { Cancel, Clock } from '../kit/clock.ts';
+import { codeOf } from '../kit/errors.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { FrameReader, frameMessage } from '../wire/grpc-frame.ts';
 
@@ -79,7 +80,7 @@ function readReply(stream: ClientHttp2Stream, settle: (reply: Result<Buffer, Una
     if (read.ok) messages.push(...read.value);
     else settle(malformed(`its message is ${read.error}`));
   });
-  stream.on('error', (cause) => settle(broken(cause)));
+  stream.on('error', (error) => settle(broken(connectionErrorOf(error))));
   stream.on('end', () => settle(judge(head, { ...head, ...trailers }, messages)));
 }
 
@@ -89,13 +90,20 @@ function judge(
   last: IncomingHttpHeaders,
   messages: readonly Buffer[],
 ): Result<Buffer, UnaryFailure> {
+  // A connection that is closed without an error ends its streams as though they were complete.
+  if (head[':status'] === undefined) return broken(new Error('the connection was closed'));
   const status = last['grpc-status'];
-  if (typeof status !== 'string') return malformed(`it answered ${head[':status'] ?? 'nothing'} without a grpc-status`);
+  if (typeof status !== 'string') return malformed(`it answered ${head[':status']} without a grpc-status`);
   if (status !== '0') {
     return err({ kind: 'status', status: Number(status), message: decodeMessage(String(last['grpc-message'] ?? '')) });
   }
   const [message] = messages;
   return message && messages.length === 1 ? ok(message) : malformed(`it sent ${messages.length} messages, not one`);
+}
+
+/** A stream that waits for its connection hears of the connection's error first, wrapped up in words about itself. */
+function connectionErrorOf(error: Error): Error {
+  return codeOf(error) === 'ERR_HTTP2_STREAM_CANCEL' && error.cause instanceof Error ? error.cause : error;
 }
 
 /** Percent-encoded UTF-8; what does not decode is shown as it came ("Status-Message"). */
