@@ -36,12 +36,22 @@ test.each<[Partial<SignRequest>, string, RegExp]>([
   [{ csr: Buffer.alloc(0) }, 'bad-request', /^certificate_signing_request: /],
   [{ trustDomain: 'elsewhere' }, 'not-proven', /^trust_domain: .*"elsewhere"/],
   [{ trustDomain: '' }, 'not-proven', /^trust_domain: /],
-  [{ validator: 'jwks' }, 'bad-request', /^token_validator "jwks" is not enabled here; enabled: insecure/],
+  [
+    { validator: 'jwks' },
+    'bad-request',
+    /^token_validator "jwks" is not enabled here; enabled: insecure; .*leave --token-file out$/,
+  ],
   [{ validator: 'unknown' }, 'bad-request', /^token_validator /],
   [{ namespace: 'invoke-system' }, 'not-proven', /control plane/],
   [{ namespace: 'invoke-system', appId: 'invoke-sentry' }, 'not-proven', /control plane/],
 ])('%j is refused as %s', async (change, kind, reason) => {
   expect(await ask(change)).toMatchObject({ ok: false, error: { kind, reason: expect.stringMatching(reason) } });
+});
+
+test('whoever forgot its token is told how to bring one', async () => {
+  const outcome = await ask({}, 'network', { jwks: async () => undefined });
+  const reason = 'token_validator "insecure" is not enabled here; enabled: jwks; bring a token: --token-file FILE';
+  expect(outcome).toEqual({ ok: false, error: { kind: 'bad-request', reason } });
 });
 
 test('no validator, however convinced, gives out an identity of the control plane', async () => {

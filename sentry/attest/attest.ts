@@ -41,11 +41,18 @@ export async function attest(
   const validator = validators[request.validator];
   if (!validator) {
     const enabled = Object.keys(validators).join(', ');
-    return badRequest(`token_validator "${request.validator}" is not enabled here; enabled: ${enabled}`);
+    const advice = ADVICE[request.validator] ?? '';
+    return badRequest(`token_validator "${request.validator}" is not enabled here; enabled: ${enabled}${advice}`);
   }
   const doubt = await validator({ identity: identity.value, token: request.token, origin });
   return doubt === undefined ? identity : notProven(`${spiffeId(identity.value)} is not proven: ${doubt}`);
 }
+
+/** To those who ask for a validator that is not enabled; the flag is that of `invokectl`. */
+const ADVICE: Readonly<Partial<Record<TokenValidator, string>>> = {
+  insecure: '; bring a token: --token-file FILE',
+  jwks: '; a token proves nothing to this authority: leave --token-file out',
+};
 
 /** Field by field, each named as in sentry.proto. */
 function readIdentity(request: SignRequest, trustDomain: TrustDomain): Result<Identity, AttestRefusal> {
@@ -56,7 +63,7 @@ function readIdentity(request: SignRequest, trustDomain: TrustDomain): Result<Id
   if (request.csr.length === 0) return badRequest('certificate_signing_request: it is missing');
   if (request.trustDomain !== trustDomain) {
     const asked = JSON.stringify(request.trustDomain.slice(0, 80));
-    return notProven(`trust_domain: this authority signs for ${trustDomain}, not for ${asked}`);
+    return notProven(`trust_domain: this authority signs for ${trustDomain}, not for ${asked}; see --trust-domain`);
   }
   return ok({ trustDomain, namespace: namespace.value, app: app.value });
 }
