@@ -297,6 +297,23 @@ test.each<[string, Partial<SentryConfig>, RegExp]>([
   expect(() => statSync(join(parent, 'state'))).toThrow();
 });
 
+test.each<[string, string | undefined, RegExp]>([
+  ['are not there', undefined, /there is no such file/],
+  ['are not JSON', 'keys', /it is not JSON/],
+  ['are JSON and no JWK Set', '{"kty": "EC"}', /no JWK Set; a JWK Set is {"keys"/],
+  ['are null', 'null', /no JWK Set/],
+])('keys that %s are refused before anything is opened, with the file and the reason', async (_says, text, reason) => {
+  const path = join(parent, 'keys.json');
+  if (text !== undefined) writeFileSync(path, text);
+  const outcome = await start({
+    listen: LOOPBACK,
+    validators: { insecure: false, jwks: { keys: { kind: 'file', path } } },
+  });
+  expect(outcome).toMatchObject({ ok: false, error: { kind: 'config', message: expect.stringMatching(reason) } });
+  expect(outcome.ok ? '' : outcome.error.message).toContain(path);
+  expect(() => statSync(join(parent, 'state'))).toThrow();
+});
+
 test('a damaged state is refused as such', async () => {
   const sentry = must(await start({ listen: LOOPBACK }));
   await sentry.stop();

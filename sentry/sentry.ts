@@ -10,7 +10,7 @@ import type { Log } from '../kit/log.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import type { Origin, Validators } from './attest/attest.ts';
 import { insecureValidator } from './attest/insecure.ts';
-import { jwksValidator } from './attest/jwks.ts';
+import { checkKeys, jwksValidator } from './attest/jwks.ts';
 import { type Authority, anchorsPath, openAuthority } from './authority/authority.ts';
 import { type Ca, createCa } from './ca.ts';
 import { configMistakes, isLoopback, type ListenAddress, type SentryConfig } from './config.ts';
@@ -39,6 +39,9 @@ export interface SentryTools extends LockTools {
 export async function startSentry(config: SentryConfig, tools: SentryTools): Promise<Result<Sentry, StartFailure>> {
   const mistakes = configMistakes(config);
   if (mistakes.length > 0) return err({ kind: 'config', message: mistakes.join('; ') });
+  const { jwks } = config.validators;
+  const keys = jwks === undefined ? ok(undefined) : await checkKeys(jwks);
+  if (!keys.ok) return err({ kind: 'config', message: keys.error });
   const opened = await openAuthority({ directory: config.stateDirectory, trustDomain: config.trustDomain, ...tools });
   if (!opened.ok) return err({ kind: 'state', message: opened.error });
 

@@ -10,7 +10,9 @@ import {
 } from 'jose';
 import { spiffeId } from '../../api/ids.ts';
 import type { Clock } from '../../kit/clock.ts';
+import { codeOf, messageOf } from '../../kit/errors.ts';
 import type { Log } from '../../kit/log.ts';
+import { err, ok, type Result } from '../../kit/result.ts';
 import type { Validator } from './attest.ts';
 
 export interface JwksConfig {
@@ -63,10 +65,32 @@ export function jwksValidator(config: JwksConfig, defaultAudience: string, clock
 }
 
 function keysOfFile(path: string): JWTVerifyGetKey {
-  return async (header, token) => {
-    const set: JSONWebKeySet = JSON.parse(await readFile(path, 'utf8'));
-    return createLocalJWKSet(set)(header, token);
-  };
+  return async (header, token) => (await readKeys(path))(header, token);
+}
+
+/** Throws what the file system, the JSON parser or the library says of a file that is no JWK Set. */
+async function readKeys(path: string): Promise<JWTVerifyGetKey> {
+  const set: JSONWebKeySet = JSON.parse(await readFile(path, 'utf8'));
+  return createLocalJWKSet(set);
+}
+
+/** Whether the keys can be used as they are now. Those behind a URL are fetched when they are first needed. */
+export async function checkKeys({ keys }: JwksConfig): Promise<Result<void>> {
+  if (keys.kind === 'url') return ok(undefined);
+  try {
+    await readKeys(keys.path);
+    return ok(undefined);
+  } catch (error) {
+    return err(`the keys that tokens are checked with cannot be read from ${keys.path}: ${whyUnreadable(error)}`);
+  }
+}
+
+function whyUnreadable(error: unknown): string {
+  const shape = 'a JWK Set is {"keys": […]}, see RFC 7517';
+  if (error instanceof SyntaxError) return `it is not JSON; ${shape}`;
+  if (error instanceof errors.JWKSInvalid) return `it is JSON, but no JWK Set; ${shape}`;
+  if (codeOf(error) === 'ENOENT') return 'there is no such file; check the path';
+  return `${messageOf(error)}; check the path and who may read it`;
 }
 
 /** What the caller may know: which rule its token broke. Paths, addresses and key material are for the log. */
