@@ -46,10 +46,9 @@ async function callThrough(
   stopped: AbortSignal,
 ): Promise<number> {
   const { apiToken } = call.settings.config;
-  const port = sidecar.ports.http;
-  const ready = await untilReady(port, host);
-  if (!ready.ok) {
-    say(host, ready.error);
+  const proven = await untilProven(sidecar, host);
+  if (!proven.ok) {
+    say(host, proven.error);
     return EXIT.unavailable;
   }
   const body = await openBody(call.body, host);
@@ -60,7 +59,7 @@ async function callThrough(
   const { target, method, headers } = call;
   const outgoing = request({
     host: '127.0.0.1',
-    port,
+    port: sidecar.ports.http,
     method: call.verb ?? (call.body === undefined ? 'GET' : 'POST'),
     path: `/v1.0/invoke/${targetName(target)}/method/${method}`,
     headers: headersOf(call, headers, apiToken),
@@ -167,28 +166,21 @@ async function openBody(source: BodySource | undefined, host: Host): Promise<Res
   });
 }
 
-const READY_WITHIN_MS = 15_000;
-const READY_LOOK_MS = 25;
+const PROVEN_WITHIN_MS = 15_000;
+const LOOK_PERIOD_MS = 25;
 
 /** Until the sidecar has its certificate: before, it would refuse the call. */
-async function untilReady(port: number, { clock }: Host): Promise<Result<void>> {
+async function untilProven(sidecar: HostedSidecar, { clock }: Host): Promise<Result<void>> {
   const startedAtMs = clock.elapsed();
-  while ((await healthStatus(port)) !== 204) {
-    if (clock.elapsed() - startedAtMs > READY_WITHIN_MS) {
-      return err('no certificate within 15 s: the certificate authority does not answer; --log-level debug tells more');
+  for (;;) {
+    const state = sidecar.identity();
+    if (state.kind === 'ready') return ok(undefined);
+    // Whoever cannot be reached may be starting. Any other answer would be the same a moment later.
+    const isFinal = state.lastFailure !== undefined && state.lastFailure !== 'unreachable';
+    if (isFinal) return err(`no certificate to call with: ${state.lastError}`);
+    if (clock.elapsed() - startedAtMs > PROVEN_WITHIN_MS) {
+      return err(`no certificate within 15 s: ${state.lastError ?? 'the certificate authority does not answer'}`);
     }
-    await new Promise<void>((resolve) => clock.after(READY_LOOK_MS, resolve));
+    await new Promise<void>((resolve) => clock.after(LOOK_PERIOD_MS, resolve));
   }
-  return ok(undefined);
-}
-
-function healthStatus(port: number): Promise<number | undefined> {
-  return new Promise((resolve) => {
-    const asked = request({ host: '127.0.0.1', port, path: '/v1.0/healthz/outbound', agent: false }, (answer) => {
-      answer.resume();
-      answer.once('close', () => resolve(answer.statusCode));
-    });
-    asked.once('error', () => resolve(undefined));
-    asked.end();
-  });
 }

@@ -92,6 +92,27 @@ test('a call to a name that is not there says what may have been meant', async (
   expect(stderr).toMatch(/^invokectl: 404 unknown-app: no app "ordres" .* Did you mean "orders"\?.*\n$/);
 });
 
+test('a call that fails is said once', async () => {
+  const stranger = startCli(['sidecar', '-a', 'shop', '-H', '0', '-M', '0'], { INVOKE_HOME: throwawayFolder('other') });
+  const [, port] = await stranger.printed(/peer=(\d+)/);
+  await stranger.printed(/certificate received/);
+  const { exitCode, stderr } = await ended(start(['call', 'shop', 'x', '--peer', `shop=127.0.0.1:${port}`]));
+  expect(exitCode).toBe(69);
+  expect(stderr).toMatch(/^invokectl: 503 peer-untrusted: .*\n$/);
+});
+
+test('a call for which the authority says no ends at once, with the authority’s reason', async () => {
+  const [state, keys] = [join(INVOKE_HOME, 'sentry'), join(INVOKE_HOME, 'keys.json')];
+  writeFileSync(keys, '{"keys":[]}');
+  const sentry = start(['sentry', '--state', state, '--listen', '127.0.0.1:0', '--jwks-file', keys]);
+  const address = `127.0.0.1:${(await sentry.printed(/signing over TLS .*port=(\d+)/))[1]}`;
+  const ca = ['--sentry-address', address, '--trust-anchors-file', join(state, 'trust-anchors.crt')];
+  const { exitCode, stderr } = await ended(start(['call', 'shop', 'x', ...ca]));
+  expect(exitCode).toBe(69);
+  expect(stderr).toMatch(/^invokectl: no certificate to call with: .* bring a token: --token-file FILE.*\n$/);
+  expect(sentry.stderr().match(/certificate refused/g)).toHaveLength(1);
+});
+
 test('a call under a borrowed name is nobody to be called, and ends with a signal', async () => {
   const api = await startEcho('api');
   const call = start(['call', 'api', 'silent', '--as', 'web']);

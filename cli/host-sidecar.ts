@@ -1,4 +1,5 @@
 // A sidecar in this process with all that it needs beside it: the private authority, and the names.
+import type { IdentityState } from '../identity/source.ts';
 import { createLog, type Log } from '../kit/log.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { openNames } from '../sidecar/resolve/open-names.ts';
@@ -11,6 +12,8 @@ import { VERSION } from './version.ts';
 
 export interface HostedSidecar {
   readonly ports: SidecarPorts;
+  /** Whether it can prove who it is, and if not, why not. */
+  identity(): IdentityState;
   /** Settles once the sidecar and all beside it are closed: 0, or 1 when work was cut off. Never rejects. */
   readonly done: Promise<0 | 1>;
   drain(): void;
@@ -54,6 +57,7 @@ export async function hostSidecar(
   const sidecar = started.value;
   return ok({
     ports: sidecar.ports,
+    identity: () => sidecar.identity(),
     drain: () => sidecar.drain(),
     stop: () => sidecar.stop(),
     done: sidecar.done.then(async (code) => {

@@ -72,7 +72,11 @@ test('failures are retried ever more slowly, at most 10 s apart, and the reason 
     expect(asked).toHaveLength(attempt + 1);
   }
   expect(waits).toEqual([200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
-  expect(source.state()).toEqual({ kind: 'waiting', lastError: 'the signer is down' });
+  expect(source.state()).toEqual({
+    kind: 'waiting',
+    lastError: 'the signer is down',
+    lastFailure: 'unreachable',
+  });
 });
 
 test.each([

@@ -31,7 +31,7 @@ export interface IdentityOptions {
 
 export type IdentityState =
   /** No certificate in force: none yet, or the one held has expired, which `lastError` then says. */
-  | { readonly kind: 'waiting'; readonly lastError?: string }
+  | { readonly kind: 'waiting'; readonly lastError?: string; readonly lastFailure?: SentryFailure['kind'] }
   /** `notAfter` is epoch milliseconds. */
   | { readonly kind: 'ready'; readonly notAfter: number };
 
@@ -79,7 +79,7 @@ export function keepInForce(options: KeepOptions): IdentitySource {
   const { clock, random } = options;
   const log = options.log.with({ identity: spiffeId(options.identity) });
   const credentials = snapshot<Credentials | undefined>(undefined);
-  let lastError: string | undefined;
+  let lastFailure: SentryFailure | undefined;
   let phase: Phase = ask(1);
 
   function ask(attempt: number): Phase {
@@ -93,7 +93,7 @@ export function keepInForce(options: KeepOptions): IdentitySource {
     const lifeMs = received.svid.notAfter - clock.now();
     const renewAt = clock.now() + lifeMs * (RENEW_AT + RENEW_JITTER * RENEW_AT * (2 * random() - 1));
     log.info('certificate received', { notAfter: new Date(received.svid.notAfter).toISOString() });
-    lastError = undefined;
+    lastFailure = undefined;
     phase = rest(renewAt);
     // Last, because a listener may stop this source: the phase is then no longer the one above.
     credentials.set(received);
@@ -102,7 +102,7 @@ export function keepInForce(options: KeepOptions): IdentitySource {
 
   function retry(failure: SentryFailure, attempt: number): Phase {
     const waitMs = backoffMs(attempt, RETRY, random);
-    lastError = failure.message;
+    lastFailure = failure;
     const what = credentials.current() ? 'certificate not renewed' : 'no certificate yet';
     log.warn(`${what}: ${failure.message}`, { attempt, retryInMs: Math.round(waitMs) });
     const cancel = clock.after(waitMs, () => {
@@ -121,7 +121,7 @@ export function keepInForce(options: KeepOptions): IdentitySource {
 
   return {
     credentials,
-    state: () => describe(credentials.current(), lastError, clock.now()),
+    state: () => describe(credentials.current(), lastFailure, clock.now()),
     firstReady: (listener) => onFirst(credentials, listener),
     stop() {
       if (phase.kind !== 'stopped') phase.cancel();
@@ -130,11 +130,12 @@ export function keepInForce(options: KeepOptions): IdentitySource {
   };
 }
 
-function describe(held: Credentials | undefined, lastError: string | undefined, now: number): IdentityState {
+function describe(held: Credentials | undefined, last: SentryFailure | undefined, now: number): IdentityState {
   if (held && now < held.svid.notAfter) return { kind: 'ready', notAfter: held.svid.notAfter };
-  if (!held) return lastError === undefined ? { kind: 'waiting' } : { kind: 'waiting', lastError };
-  const expired = `the certificate expired at ${new Date(held.svid.notAfter).toISOString()}`;
-  return { kind: 'waiting', lastError: lastError === undefined ? expired : `${expired}, and ${lastError}` };
+  const expired = held && `the certificate expired at ${new Date(held.svid.notAfter).toISOString()}`;
+  if (last === undefined) return expired === undefined ? { kind: 'waiting' } : { kind: 'waiting', lastError: expired };
+  const lastError = expired === undefined ? last.message : `${expired}, and ${last.message}`;
+  return { kind: 'waiting', lastError, lastFailure: last.kind };
 }
 
 function onFirst(credentials: Snapshot<Credentials | undefined>, listener: () => void): Cancel {

@@ -3,6 +3,7 @@
 //   start   bind every port (a taken one fails at once) ▶ get an identity ▶ serve peers, tell the name ▶ app listens: ready
 //   drain   take the name back ▶ GOAWAY to peers ▶ refuse new inbound calls; outbound stays open
 //   stop    drain ▶ refuse outbound too ▶ let calls in flight finish, within the grace ▶ close everything
+import type { IdentityState } from '../identity/source.ts';
 import type { Cancel } from '../kit/clock.ts';
 import { ok, type Result } from '../kit/result.ts';
 import { whenPortOpens } from './app/port-watch.ts';
@@ -20,6 +21,8 @@ export type { SidecarDeps } from './parts.ts';
 export interface Sidecar {
   /** The ports it bound. The app API answers from here on, with `not-ready` faults until an identity is there. */
   readonly ports: SidecarPorts;
+  /** Whether it can prove who it is, and if not, why not. */
+  identity(): IdentityState;
   /** Settles once everything is closed: 0, or 1 when work was cut off or shutdown was forced. Never rejects. */
   readonly done: Promise<0 | 1>;
   /** Refuse new inbound calls and take the name back; outbound stays open. Idempotent. */
@@ -85,6 +88,7 @@ class Life {
     log.info('listening', { ...listeners.ports });
     return {
       ports: listeners.ports,
+      identity: () => identity.state(),
       done: this.#done.promise,
       drain: () => this.drain(),
       stop: () => this.stop(),
