@@ -97,6 +97,10 @@ test('a list of peers is itself the choice of where names come from', () => {
   expect(config.peerListenAddress).toBe('::');
 });
 
+test('an app that calls nobody may have an empty list', () => {
+  expect(settingsOf(['--name-resolution', 'static']).config.names).toEqual({ kind: 'static', peers: [] });
+});
+
 test('an authority elsewhere takes the place of the private one', () => {
   const { config, signer } = settingsOf([
     '--sentry-address',
@@ -172,10 +176,6 @@ test.each([
   [[], '--app-id is missing; name this app, such as --app-id web'],
   [['-a', 'web', '--app-port', 'x'], '--app-port: "x" is not a port; give a number from 1 to 65535'],
   [['-a', 'web', '--app-protocol', 'grpc'], '--app-protocol: "grpc" is not served yet; http is'],
-  [
-    ['-a', 'web', '--name-resolution', 'static'],
-    '--name-resolution static: it needs the list of apps; add --peer app=host:port',
-  ],
   [
     ['-a', 'web', '--name-resolution', 'mdns', '--peer', 'a=b:1'],
     '--peer: it goes with --name-resolution static, not with mdns; leave one of the two out',

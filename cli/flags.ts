@@ -162,9 +162,6 @@ function readNames(form: Form, peers: readonly StaticPeer[], peerAddress: string
   if (kind !== 'static' && form.isGiven('peer')) {
     form.mistake(`--peer: it goes with --name-resolution static, not with ${kind}; leave one of the two out`);
   }
-  if (kind === 'static' && !form.isGiven('peer')) {
-    form.mistake('--name-resolution static: it needs the list of apps; add --peer app=host:port');
-  }
   if (kind === 'static') return { kind, peers };
   if (kind === 'registry') return { kind, directory: registryDirectory(host) };
   const isOneInterface = peerAddress !== undefined && peerAddress !== '::' && peerAddress !== '0.0.0.0';

@@ -28,6 +28,14 @@ test('every address given for a name is used, and its namespace counts', async (
   expect(await hosts('lab')).toBe('unknown-app');
 });
 
+test('in an empty list no name is known, and the message says how to add one', async () => {
+  const resolved = await settled(openStaticList([]), target('web'));
+  expect(resolved).toMatchObject({
+    kind: 'absent',
+    fault: { code: 'unknown-app', message: expect.stringContaining('--peer web=HOST:PORT') },
+  });
+});
+
 test('announcing changes nothing', async () => {
   list.announce(announcement('api', 5)).setReady(true);
   expect((await settled(list, target('api'))).kind).toBe('absent');
