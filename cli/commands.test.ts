@@ -168,6 +168,21 @@ test('a sidecar alone serves an app that others started, until it is told to sto
   expect(await cli.ended).toBe(0);
 });
 
+test('a sidecar that finds others by a list is listed and stopped like any other', async () => {
+  const web = await startEcho('web', '--name-resolution', 'static');
+  const lone = start(['sidecar', '-a', 'lone', '-H', '0', '-M', '0', '--peer', 'web=127.0.0.1:1']);
+  await lone.printed(/certificate received/);
+  const listed = JSON.parse((await ended(start(['list', '-o', 'json']))).stdout);
+  expect(listed).toMatchObject([
+    { appId: 'lone', ready: true },
+    { appId: 'web', ready: true },
+  ]);
+  expect((await ended(start(['call', 'web', 'a']))).stderr).toMatch(/404 unknown-app: .* runs on this machine with/);
+  expect(await ended(start(['stop', 'web', 'lone']))).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(await web.ended).toBe(143);
+  expect(await lone.ended).toBe(0);
+});
+
 test('the authority lives on when the program that hosted it ends', async () => {
   const first = await startEcho('first');
   const second = await startEcho('second');

@@ -2,11 +2,13 @@
 import type { IdentityState } from '../identity/source.ts';
 import { createLog, type Log } from '../kit/log.ts';
 import { err, ok, type Result } from '../kit/result.ts';
+import type { NamesConfig } from '../sidecar/config.ts';
 import { openNames } from '../sidecar/resolve/open-names.ts';
+import { listed } from '../sidecar/resolve/own-record.ts';
 import type { Names } from '../sidecar/resolve/resolver.ts';
 import type { SidecarPorts } from '../sidecar/sidecar.ts';
 import type { LogConfig, SidecarSettings } from './flags.ts';
-import type { Host } from './host.ts';
+import { type Host, registryDirectory } from './host.ts';
 import { type HostSentry, keepSigner, type Signer } from './signer.ts';
 import { VERSION } from './version.ts';
 
@@ -31,25 +33,26 @@ export async function hostSidecar(
   log: Log,
   dress: (names: Names) => Names = (names) => names,
 ): Promise<Result<HostedSidecar>> {
-  const { clock, random, processes } = host;
-  const names = await openNames(config.names, { processes, clock, log });
-  if (!names.ok) return names;
+  const { clock, random } = host;
+  const opened = await openListedNames(config.names, host, log);
+  if (!opened.ok) return opened;
+  const names = dress(opened.value);
   let signer: Signer | undefined;
   if (signerConfig !== undefined) {
     const kept = await keepSigner(signerConfig, { hostSentry: hostSentry(host, log), clock, random, log });
     if (!kept.ok) {
-      names.value.close();
+      names.close();
       return err(`the certificate authority of this machine cannot serve: ${kept.error}`);
     }
     signer = kept.value;
   }
   const closeAll = async () => {
-    names.value.close();
+    names.close();
     await signer?.stop();
   };
   // Loaded when it is needed: most commands of this program start no sidecar.
   const { startSidecar } = await import('../sidecar/sidecar.ts');
-  const started = await startSidecar(config, { clock, random, log, names: dress(names.value), version: VERSION });
+  const started = await startSidecar(config, { clock, random, log, names, version: VERSION });
   if (!started.ok) {
     await closeAll();
     return err(started.error.message);
@@ -65,6 +68,14 @@ export async function hostSidecar(
       return code;
     }),
   });
+}
+
+/** Whatever a sidecar finds others by, `list` and `stop` are to find it. */
+async function openListedNames(config: NamesConfig, host: Host, log: Log): Promise<Result<Names>> {
+  const tools = { processes: host.processes, clock: host.clock, log };
+  const names = await openNames(config, tools);
+  if (!names.ok || config.kind === 'registry') return names;
+  return ok(listed(names.value, registryDirectory(host), tools));
 }
 
 /** Its libraries are large, so they are loaded by whoever becomes the host, and by nobody else. */

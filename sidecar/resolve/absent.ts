@@ -54,6 +54,15 @@ export function startingApp(target: Target): Fault {
   );
 }
 
+/** It runs, and names of its kind are not looked up where this one was. */
+export function unregisteredApp({ app, namespace }: Target): Fault {
+  return fault(
+    'unknown-app',
+    `the app "${app}" in namespace "${namespace}" runs on this machine with --peer or --name-resolution mdns, and so ` +
+      'is not in its registry. Start it without these flags, or find it as the others do that call it',
+  );
+}
+
 function howToStart({ app, namespace }: Target, flags = ''): string {
   const further = [namespace === 'default' ? '' : `--namespace ${namespace}`, flags].filter((flag) => flag !== '');
   return `Start it with "${['invokectl run --app-id', app, ...further].join(' ')} --app-port PORT -- COMMAND"`;

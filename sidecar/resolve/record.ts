@@ -21,6 +21,8 @@ export interface RegistryRecord {
   /** Null for a program that only calls. */
   readonly appPort: number | null;
   readonly ready: boolean;
+  /** False: here for `list` and `stop` alone; it is called by whoever has it in a list, or by mDNS. */
+  readonly findable: boolean;
 }
 
 export function printRecord(record: RegistryRecord): string {
@@ -41,7 +43,7 @@ export function parseRecord(text: string): Result<RegistryRecord> {
   const identity = parseSpiffeId(String(fields.spiffeId));
   if (!identity.ok) return identity;
   const { app, namespace } = identity.value;
-  const { pid, processStartTime, startedAt, host, peerPort, httpPort, appPort, ready, spiffeId } = fields;
+  const { pid, processStartTime, startedAt, host, peerPort, httpPort, appPort, ready, findable, spiffeId } = fields;
   if (fields.appId !== app || fields.namespace !== namespace) return err('its SPIFFE ID names another app');
   if (!isCount(pid) || pid < 1) return err('its pid is not a process number');
   if (typeof processStartTime !== 'string') return err('its processStartTime is not a text');
@@ -50,6 +52,7 @@ export function parseRecord(text: string): Result<RegistryRecord> {
   if (!isPort(peerPort) || !isPort(httpPort)) return err('a port is not between 1 and 65535');
   if (appPort !== null && !isPort(appPort)) return err('its appPort is not between 1 and 65535');
   if (typeof ready !== 'boolean') return err('its ready is neither true nor false');
+  if (typeof findable !== 'boolean') return err('its findable is neither true nor false');
   return ok({
     version: 1,
     appId: app,
@@ -63,6 +66,7 @@ export function parseRecord(text: string): Result<RegistryRecord> {
     httpPort,
     appPort,
     ready,
+    findable,
   });
 }
 

@@ -6,7 +6,7 @@
 //   F1. A file appears whole or not at all: it is written beside its place and renamed into it.
 //   F2. Nobody else may look in or write here: folders are 0700, files 0600.
 //   F3. A record counts only while its process lives. Its owner takes it back when it stops; after a crash, the next
-//       reader does. Either leaves the note.
+//       reader does. Either leaves the note, unless the app could not be found here anyway.
 //   F4. A record's modification time is when its owner last said that it is there.
 import { chmodSync, mkdirSync, renameSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { readdir, readFile, stat, unlink } from 'node:fs/promises';
@@ -63,14 +63,14 @@ export function openRegistryFiles(options: RegistryFilesOptions): Result<Registr
       const found = await readRecord(path, target, complain);
       if (found === undefined) continue;
       if (isAlive(processes, found.record.pid, found.record.processStartTime)) live.push(found.record);
-      else await bury(path, target, found.seenAt);
+      else await bury(path, found.record, found.seenAt);
     }
     return { live, lastSeenAt: await readNote(notePath(target), now()) };
   }
 
-  async function bury(path: string, target: Target, seenAt: number): Promise<void> {
-    const known = await readNote(notePath(target), now());
-    leaveNote(notePath(target), Math.max(seenAt, known ?? 0));
+  async function bury(path: string, record: RegistryRecord, seenAt: number): Promise<void> {
+    const note = notePath(targetOf(record));
+    if (record.findable) leaveNote(note, Math.max(seenAt, (await readNote(note, now())) ?? 0));
     await unlink(path).catch(ignoreGone);
   }
 
@@ -89,7 +89,7 @@ export function openRegistryFiles(options: RegistryFilesOptions): Result<Registr
         else utimesSync(path, now() / 1000, now() / 1000);
       }),
     remove(record) {
-      leaveNote(notePath(targetOf(record)), now());
+      if (record.findable) leaveNote(notePath(targetOf(record)), now());
       attempt('remove', recordPath(record), unlinkSync);
     },
   });

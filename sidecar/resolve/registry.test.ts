@@ -21,8 +21,11 @@ import type { Processes } from '../../kit/processes.ts';
 import { must } from '../../kit/result.ts';
 import { processes } from '../../kit/testing/processes.ts';
 import { announcement, portsOf, promisesOfNames, ready, settled, target, until } from './names.suite.ts';
+import { listed } from './own-record.ts';
 import { openRegistry, type RegistryOptions } from './registry.ts';
+import { openRegistryFiles } from './registry-files.ts';
 import type { Names, Resolver } from './resolver.ts';
+import { openStaticList } from './static-list.ts';
 
 function throwawayDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'registry-'));
@@ -194,6 +197,43 @@ test('whoever asks after an instance came finds it, although a look was under wa
     expect(await portsOf(names, target(name))).toEqual([port]);
     await underWay;
   }
+});
+
+/** Names of another kind, whose sidecars keep a record in the registry's folder. */
+function openListed(directory: string): Names {
+  const names = listed(openStaticList([]), directory, { processes, clock: systemClock, log: silentLog });
+  onTestFinished(() => names.close());
+  return names;
+}
+
+test('a sidecar of other names is listed and not handed out, and its going leaves no trace', async () => {
+  const directory = throwawayDirectory();
+  const files = must(openRegistryFiles({ directory, processes, now: systemClock.now, log: silentLog }));
+  const names = open(directory);
+  const other = ready(openListed(directory).announce(announcement('web', 5001)));
+  expect(await files.readAll()).toMatchObject([{ appId: 'web', peerPort: 5001, ready: true, findable: false }]);
+  const fault = await faultOf(names, 'web');
+  expect(fault).toMatchObject({ code: 'unknown-app', message: expect.stringContaining('runs on this machine with') });
+  expect((await faultOf(names, 'wep'))?.message).not.toContain('Did you mean');
+
+  const own = ready(names.announce(announcement('web', 5002)));
+  expect(await portsOf(names, target('web'))).toEqual([5002]);
+  own.withdraw();
+  other.withdraw();
+  expect(await files.readAll()).toEqual([]);
+  const third = ready(openListed(directory).announce(announcement('api', 5003)));
+  third.withdraw();
+  expect((await faultOf(names, 'api'))?.message).toContain('no app "api"');
+});
+
+test('names of another kind serve on where no record can be kept', async () => {
+  const file = join(throwawayDirectory(), 'file');
+  writeFileSync(file, '');
+  const lines: string[] = [];
+  const log = { ...silentLog, warn: (message: string) => void lines.push(message) };
+  const names = openStaticList([]);
+  expect(listed(names, join(file, 'registry'), { processes, clock: systemClock, log })).toBe(names);
+  expect(lines).toEqual([expect.stringContaining('not shown by "invokectl list"')]);
 });
 
 test('a folder that cannot be used is a reason, not an exception', () => {

@@ -4,21 +4,19 @@
 // file system reports and, since that may be missed, by a look every second. A name without a ready instance is looked
 // for anew each time.
 import { type FSWatcher, watch } from 'node:fs';
-import { spiffeId, type Target, targetName } from '../../api/ids.ts';
+import { type Target, targetName } from '../../api/ids.ts';
 import { type Cancel, type Clock, every } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Processes } from '../../kit/processes.ts';
 import { ok, type Result } from '../../kit/result.ts';
-import { goneApp, startingApp, thisMachine, unknownApp } from './absent.ts';
-import type { RegistryRecord } from './record.ts';
+import { goneApp, startingApp, thisMachine, unknownApp, unregisteredApp } from './absent.ts';
+import { keepRecord } from './own-record.ts';
 import { type AppOnDisk, openRegistryFiles, type RegistryFiles, targetOf } from './registry-files.ts';
-import type { Announced, Announcement, Endpoint, Names, Resolution, Resolved } from './resolver.ts';
+import type { Announced, Endpoint, Names, Resolution, Resolved } from './resolver.ts';
 
 const RESCAN_PERIOD_MS = 1000;
 /** An app that nobody called for so long is no longer watched. */
 const UNUSED_MAX_MS = 60_000;
-/** How often an instance says that it is still there, so that after a crash the last-seen time is not far off. */
-const TOUCH_PERIOD_MS = 15_000;
 
 export interface RegistryOptions {
   readonly directory: string;
@@ -39,7 +37,7 @@ export function openRegistry(options: RegistryOptions): Result<Names> {
       return app.endpoints().length > 0 ? found(app) : missing(app, files.value, clock);
     },
     announce(announcement) {
-      const own = announce(announcement, files.value, options);
+      const own = keepRecord(announcement, true, files.value, options);
       announced.add(own);
       return own;
     },
@@ -84,10 +82,12 @@ function missing(app: App, files: RegistryFiles, clock: Clock): Resolution {
 async function look(app: App, files: RegistryFiles, clock: Clock): Promise<Resolved> {
   const { target } = app;
   const { live, lastSeenAt } = await app.rescan();
-  if (live.some((record) => record.ready)) return found(app);
-  if (live.length > 0) return { kind: 'absent', fault: startingApp(target) };
+  const findable = live.filter((record) => record.findable);
+  if (findable.some((record) => record.ready)) return found(app);
+  if (findable.length > 0) return { kind: 'absent', fault: startingApp(target) };
+  if (live.length > 0) return { kind: 'absent', fault: unregisteredApp(target) };
   if (lastSeenAt !== undefined) return { kind: 'absent', fault: goneApp(target, lastSeenAt, clock.now()) };
-  const known = (await files.readAll()).map(targetOf);
+  const known = (await files.readAll()).filter((record) => record.findable).map(targetOf);
   return { kind: 'absent', fault: unknownApp(target, known, thisMachine) };
 }
 
@@ -135,7 +135,9 @@ function openApp(target: Target, files: RegistryFiles, clock: Clock): App {
   async function scan(): Promise<AppOnDisk> {
     watchFolder();
     const onDisk = await files.read(target);
-    ready = onDisk.live.filter((record) => record.ready).map(({ host, peerPort }) => ({ host, port: peerPort }));
+    ready = onDisk.live
+      .filter((record) => record.findable && record.ready)
+      .map(({ host, peerPort }) => ({ host, port: peerPort }));
     return onDisk;
   }
 
@@ -181,50 +183,5 @@ function openApp(target: Target, files: RegistryFiles, clock: Clock): App {
       isClosed = true;
       unwatch();
     },
-  };
-}
-
-function announce(announcement: Announcement, files: RegistryFiles, options: RegistryOptions): Announced {
-  const { clock, log, processes } = options;
-  let record = recordOf(announcement, processes, clock.now());
-  let isStanding = true;
-
-  const publish = (write: RegistryFiles['write']) => {
-    if (!isStanding) return;
-    const written = write(record);
-    if (!written.ok) log.error(`this app cannot be found by others: ${written.error}`);
-  };
-  publish(files.write);
-  const stopTouching = every(clock, TOUCH_PERIOD_MS, () => publish(files.touch));
-  return {
-    setReady(isReady) {
-      if (record.ready === isReady) return;
-      record = { ...record, ready: isReady };
-      publish(files.write);
-    },
-    withdraw() {
-      if (!isStanding) return;
-      isStanding = false;
-      stopTouching();
-      files.remove(record);
-    },
-  };
-}
-
-function recordOf(announcement: Announcement, processes: Processes, now: number): RegistryRecord {
-  const { identity, peer, httpPort, appPort } = announcement;
-  return {
-    version: 1,
-    appId: identity.app,
-    namespace: identity.namespace,
-    spiffeId: spiffeId(identity),
-    pid: processes.ownPid,
-    processStartTime: processes.startTime(processes.ownPid) ?? '',
-    startedAt: now,
-    host: peer.host,
-    peerPort: peer.port,
-    httpPort,
-    appPort: appPort ?? null,
-    ready: false,
   };
 }
