@@ -186,6 +186,13 @@ describe('content-length', () => {
   });
 });
 
+test.each(['dapr_caller_app_id', 'Dapr.Caller.App.Id', 'invoke~caller-id', 'transfer_encoding', 'dapr.api.token'])(
+  '%s, which some server takes for the name with dashes, stays',
+  (name) => {
+    expect(endToEnd([name, 'x', 'x_other', 'y', 'x.third', 'z'])).toEqual(['x_other', 'y', 'x.third', 'z']);
+  },
+);
+
 describe('what a peer sends travels on', () => {
   test('without what is hop-by-hop or claims an identity, in trailers as in heads', () => {
     const sent = ['x-a', '1', 'dapr-caller-app-id', 'admin', 'content-length', '3', 'transfer-encoding', 'chunked'];

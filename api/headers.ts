@@ -41,6 +41,9 @@ const NOT_FORWARDED = new Set([
 /** Who called whom. Only the receiving sidecar says so, from the certificate. */
 const IDENTITY = /^(dapr|invoke)-(caller|callee)-/;
 
+/** Nearly every name: nothing in it that could be taken for a dash. */
+const PLAIN_NAME = /^[a-z0-9-]+$/;
+
 /** RFC 9110, 5.6.2: what a field name is made of. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -49,23 +52,23 @@ const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
  * The fields that travel on from a message, out of its raw fields in whatever letter case.
  *
  * Hop-by-hop fields stay, those named by Connection too, as do `*-bin` (gRPC's own), the sidecar's own switches and
- * whatever claims an identity. Underscores count as dashes there: WSGI and CGI cannot tell `dapr_caller_app_id`
- * from `dapr-caller-app-id`.
+ * whatever claims an identity. Any sign counts as a dash there: WSGI, CGI and PHP cannot tell `dapr_caller_app_id` or
+ * `dapr.caller.app.id` from `dapr-caller-app-id`.
  */
 export function endToEnd(raw: readonly string[]): Headers {
   const named = connectionTokens(raw);
   const kept: string[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = (raw[i] ?? '').toLowerCase();
-    if (HOP_BY_HOP.has(name) || named?.has(name) || isOurs(name)) continue;
+    if (named?.has(name) || staysHere(name)) continue;
     kept.push(name, raw[i + 1] ?? '');
   }
   return kept;
 }
 
-function isOurs(name: string): boolean {
-  const dashed = name.includes('_') ? name.replaceAll('_', '-') : name;
-  return NOT_FORWARDED.has(dashed) || dashed.endsWith('-bin') || IDENTITY.test(dashed);
+function staysHere(name: string): boolean {
+  const dashed = PLAIN_NAME.test(name) ? name : name.replace(/[^a-z0-9]/g, '-');
+  return HOP_BY_HOP.has(dashed) || NOT_FORWARDED.has(dashed) || dashed.endsWith('-bin') || IDENTITY.test(dashed);
 }
 
 function connectionTokens(raw: readonly string[]): Set<string> | undefined {

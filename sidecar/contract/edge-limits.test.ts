@@ -1,5 +1,7 @@
 // The app API against what no friend sends: web pages, heads without end, two requests in the clothes of one.
+import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { portOf } from '../../kit/testing/ports.ts';
 import { echo } from '../testing/mesh.ts';
@@ -74,6 +76,7 @@ describe('who may speak', () => {
     ['Host: localhost', 'Origin: https://friend.example', 'Origin: https://evil.example'],
     ['Host: localhost', 'Sec-Fetch-Site: cross-site'],
     ['Host: localhost', 'Sec-Fetch-Site: Cross-Site'],
+    ['Host: localhost', 'Sec-Fetch-Site: same-site'],
   ];
   test.each(strangers.map((fields) => [fields]))('not %j: 403, and no app sees it', async (fields) => {
     const received = await exchangeRaw(pair.port, whole(...fields));
@@ -220,4 +223,18 @@ describe('garbage after a good request', () => {
 test('the sidecar serves on after all that', async () => {
   pair.app.handler = echo;
   expect((await send(pair.port, { path: to('callee') })).status).toBe(200);
+});
+
+test('a CONNECT whose sender resets the connection is nobody’s misfortune but its own', async () => {
+  for (let i = 0; i < 20; i++) {
+    const socket = connect(pair.port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.write('CONNECT example.com:443 HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    if (i % 2 === 0) await once(socket, 'data');
+    socket.resetAndDestroy();
+    await once(socket, 'close');
+  }
+  expect(await exchangeRaw(pair.port, request(to('callee'), 'Host: localhost', 'Connection: close'))).toMatch(
+    /^HTTP\/1\.1 200 /,
+  );
 });

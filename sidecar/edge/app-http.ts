@@ -49,6 +49,8 @@ export function appHttpServer(deps: AppHttpDeps): Server {
   server.on('checkContinue', serve('100-continue'));
   server.on('checkExpectation', serve('unknown'));
   server.on('connect', (_request, socket) => {
+    // node:http has let go of it, and of its errors.
+    socket.on('error', () => undefined);
     refuseSocket(socket, fault('method-refused', 'CONNECT is not for calls; use any other verb.'), deps);
   });
   server.on('clientError', (error, socket) => connections.broke(socket, faultOfParseError(error)));

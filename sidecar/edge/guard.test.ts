@@ -64,6 +64,12 @@ describe('origins', () => {
     expect(codeOf(two, FRIEND)).toBe('origin-refused');
   });
 
+  test('a page of another server of this machine is refused, though its site is the same', () => {
+    expect(codeOf(['Host', 'localhost', 'Sec-Fetch-Site', 'same-site'])).toBe('origin-refused');
+    const twice = ['Host', 'localhost', 'Sec-Fetch-Site', 'none', 'Sec-Fetch-Site', 'cross-site'];
+    expect(codeOf(twice)).toBe('origin-refused');
+  });
+
   test('a cross-site request without an Origin (an image, a form) is refused', () => {
     expect(codeOf(['Host', 'localhost', 'Sec-Fetch-Site', 'cross-site'], FRIEND)).toBe('origin-refused');
     expect(

@@ -64,9 +64,10 @@ function checkOrigin(rawHeaders: readonly string[], allowed: readonly string[]):
   const origins = headerValues(rawHeaders, 'origin');
   const isAllowed = origins.length > 0 && origins.every((origin) => allowed.includes(origin));
   if (isAllowed) return undefined;
-  const isCrossSite = headerValue(rawHeaders, 'sec-fetch-site')?.toLowerCase() === 'cross-site';
-  if (origins.length === 0 && !isCrossSite) return undefined;
-  const from = origins[0] === undefined ? 'another site' : JSON.stringify(origins[0].slice(0, 80));
+  // Ports do not tell sites apart: `same-site` is any page that any server of this machine shows.
+  const isForeign = headerValues(rawHeaders, 'sec-fetch-site').some((site) => /^(cross|same)-site$/i.test(site));
+  if (origins.length === 0 && !isForeign) return undefined;
+  const from = origins[0] === undefined ? 'another origin' : JSON.stringify(origins[0].slice(0, 80));
   return fault(
     'origin-refused',
     `a web page of ${from} may not use this app's identity; allow its origin with --allowed-origins if it should`,

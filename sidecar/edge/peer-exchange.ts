@@ -173,7 +173,7 @@ class PeerExchange implements ReplyEnd {
 
   #send(parts: readonly Buffer[]): Flow {
     const stream = this.#stream;
-    if (stream.destroyed || this.#state.kind === 'ended') return 'ok';
+    if (stream.destroyed || stream.closed || this.#state.kind === 'ended') return 'ok';
     if (!stream.headersSent) stream.respond(RESPONSE_HEAD, { waitForTrailers: true });
     return writeParts(stream, parts);
   }
@@ -181,7 +181,11 @@ class PeerExchange implements ReplyEnd {
   #finish(trailers: Readonly<Record<string, string>>): void {
     this.#state = { kind: 'ended', trailers };
     const stream = this.#stream;
-    if (stream.destroyed) return;
+    // Reset by the peer: answering would throw. It closes once what is left of it has been read.
+    if (stream.destroyed || stream.closed) {
+      stream.resume();
+      return;
+    }
     if (stream.headersSent) stream.end();
     else stream.respond({ ...RESPONSE_HEAD, ...trailers }, { endStream: true });
     // The answer may come before the end of the request. A gRPC client then stops by itself; what is still on its way is

@@ -132,6 +132,8 @@ export class PeerEdge {
   #call(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, peer: PeerCertificate): void {
     // An error on a stream is followed by its 'close', which is where it is dealt with.
     stream.on('error', () => undefined);
+    // It may have been reset, or its connection lost, in the very read that brought it: there is nobody to answer.
+    if (stream.closed || stream.destroyed) return;
     const isGrpc = String(headers['content-type'] ?? '').startsWith('application/grpc');
     const path = headers[':path'];
     if (!isGrpc) {
