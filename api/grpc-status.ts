@@ -1,5 +1,6 @@
 // Faults as gRPC says them: in trailers. `grpc-status` is for any peer, `invoke-fault` for one of ours.
-import { type Fault, fault, faultCodeOfGrpcStatus, grpcStatus, isFaultCode } from './fault.ts';
+import { excerpt } from '../kit/text.ts';
+import { type Fault, type FaultCode, fault, faultCodeOfGrpcStatus, grpcStatus, isFaultCode } from './fault.ts';
 
 /** gRPC trailers for a peer: the status, and the word that says whether the app can have seen the call. */
 export function faultTrailers(refused: Fault): Record<string, string> {
@@ -17,8 +18,25 @@ export function faultOfTrailers(trailers: Readonly<Record<string, unknown>>): Fa
   const named = String(trailers['invoke-fault'] ?? '');
   const message =
     decodeGrpcMessage(String(trailers['grpc-message'] ?? '')) || `the peer answered with gRPC status ${status}`;
-  return fault(isFaultCode(named) ? named : faultCodeOfGrpcStatus(status), message);
+  const code = isFaultCode(named) && CALLEE_FAULTS.has(named) ? named : faultCodeOfGrpcStatus(status);
+  return fault(code, excerpt(message, MESSAGE_CHARACTERS_MAX));
 }
+
+/** What the callee's side of a call can find out. Any other word of ours would be said about this side, falsely. */
+const CALLEE_FAULTS: ReadonlySet<FaultCode> = new Set([
+  'bad-request',
+  'denied',
+  'body-too-large',
+  'headers-too-large',
+  'unimplemented',
+  'internal',
+  'not-ready',
+  'draining',
+  'app-unreachable',
+  'app-broke',
+  'timeout',
+]);
+const MESSAGE_CHARACTERS_MAX = 1000;
 
 /** gRPC over HTTP/2, "Status-Message": percent-encoded UTF-8. */
 function encodeGrpcMessage(text: string): string {

@@ -59,6 +59,11 @@ function jsonLine(time: string, level: LogLevel, message: string, fields: LogFie
 function textLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
   const pairs = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => ` ${key}=${printable(String(value))}`);
+    .map(([key, value]) => ` ${key}=${quoted(printable(String(value)))}`);
   return `${time.slice(11, 23)} ${level.toUpperCase().padEnd(5)} ${printable(message)}${pairs.join('')}\n`;
+}
+
+/** No value may pass for two fields. */
+function quoted(text: string): string {
+  return /[\s="]/.test(text) ? JSON.stringify(text) : text;
 }

@@ -91,3 +91,16 @@ test('random bytes end in messages or in an error', () => {
     }),
   );
 });
+
+test('a message that comes byte by byte arrives whole, and what is held until then is known', () => {
+  const reader = new FrameReader(1024 * 1024);
+  const message = Buffer.from(Array.from({ length: 20_000 }, (_, i) => i % 251));
+  const frame = frameMessage(message);
+  for (let i = 0; i < frame.length - 1; i++) {
+    expect(reader.push(frame.subarray(i, i + 1))).toEqual({ ok: true, value: [] });
+  }
+  expect(reader.heldBytes).toBe(frame.length - 1);
+  const last = reader.push(frame.subarray(-1));
+  expect(last.ok && last.value[0]?.equals(message)).toBe(true);
+  expect(reader.heldBytes).toBe(0);
+});

@@ -18,6 +18,9 @@ export function frameFront(front: Buffer, restBytes: number): Buffer {
 
 export type FrameError = 'compressed' | 'too-large';
 
+const CRUMBS = 64;
+const CRUMB_BYTES_MAX = 4096;
+
 /** Cuts a byte stream into messages. A length beyond the limit is refused before anything is set aside for it. */
 export class FrameReader {
   readonly #messageBytesMax: number;
@@ -32,6 +35,7 @@ export class FrameReader {
   push(chunk: Buffer): Result<readonly Buffer[], FrameError> {
     this.#held.push(chunk);
     this.#heldBytes += chunk.length;
+    this.#mergeCrumbs();
     const messages: Buffer[] = [];
     for (;;) {
       if (this.#heldBytes < PREFIX_BYTES) return ok(messages);
@@ -42,6 +46,11 @@ export class FrameReader {
       if (this.#heldBytes < PREFIX_BYTES + length) return ok(messages);
       messages.push(this.#take(PREFIX_BYTES + length).subarray(PREFIX_BYTES));
     }
+  }
+
+  /** Bytes of a message that was begun and is not whole yet. */
+  get heldBytes(): number {
+    return this.#heldBytes;
   }
 
   /** Whether the stream may end here: no message was begun and not finished. */
@@ -56,6 +65,14 @@ export class FrameReader {
     const joined = Buffer.concat(this.#held);
     this.#held = [joined];
     return joined;
+  }
+
+  /** A buffer costs far more than the byte that it may hold: a row of small ones becomes one, level by level. */
+  #mergeCrumbs(): void {
+    if (this.#held.length < CRUMBS || this.#held.length % CRUMBS !== 0) return;
+    const tail = this.#held.slice(-CRUMBS);
+    if (tail.some((buffer) => buffer.length > CRUMB_BYTES_MAX)) return;
+    this.#held.splice(-CRUMBS, CRUMBS, Buffer.concat(tail));
   }
 
   #take(bytes: number): Buffer {

@@ -208,6 +208,9 @@ function writeHeaderMap(writer: ProtoWriter, field: number, headers: Headers): v
   }
 }
 
+/** More than any honest message has; a message with more is not read to its end, for that could take a second. */
+const FIELDS_READ_MAX = 1000;
+
 function readHeaderMap(fields: readonly ProtoField[], number: number): Result<Headers> {
   const headers: string[] = [];
   for (const bytes of allBytes(fields, number)) {
@@ -217,6 +220,7 @@ function readHeaderMap(fields: readonly ProtoField[], number: number): Result<He
     if (!list.ok) return list;
     const name = lastString(entry.value, 1).toLowerCase();
     for (const value of allBytes(list.value, 1)) headers.push(name, value.toString('latin1'));
+    if (headers.length / 2 > FIELDS_READ_MAX) return err(`a message has more than ${FIELDS_READ_MAX} header fields`);
   }
   return ok(headers);
 }

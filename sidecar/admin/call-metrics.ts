@@ -47,7 +47,9 @@ export function callMetrics(version: string): CallMetrics {
   return {
     began: (direction) => inFlight.add(flying[direction], 1),
     ended(record: FlightRecord) {
-      const { direction, peer } = record;
+      const { direction } = record;
+      // Names that nobody has are as many as anybody cares to make up.
+      const peer = record.fault?.code === 'unknown-app' ? 'unknown' : record.peer;
       inFlight.add(flying[direction], -1);
       requests.add(requests.slot(direction, peer, String(statusOf(record)), record.fault?.code ?? ''), 1);
       duration.observe(duration.slot(direction, peer), record.durationMs / 1000);

@@ -35,10 +35,10 @@ test('both sides count a call: status, bytes each way, latency; and nothing is i
   }
 });
 
-test('a call that fails is counted with its fault and the status that its caller saw', async () => {
-  await fetch(`${web.url}/v1.0/invoke/nobody/method/x`);
+test('a call that fails is counted with its fault and the status that its caller saw; names that nobody has, as one', async () => {
+  for (const name of ['nobody', 'nobody-else']) await fetch(`${web.url}/v1.0/invoke/${name}/method/x`);
   expect(await scrape(web)).toContain(
-    'invoke_requests_total{direction="outbound",peer="nobody.default",status="404",fault="unknown-app"} 1',
+    'invoke_requests_total{direction="outbound",peer="unknown",status="404",fault="unknown-app"} 2',
   );
 });
 

@@ -24,6 +24,8 @@ export function readInvocation(
   rawHeaders: readonly string[],
   ownNamespace: Namespace,
 ): Result<Invocation, Fault> {
+  if (requestTarget.includes('#'))
+    return err(fault('bad-request', 'the request target holds a fragment (#); encode it as %23.'));
   const { path, query } = splitTarget(requestTarget);
   const named = namedTarget(path, rawHeaders);
   if (!named.ok) return named;

@@ -17,14 +17,18 @@ export interface PeerCallContext {
 }
 
 const VERB = /^[A-Z][A-Z-]{0,31}$/;
-/** What may stand after the question mark of a request line: no space, no control byte. */
-const QUERY = /^[\x21-\x7e\x80-\xff]*$/;
+const TARGET_BYTES_MAX = 64 * 1024;
+/** What may stand after the question mark of a request line: no space, no control byte, no fragment. */
+const QUERY = /^[\x21\x22\x24-\x7e\x80-\xff]*$/;
 
 export function readPeerCall(
   head: RequestHeadMessage,
   grpc: IncomingHttpHeaders,
   context: PeerCallContext,
 ): Result<Call, Fault> {
+  if (head.path.length + head.query.length > TARGET_BYTES_MAX) {
+    return err(fault('headers-too-large', 'the path and the query of the call are larger than 64 KiB.'));
+  }
   const path = canonicalPath(head.isCanonicalPath ? head.path : encodeDecodedPath(head.path));
   if (!path.ok) return refused(path.error);
   const headers = headersFromPeer(head.headers);

@@ -14,7 +14,7 @@ import {
   type RequestHeadMessage,
   type StreamMessage,
 } from '../../api/proto/peer.ts';
-import type { Clock } from '../../kit/clock.ts';
+import type { Cancel, Clock } from '../../kit/clock.ts';
 import { type MessageReader, type MessageWriter, type SendFrame, unreadable, writeParts } from '../link/messages.ts';
 import { StreamReader, StreamWriter } from '../link/streamed.ts';
 import { UnaryReader, UnaryWriter } from '../link/unary.ts';
@@ -27,10 +27,21 @@ export interface PeerCallDeps {
   readonly caller: Identity;
   readonly bodyBytesMax: number;
   readonly clock: Clock;
+  /** Shared by all calls on a connection. */
+  readonly budget: HoldBudget;
 }
 
+/** How many bytes of unfinished messages one connection makes us hold. */
+export interface HoldBudget {
+  heldBytes: number;
+}
+
+const HELD_BYTES_MAX = 32 * 1024 * 1024;
+/** As long as an app may take for the head of its request. */
+const HEAD_TIMEOUT_MS = 10_000;
+
 type State =
-  | { readonly kind: 'awaiting-head' }
+  | { readonly kind: 'awaiting-head'; readonly cancelTimeout: Cancel }
   | { readonly kind: 'open'; readonly request: RequestEnd }
   /** `trailers` end the stream as soon as what was written is out. */
   | { readonly kind: 'ended'; readonly trailers: Readonly<Record<string, string>> };
@@ -51,7 +62,7 @@ class PeerExchange implements ReplyEnd {
   readonly #deps: PeerCallDeps;
   readonly #reader: MessageReader<RequestHeadMessage>;
   readonly #writer: MessageWriter<ReplyHeadMessage>;
-  #state: State = { kind: 'awaiting-head' };
+  #state: State;
   #httpTrailers: Headers = [];
   #bodyBytes = 0;
 
@@ -59,6 +70,8 @@ class PeerExchange implements ReplyEnd {
     this.#stream = stream;
     this.#headers = headers;
     this.#deps = deps;
+    const cancelTimeout = deps.clock.after(HEAD_TIMEOUT_MS, () => this.#refuse(NO_HEAD));
+    this.#state = { kind: 'awaiting-head', cancelTimeout };
     const send: SendFrame = (...parts) => this.#send(parts);
     this.#reader = isUnary
       ? new UnaryReader(decodeUnaryRequest, deps.bodyBytesMax)
@@ -78,6 +91,8 @@ class PeerExchange implements ReplyEnd {
     });
     stream.on('wantTrailers', () => stream.sendTrailers(this.#state.kind === 'ended' ? this.#state.trailers : {}));
     stream.on('close', () => {
+      this.#deps.budget.heldBytes -= this.#reader.heldBytes;
+      if (this.#state.kind === 'awaiting-head') this.#state.cancelTimeout();
       if (this.#state.kind === 'open') this.#state.request.cancel(fault('cancelled', 'the caller went away.'));
     });
   }
@@ -86,8 +101,12 @@ class PeerExchange implements ReplyEnd {
 
   #received(chunk: Buffer): void {
     if (this.#state.kind === 'ended') return;
+    const { budget } = this.#deps;
+    budget.heldBytes -= this.#reader.heldBytes;
     const messages = this.#reader.push(chunk);
+    budget.heldBytes += this.#reader.heldBytes;
     if (!messages.ok) this.#refuse(messages.error);
+    else if (budget.heldBytes > HELD_BYTES_MAX) this.#refuse(TOO_MUCH_HELD);
     else for (const message of messages.value) this.#take(message);
   }
 
@@ -117,7 +136,9 @@ class PeerExchange implements ReplyEnd {
     } else {
       const request = open(call.value, this);
       // It may have been refused before it was open (E4).
-      if (this.#state.kind === 'awaiting-head') this.#state = { kind: 'open', request };
+      if (this.#state.kind !== 'awaiting-head') return;
+      this.#state.cancelTimeout();
+      this.#state = { kind: 'open', request };
     }
   }
 
@@ -179,6 +200,7 @@ class PeerExchange implements ReplyEnd {
   }
 
   #finish(trailers: Readonly<Record<string, string>>): void {
+    if (this.#state.kind === 'awaiting-head') this.#state.cancelTimeout();
     this.#state = { kind: 'ended', trailers };
     const stream = this.#stream;
     // Reset by the peer: answering would throw. It closes once what is left of it has been read.
@@ -200,6 +222,8 @@ const LINGER_MS_MAX = 5000;
 
 const RESPONSE_HEAD = { ':status': 200, 'content-type': 'application/grpc' } as const;
 
+const NO_HEAD = fault('timeout', `the peer did not say within ${HEAD_TIMEOUT_MS / 1000} s what it calls.`);
+const TOO_MUCH_HELD = fault('body-too-large', 'the peer has begun more messages on this connection than it finishes.');
 const TOO_LARGE_FOR_UNARY = fault(
   'app-broke',
   'the answer is too large for a unary call; the caller has to stream it.',

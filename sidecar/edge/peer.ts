@@ -27,9 +27,9 @@ import {
   retireAfterMs,
   widenWindow,
 } from '../link/session.ts';
-import { type PeerCallDeps, servePeerCall } from './peer-exchange.ts';
+import { type HoldBudget, type PeerCallDeps, servePeerCall } from './peer-exchange.ts';
 
-export interface PeerEdgeDeps extends Omit<PeerCallDeps, 'caller'> {
+export interface PeerEdgeDeps extends Omit<PeerCallDeps, 'caller' | 'budget'> {
   readonly self: Identity;
   readonly clock: Clock;
   readonly random: Random;
@@ -52,6 +52,8 @@ const TLS_TIMEOUT_MS = 5000;
 interface Link {
   readonly session: ServerHttp2Session;
   readonly socket: TLSSocket;
+  readonly peer: PeerCertificate;
+  readonly budget: HoldBudget;
 }
 
 export class PeerEdge {
@@ -59,6 +61,8 @@ export class PeerEdge {
   readonly #deps: PeerEdgeDeps;
   readonly #links = new Set<Link>();
   #isDraining = false;
+  #loggedMs = Number.NEGATIVE_INFINITY;
+  #unlogged = 0;
 
   constructor(deps: PeerEdgeDeps) {
     this.#deps = deps;
@@ -112,7 +116,7 @@ export class PeerEdge {
 
   #serve(session: ServerHttp2Session, socket: TLSSocket, peer: PeerCertificate): void {
     const { clock, random } = this.#deps;
-    const link: Link = { session, socket };
+    const link: Link = { session, socket, peer, budget: { heldBytes: 0 } };
     this.#links.add(link);
     joinFates(session, socket);
     widenWindow(session);
@@ -125,11 +129,11 @@ export class PeerEdge {
       this.#links.delete(link);
       for (const cancel of cancels) cancel();
     });
-    session.on('stream', (stream, headers) => this.#call(stream, headers, peer));
+    session.on('stream', (stream, headers) => this.#call(stream, headers, link));
     if (this.#isDraining) session.close();
   }
 
-  #call(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, peer: PeerCertificate): void {
+  #call(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, { peer, budget }: Link): void {
     // An error on a stream is followed by its 'close', which is where it is dealt with.
     stream.on('error', () => undefined);
     // It may have been reset, or its connection lost, in the very read that brought it: there is nobody to answer.
@@ -139,15 +143,23 @@ export class PeerEdge {
     if (!isGrpc) {
       stream.respond({ ':status': 415 }, { endStream: true });
     } else if (path === CALL_LOCAL_STREAM || path === CALL_LOCAL) {
-      servePeerCall(stream, headers, path === CALL_LOCAL, { ...this.#deps, caller: peer.identity });
+      servePeerCall(stream, headers, path === CALL_LOCAL, { ...this.#deps, caller: peer.identity, budget });
     } else {
       const reason = fault('unimplemented', `this sidecar has no method ${excerpt(String(path))}.`);
       refuseStream(stream, reason);
     }
   }
 
+  /** One line a second at most: whoever can reach the port can make this happen. */
   #refused(error: Error): void {
-    this.#deps.log.warn('a peer connection was refused or broke', { reason: error.message });
+    const nowMs = this.#deps.clock.elapsed();
+    if (nowMs - this.#loggedMs < 1000) {
+      this.#unlogged++;
+      return;
+    }
+    this.#deps.log.warn('a peer connection was refused or broke', { reason: error.message, unlogged: this.#unlogged });
+    this.#loggedMs = nowMs;
+    this.#unlogged = 0;
   }
 }
 

@@ -25,6 +25,8 @@ export interface MessageReader<H> {
   push(chunk: Buffer): Result<readonly StreamMessage<H>[], Fault>;
   /** Whether the direction may end here. */
   readonly isComplete: boolean;
+  /** Bytes that wait for the rest of their message. */
+  readonly heldBytes: number;
 }
 
 /** Sends what a frame is made of; the parts are one frame when they are put together. */

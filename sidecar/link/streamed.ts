@@ -7,8 +7,8 @@ import { err, ok, type Result } from '../../kit/result.ts';
 import { FrameReader, frameFront } from '../../wire/grpc-frame.ts';
 import { faultOfFrame, type MessageReader, type MessageWriter, type SendFrame, unreadable } from './messages.ts';
 
-/** A head, and a piece of a body as large as a socket read gave it. */
-const MESSAGE_BYTES_MAX = 8 * 1024 * 1024;
+/** A head, and a piece of a body as large as a socket read gave it, with a great deal of room. */
+const MESSAGE_BYTES_MAX = 1024 * 1024;
 
 const COPY_BYTES_MAX = 2048;
 
@@ -84,5 +84,9 @@ export class StreamReader<H> implements MessageReader<H> {
 
   get isComplete(): boolean {
     return this.#frames.isBetweenMessages;
+  }
+
+  get heldBytes(): number {
+    return this.#frames.heldBytes;
   }
 }

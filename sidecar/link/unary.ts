@@ -75,4 +75,8 @@ export class UnaryReader<H> implements MessageReader<H> {
   get isComplete(): boolean {
     return this.#frames.isBetweenMessages;
   }
+
+  get heldBytes(): number {
+    return this.#frames.heldBytes;
+  }
 }

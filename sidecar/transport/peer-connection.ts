@@ -62,6 +62,8 @@ export class PeerConnection {
   #state: State;
   /** Set once the peer has answered UNIMPLEMENTED to a stream: an old Dapr sidecar. */
   speaksUnaryOnly = false;
+  /** The peer ended it with an error: what its streams were closed with says nothing about each of them. */
+  wasBrokenOff = false;
 
   constructor(endpoint: Endpoint, expected: Identity, deps: PeerConnectionDeps) {
     this.#endpoint = endpoint;
@@ -145,7 +147,10 @@ export class PeerConnection {
     });
     joinFates(session, socket);
     session.on('error', (error) => this.#failed(error));
-    session.on('goaway', () => this.retire());
+    session.on('goaway', (code) => {
+      this.wasBrokenOff ||= code !== 0;
+      this.retire();
+    });
     session.once('close', () => this.#failed(new Error('the peer closed the connection')));
     const notAfter = Math.min(peer.value.notAfter, credentials.svid.notAfter);
     session.once('remoteSettings', () => this.#established(session, notAfter));

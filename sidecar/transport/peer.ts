@@ -208,7 +208,8 @@ class PeerExchange implements RequestEnd {
 
   #closed(stream: ClientHttp2Stream): void {
     if (this.#state.kind !== 'open') return;
-    const wasRefused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM || stream.id === undefined;
+    const isRefusal = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM && !this.#connection.wasBrokenOff;
+    const wasRefused = isRefusal || stream.id === undefined;
     const cause = this.#error?.message ?? `stream closed with code ${stream.rstCode}`;
     this.#fail(wasRefused ? this.#notSent(cause) : this.#broke(cause));
   }
