@@ -353,3 +353,11 @@ describe('a stream', () => {
     expect(verdicts).toEqual(messages.map((_, i) => i < messages.length - 1));
   });
 });
+
+test('a message of more header fields than anybody sends is not read to its end', () => {
+  const fields = (count: number) => Array.from({ length: count }, (_, i) => ['x', String(i)]).flat();
+  const bytes = (count: number) =>
+    joined(encodeReply({ head: { status: 200, headers: fields(count) }, data: undefined, seq: 0, trailers: [] }));
+  expect(decodeReply(bytes(900)).ok).toBe(true);
+  expect(decodeReply(bytes(1100)).ok).toBe(false);
+});

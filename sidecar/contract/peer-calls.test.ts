@@ -9,6 +9,7 @@ import {
 } from '../../api/proto/peer.ts';
 import { joined } from '../../api/proto/testing-schema.ts';
 import { must } from '../../kit/result.ts';
+import { manualClock } from '../../kit/testing/clock.ts';
 import { frameMessage } from '../../wire/grpc-frame.ts';
 import { CALL_LOCAL, CALL_LOCAL_STREAM } from '../link/messages.ts';
 import { echo, identityOf, type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
@@ -161,4 +162,36 @@ test('a peer that resets its stream cancels the call at the app', async () => {
   stream.write(frameMessage(message({}, 'first piece')));
   await aborted.promise;
   other.close();
+});
+
+test('a path as large as no head may be is refused before it is looked at', async () => {
+  const answer = await peer.call([message({ path: `/${'a/'.repeat(40_000)}` })]);
+  expect(answer.trailers['invoke-fault']).toBe('headers-too-large');
+});
+
+test('a peer that begins more than it finishes is refused beyond 32 MiB, and others are served on', async () => {
+  const greedy = await rawPeer(orders.sidecar.ports.peer, mesh.ca.issue(identityOf('greedy')));
+  const begun = Buffer.concat([Buffer.from([0, 0, 0x0f, 0xff, 0xff]), Buffer.alloc(1_000_000)]);
+  const refusals = Array.from({ length: 40 }, () => {
+    const stream = greedy.open();
+    stream.write(begun);
+    return new Promise((refused) => stream.once('response', refused));
+  });
+  expect(await Promise.race(refusals)).toMatchObject({ 'invoke-fault': 'body-too-large' });
+  expect((await peer.call([message({}, 'me too')])).trailers['grpc-status']).toBe('0');
+  greedy.close();
+});
+
+test('a stream that never says what it calls is not waited for', async () => {
+  const clock = manualClock();
+  const patient = await mesh.start('patient', { handler: echo, clock });
+  const mute = await rawPeer(patient.sidecar.ports.peer, mesh.ca.issue(identityOf('web')));
+  const stream = mute.open();
+  const answered = answerOf(stream);
+  // What follows on the connection shows that the stream has been seen.
+  expect((await mute.call([message({}, 'x')])).trailers['grpc-status']).toBe('0');
+  clock.advance(10_000);
+  stream.once('response', () => stream.end());
+  expect((await answered).trailers['invoke-fault']).toBe('timeout');
+  mute.close();
 });

@@ -9,7 +9,7 @@ import { headerPairs } from '../../api/headers.ts';
 import { type Identity, parseAppId, parseNamespace, parseTrustDomain, targetName } from '../../api/ids.ts';
 import { type ThrowawayCa, throwawayCa } from '../../identity/testing.ts';
 import { signedBy, startFakeSentry } from '../../identity/testing-sentry.ts';
-import { systemClock } from '../../kit/clock.ts';
+import { type Clock, systemClock } from '../../kit/clock.ts';
 import { silentLog } from '../../kit/log.ts';
 import { must } from '../../kit/result.ts';
 import { portOf } from '../../kit/testing/ports.ts';
@@ -30,6 +30,8 @@ export interface MeshApp {
   readonly config?: Partial<SidecarConfig>;
   /** Another authority than the mesh's own. */
   readonly ca?: ThrowawayCa;
+  /** Another clock than the real one. */
+  readonly clock?: Clock;
 }
 
 export interface MeshSidecar {
@@ -67,7 +69,13 @@ export async function startMesh(): Promise<Mesh> {
       const names = tableNames(table);
       const config = configOf(identity, socketPath, app, options.config);
       const sidecar = must(
-        await startSidecar(config, { clock: systemClock, random: () => 0.5, log: silentLog, names, version: 'test' }),
+        await startSidecar(config, {
+          clock: options.clock ?? systemClock,
+          random: () => 0.5,
+          log: silentLog,
+          names,
+          version: 'test',
+        }),
       );
       await names.announcedReady;
       const stop = async () => {

@@ -1,0 +1,42 @@
+// Faults in gRPC's trailers, there and back; and what a peer may not say of us.
+import { expect, test } from 'vitest';
+import { type FaultCode, fault } from './fault.ts';
+import { faultOfTrailers, faultTrailers } from './grpc-status.ts';
+
+test.each<FaultCode>([
+  'bad-request',
+  'denied',
+  'body-too-large',
+  'draining',
+  'app-unreachable',
+  'app-broke',
+  'timeout',
+])('%s that the callee finds is what the caller hears, in the same words', (code) => {
+  const said = fault(code, 'über 100% of "it"\nfailed', 'an address that stays here');
+  const heard = faultOfTrailers(faultTrailers(said));
+  expect(heard?.code).toBe(code);
+  expect(heard?.message).toContain('über 100% of "it"');
+  expect(JSON.stringify(heard)).not.toContain('stays here');
+});
+
+test('success is no fault', () => {
+  expect(faultOfTrailers({ 'grpc-status': '0' })).toBeUndefined();
+});
+
+test('trailers without a status are a failure of unknown kind', () => {
+  expect(faultOfTrailers({})?.code).toBe('peer-broke');
+});
+
+test.each<FaultCode>(['token-invalid', 'origin-refused', 'cancelled', 'peer-untrusted', 'peer-closing', 'unknown-app'])(
+  'a peer that names %s, which only this side can find, is heard by its status alone',
+  (code) => {
+    const heard = faultOfTrailers({ 'grpc-status': '13', 'grpc-message': 'x', 'invoke-fault': code });
+    expect(heard?.code).toBe('app-broke');
+  },
+);
+
+test('a message is one printable line of bounded length', () => {
+  const heard = faultOfTrailers({ 'grpc-status': '13', 'grpc-message': `%0D%0A%1B[2J${'x'.repeat(30_000)}` });
+  expect(heard?.message.length).toBeLessThan(1100);
+  expect(heard?.message).toMatch(/^[\x20-\x7e…]*$/);
+});
