@@ -18,7 +18,7 @@ import type { Env, Host } from './host.ts';
 export function silentHost(): Host {
   return {
     env: {},
-    cwd: '/work',
+    cwd: '/somewhere',
     home: '/home/user',
     stdin: new PassThrough(),
     stdout: new PassThrough().resume(),
