@@ -115,7 +115,7 @@ test('an authority elsewhere takes the place of the private one', () => {
     kind: 'tls',
     host: 'ca',
     port: 50_003,
-    trustAnchorsFile: '/home/user/ca.pem',
+    trustAnchorsFile: '/somewhere/ca.pem',
     tokenFile: '/t',
   });
 });
