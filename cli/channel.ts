@@ -8,7 +8,9 @@ export type FromSidecar =
   /** It could not start, for the reason in the message; it ends by itself. */
   | { readonly kind: 'failed'; readonly message: string }
   /** Somebody asked it to stop (`invokectl stop`); the app has to go first. */
-  | { readonly kind: 'stop-asked' };
+  | { readonly kind: 'stop-asked' }
+  /** What was under way when it was told to drain has been served. */
+  | { readonly kind: 'drained' };
 
 export type ToSidecar =
   /** The app runs; should the channel close while it does, it is to be ended too. */
@@ -20,7 +22,7 @@ export type ToSidecar =
 
 /** Both ends are this very program: only what could come from somebody else's channel is told apart. */
 export function isFromSidecar(message: unknown): message is FromSidecar {
-  return ['started', 'failed', 'stop-asked'].includes(kindOf(message));
+  return ['started', 'failed', 'stop-asked', 'drained'].includes(kindOf(message));
 }
 
 export function isToSidecar(message: unknown): message is ToSidecar {

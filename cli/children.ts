@@ -1,7 +1,7 @@
 // The two processes of `invokectl run`, as far as it needs to know them.
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { SidecarPorts } from '../sidecar/sidecar.ts';
-import { isFromSidecar, type ToSidecar } from './channel.ts';
+import { type FromSidecar, isFromSidecar, type ToSidecar } from './channel.ts';
 import { type Env, exitCodeOf, type Host } from './host.ts';
 import { copyWithPrefix } from './prefix.ts';
 
@@ -29,6 +29,8 @@ export interface SpawnedSidecar {
   /** Settles once; never rejects. */
   readonly start: Promise<SidecarStart>;
   readonly onStopAsked: (listener: () => void) => void;
+  /** Settles once it has drained, or ended. */
+  readonly drained: Promise<void>;
 }
 
 /** Its own process group: a terminal's Ctrl-C is for the app, and the sidecar serves it until it is gone. */
@@ -50,6 +52,10 @@ export function spawnSidecar(args: readonly string[], prefix: string, host: Host
     });
     void ended.then((exitCode) => resolve({ kind: 'failed', exitCode, message }));
   });
+  const onSaid = (kind: FromSidecar['kind'], listener: () => void) =>
+    child.on('message', (said) => {
+      if (isFromSidecar(said) && said.kind === kind) listener();
+    });
   return {
     child: {
       pid: child.pid ?? 0,
@@ -60,11 +66,11 @@ export function spawnSidecar(args: readonly string[], prefix: string, host: Host
       kill: () => child.kill('SIGKILL'),
     },
     start,
-    onStopAsked: (listener) => {
-      child.on('message', (said) => {
-        if (isFromSidecar(said) && said.kind === 'stop-asked') listener();
-      });
-    },
+    onStopAsked: (listener) => onSaid('stop-asked', listener),
+    drained: new Promise((resolve) => {
+      onSaid('drained', resolve);
+      void ended.then(() => resolve());
+    }),
   };
 }
 

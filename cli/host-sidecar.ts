@@ -19,6 +19,8 @@ export interface HostedSidecar {
   /** Settles once the sidecar and all beside it are closed: 0, or 1 when work was cut off. Never rejects. */
   readonly done: Promise<0 | 1>;
   drain(): void;
+  /** Settles once it drains and has served what was under way. */
+  readonly drained: Promise<void>;
   stop(): void;
 }
 
@@ -62,6 +64,7 @@ export async function hostSidecar(
     ports: sidecar.ports,
     identity: () => sidecar.identity(),
     drain: () => sidecar.drain(),
+    drained: sidecar.drained,
     stop: () => sidecar.stop(),
     done: sidecar.done.then(async (code) => {
       await closeAll();

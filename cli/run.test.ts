@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { kill } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
+import { freePort } from '../kit/testing/ports.ts';
 import { app, killedWithTheTest, startCli, takenPort, throwawayFolder, until, untilGone } from './testing.ts';
 
 /** An invokectl with a throwaway home: its own authority, its own registry. */
@@ -116,6 +117,32 @@ test('each signal reaches the app once, and the exit code is what the app makes 
   cli.child.kill('SIGTERM');
   expect(await cli.ended).toBe(5);
   expect(cli.stdout()).toMatch(/got SIGINT,SIGHUP\n/);
+});
+
+test('a call under way is served before the signal reaches the app, which would have dropped it', async () => {
+  const home = throwawayHome();
+  const appPort = await freePort();
+  const cli = home.start(
+    [
+      ...['run', '-a', 'web', '-p', String(appPort), '-H', '0', '-M', '0', '--'],
+      ...app(`
+    import { createServer } from 'node:http';
+    createServer((request, response) => {
+      console.log('serving');
+      setTimeout(() => response.end('served'), 500);
+    }).listen(process.env.APP_PORT, '127.0.0.1');
+    ${STAYS}
+  `),
+    ],
+    {},
+  );
+  const [, port] = await cli.printed(/listening http=(\d+)/);
+  await cli.printed(/the app listens/);
+  const answered = fetch(`http://127.0.0.1:${port}/v1.0/invoke/web/method/x`);
+  await cli.printed(/serving/);
+  cli.child.kill('SIGTERM');
+  expect(await (await answered).text()).toBe('served');
+  expect(await cli.ended).toBe(128 + 15);
 });
 
 test('a second Ctrl-C kills an app that would not end', async () => {

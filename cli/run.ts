@@ -1,13 +1,14 @@
 // `invokectl run`: an app and its sidecar, started together and ended together, the app first.
 //
 //   R1. The app starts when the sidecar's ports are bound, and learns them from its environment.
-//   R2. Each signal reaches the app's process group once. With the first, the sidecar takes the name back and refuses
-//       what comes in; the app may call out until it is gone.
+//   R2. Each signal reaches the app's process group once. Before the first, the sidecar takes the name back, refuses what
+//       comes in and lets the app finish what it is serving, within the grace: an app that ends at a signal without
+//       further ado loses no call. It may call out until it is gone.
 //   R3. Whatever ends this process, SIGKILL included, ends both of them.
 //   R4. The exit code is the app's; 1 when the sidecar broke down under it.
 import { loadResources } from '../sidecar/resources/load.ts';
 import type { SidecarPorts } from '../sidecar/sidecar.ts';
-import { type Child, type SidecarChild, spawnApp, spawnSidecar } from './children.ts';
+import { type Child, type SidecarChild, type SpawnedSidecar, spawnApp, spawnSidecar } from './children.ts';
 import { printFlags, type RawFlags } from './flag-table.ts';
 import type { SidecarSettings } from './flags.ts';
 import { type Env, EXIT, exitCodeOf, type Host, nonEmpty, say } from './host.ts';
@@ -52,7 +53,8 @@ export async function runCommand({ settings, raw, command }: RunRequest, host: H
     return app.code === 'ENOENT' ? 127 : 126;
   }
   sidecar.child.tell({ kind: 'app-started', pid: app.app.pid });
-  stops.passOnTo((signal) => passOn(signal, app.app, sidecar.child, host));
+  const { gracefulShutdownMs } = settings.config;
+  stops.passOnTo(afterDraining(sidecar, gracefulShutdownMs, host, (signal) => host.signal(-app.app.pid, signal)));
   return supervise(app.app, sidecar.child, settings, host);
 }
 
@@ -94,9 +96,32 @@ async function endSidecar(sidecar: SidecarChild, { config }: SidecarSettings, ho
   cancel();
 }
 
-function passOn(signal: PassedOn, app: Child, sidecar: SidecarChild, host: Host): void {
-  sidecar.tell({ kind: 'drain' });
-  host.signal(-app.pid, signal);
+/** The first signal waits until the sidecar has drained; whoever sends another has waited long enough. */
+function afterDraining(
+  sidecar: SpawnedSidecar,
+  graceMs: number,
+  host: Host,
+  signalApp: (signal: PassedOn) => void,
+): (signal: PassedOn) => void {
+  const held: PassedOn[] = [];
+  let isHolding = true;
+  const release = () => {
+    isHolding = false;
+    for (const signal of held.splice(0)) signalApp(signal);
+  };
+  return (signal) => {
+    held.push(signal);
+    if (!isHolding || held.length > 1) {
+      release();
+      return;
+    }
+    sidecar.child.tell({ kind: 'drain' });
+    const cancel = host.clock.after(graceMs, release);
+    void sidecar.drained.then(() => {
+      cancel();
+      release();
+    });
+  };
 }
 
 /** The app finds its sidecar under Dapr's names and under ours. */

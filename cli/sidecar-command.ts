@@ -52,6 +52,7 @@ function obey(parent: ParentChannel, sidecar: HostedSidecar, host: Host): void {
   host.onSignal((signal) => {
     if (signal === 'SIGTERM') tell(parent, { kind: 'stop-asked' });
   });
+  void sidecar.drained.then(() => tell(parent, { kind: 'drained' }));
   tell(parent, { kind: 'started', ports: sidecar.ports });
 }
 

@@ -27,6 +27,8 @@ export interface Sidecar {
   readonly done: Promise<0 | 1>;
   /** Refuse new inbound calls and take the name back; outbound stays open. Idempotent. */
   drain(): void;
+  /** Settles once it drains and the inbound calls that will end by themselves have ended: the app may go. */
+  readonly drained: Promise<void>;
   /** Drain, let calls in flight finish within the grace, close. Idempotent. */
   stop(): void;
 }
@@ -58,6 +60,7 @@ class Life {
   readonly #config: SidecarConfig;
   readonly #deps: SidecarDeps;
   readonly #done = Promise.withResolvers<0 | 1>();
+  readonly #drained = Promise.withResolvers<void>();
   #phase: Phase = { kind: 'starting' };
   #announced: Announced | undefined;
   #isAppOpen: boolean;
@@ -91,6 +94,7 @@ class Life {
       identity: () => identity.state(),
       done: this.#done.promise,
       drain: () => this.drain(),
+      drained: this.#drained.promise,
       stop: () => this.stop(),
     };
   }
@@ -103,6 +107,7 @@ class Life {
     this.#announced?.withdraw();
     this.parts.flights.close('inbound');
     this.parts.peers.drain();
+    this.parts.flights.whenServed(() => this.#drained.resolve());
     this.#deps.log.info('draining: no new inbound calls');
   }
 

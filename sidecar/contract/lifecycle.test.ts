@@ -76,6 +76,32 @@ test('while it drains it calls out and is not called', async () => {
   expect((await fetch(`${web.url}/v1.0/healthz/outbound`)).status).toBe(204);
 });
 
+test('it says when it has served what it was serving; an event stream is not waited for', async () => {
+  const app = held();
+  const web = await mesh.start('web');
+  const orders = await mesh.start('orders', { handler: app.handler });
+  const streamArrived = app.next();
+  const stream = fetch(`${web.url}/v1.0/invoke/orders/method/events`);
+  const { response: events } = await streamArrived;
+  const slowArrived = app.next();
+  const slow = fetch(`${web.url}/v1.0/invoke/orders/method/slow`);
+  const { response } = await slowArrived;
+  let isDrained = false;
+  void orders.sidecar.drained.then(() => {
+    isDrained = true;
+  });
+  orders.sidecar.drain();
+  events.writeHead(200, { 'content-type': 'text/event-stream' });
+  events.write('data: 1\n\n');
+  const opened = await stream;
+  expect(isDrained).toBe(false);
+  response.end('done');
+  expect(await (await slow).text()).toBe('done');
+  await orders.sidecar.drained;
+  events.end();
+  await opened.text();
+});
+
 test('work that outlasts the grace is cut off, and the exit code says so', async () => {
   const app = held();
   const web = await mesh.start('web');

@@ -39,7 +39,7 @@ export class Flights {
   readonly #observer: FlightObserver;
   readonly #inFlight = new Set<Flight>();
   readonly #closed = new Set<Direction>();
-  #onIdle: (() => void) | undefined;
+  readonly #waiting = new Set<Waiting>();
 
   constructor(clock: Clock, observer: FlightObserver) {
     this.#clock = clock;
@@ -49,10 +49,13 @@ export class Flights {
   /** Lets a call through as a flight, or refuses it. `open` gets the reply end that the call's stages are to use. */
   track(direction: Direction, call: Call, caller: ReplyEnd, open: (reply: ReplyEnd) => RequestEnd): RequestEnd {
     this.#observer.began(direction);
-    const flight = new Flight(direction, call, caller, this.#clock, (record) => {
-      this.#inFlight.delete(flight);
-      this.#observer.ended(record);
-      if (this.#inFlight.size === 0) this.#onIdle?.();
+    const flight = new Flight(direction, call, caller, this.#clock, {
+      foundEndless: () => this.#settle(),
+      ended: (record) => {
+        this.#inFlight.delete(flight);
+        this.#observer.ended(record);
+        this.#settle();
+      },
     });
     this.#inFlight.add(flight);
     if (this.#closed.has(direction))
@@ -68,17 +71,40 @@ export class Flights {
 
   /** Calls `done` once, when nothing is in flight. */
   whenIdle(done: () => void): void {
-    if (this.#inFlight.size === 0) done();
-    else this.#onIdle = done;
+    this.#wait({ isMet: () => this.#inFlight.size === 0, done });
+  }
+
+  /** Calls `done` once, when no inbound call is in flight that will end by itself. */
+  whenServed(done: () => void): void {
+    const isWork = (flight: Flight) => flight.direction === 'inbound' && !flight.isEndless;
+    this.#wait({ isMet: () => ![...this.#inFlight].some(isWork), done });
+  }
+
+  #wait(waiting: Waiting): void {
+    this.#waiting.add(waiting);
+    this.#settle();
+  }
+
+  #settle(): void {
+    for (const waiting of this.#waiting) {
+      if (!waiting.isMet()) continue;
+      this.#waiting.delete(waiting);
+      waiting.done();
+    }
   }
 
   /** Ends what is still in flight and says how many of those were work, not endless streams. */
   cut(): number {
     const cutOff = [...this.#inFlight];
-    this.#onIdle = undefined;
+    this.#waiting.clear();
     for (const flight of cutOff) flight.cut();
     return cutOff.filter((flight) => !flight.isEndless).length;
   }
+}
+
+interface Waiting {
+  isMet(): boolean;
+  done(): void;
 }
 
 /** Refuses a call from inside a way. */
@@ -87,13 +113,19 @@ export function refuse(reply: ReplyEnd, reason: Fault): RequestEnd {
   return closedRequest;
 }
 
+interface FlightHooks {
+  /** Its answer turns out to be one that nobody waits for the end of. */
+  foundEndless(): void;
+  ended(record: FlightRecord): void;
+}
+
 class Flight {
-  readonly #direction: Direction;
+  readonly direction: Direction;
   readonly #call: Call;
   readonly #caller: ReplyEnd;
   readonly #clock: Clock;
   readonly #startedMs: number;
-  readonly #ended: (record: FlightRecord) => void;
+  readonly #hooks: FlightHooks;
   #upstream: RequestEnd = closedRequest;
   #isOver = false;
   #status: number | undefined;
@@ -101,13 +133,13 @@ class Flight {
   #replyBytes = 0;
   isEndless = false;
 
-  constructor(direction: Direction, call: Call, caller: ReplyEnd, clock: Clock, ended: (record: FlightRecord) => void) {
-    this.#direction = direction;
+  constructor(direction: Direction, call: Call, caller: ReplyEnd, clock: Clock, hooks: FlightHooks) {
+    this.direction = direction;
     this.#call = call;
     this.#caller = caller;
     this.#clock = clock;
     this.#startedMs = clock.elapsed();
-    this.#ended = ended;
+    this.#hooks = hooks;
   }
 
   opened(upstream: RequestEnd): void {
@@ -129,6 +161,7 @@ class Flight {
     head: (head) => {
       this.#status = head.status;
       this.isEndless = headerValue(head.headers, 'content-type')?.startsWith('text/event-stream') ?? false;
+      if (this.isEndless) this.#hooks.foundEndless();
       this.#caller.head(head);
     },
     data: (chunk) => {
@@ -143,7 +176,7 @@ class Flight {
 
   /** The app may have seen the call by now, so this is no 503, which would be tried again elsewhere. */
   cut(): void {
-    const code = this.#direction === 'outbound' ? 'peer-broke' : 'app-broke';
+    const code = this.direction === 'outbound' ? 'peer-broke' : 'app-broke';
     const reason = fault(code, 'the sidecar was stopped before the call was done; the app may have seen it.');
     this.#end(reason, (upstream) => {
       upstream.cancel(reason);
@@ -157,9 +190,9 @@ class Flight {
     const upstream = this.#upstream;
     this.#upstream = closedRequest;
     tell(upstream);
-    this.#ended({
-      direction: this.#direction,
-      peer: targetName(this.#direction === 'outbound' ? this.#call.target : this.#call.caller),
+    this.#hooks.ended({
+      direction: this.direction,
+      peer: targetName(this.direction === 'outbound' ? this.#call.target : this.#call.caller),
       status: this.#status,
       fault: reason,
       method: this.#call.method,
