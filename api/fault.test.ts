@@ -65,7 +65,7 @@ test('an app that may have seen the call is never asked again by us', () => {
 
 describe('a peer that names no fault', () => {
   test.each([
-    [1, 'cancelled'],
+    [1, 'peer-broke'],
     [3, 'bad-request'],
     [4, 'timeout'],
     [5, 'unknown-app'],

@@ -1,8 +1,7 @@
 // The closed list of what can go wrong with a call, and the one place that says what each means on the wire.
 //
 // A fault is Invoke's own word about a call, never the app's: an app's 404 is the app's answer. Three columns decide:
-// the HTTP status, the gRPC status, and whether the call may be sent again, which is so only when the app cannot have
-// seen it.
+// the HTTP status, the gRPC status, and whether the call may be sent again.
 
 interface FaultRow {
   readonly http: number;
@@ -89,7 +88,6 @@ export function faultCodeOfGrpcStatus(status: number): FaultCode {
 }
 
 const FAULT_OF_GRPC: Readonly<Record<number, FaultCode>> = {
-  1: 'cancelled',
   3: 'bad-request',
   4: 'timeout',
   5: 'unknown-app',

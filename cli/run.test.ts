@@ -191,6 +191,18 @@ test('a sidecar never outlives the one who started it, nor does the app, even wh
   expect(readdirSync(join(home.folder, 'registry/default/web'))).toEqual([]);
 });
 
+test('not even an app that will not hear of it', async () => {
+  const home = throwawayHome();
+  const flags = ['--graceful-shutdown', '300ms'];
+  const cli = home.start(['run', '-a', 'web', ...flags, '--', ...app(`process.on('SIGTERM', () => {}); ${STAYS}`)]);
+  const appPid = Number((await cli.printed(/up (\d+)/))[1]);
+  killedWithTheTest(appPid);
+  const pid = await home.sidecarPid();
+  cli.child.kill('SIGKILL');
+  await untilGone(appPid);
+  await untilGone(pid);
+});
+
 test('when the sidecar dies the app is ended, and that is said', async () => {
   const home = throwawayHome();
   const cli = home.start([

@@ -32,23 +32,20 @@ export async function sidecarCommand(settings: SidecarSettings, isSupervised: bo
   const sidecar = started.value;
   if (isOrphan) sidecar.stop();
   else if (parent === undefined) host.onSignal(() => sidecar.stop());
-  else obey(parent, sidecar, host);
+  else obey(parent, sidecar, settings.config.gracefulShutdownMs, host);
   return sidecar.done;
 }
 
 /** The parent receives a terminal's signals too and decides what they mean; only a SIGTERM is meant for this process. */
-function obey(parent: ParentChannel, sidecar: HostedSidecar, host: Host): void {
-  let endApp = () => {};
+function obey(parent: ParentChannel, sidecar: HostedSidecar, graceMs: number, host: Host): void {
+  let endApp = async () => {};
   parent.onMessage((message) => {
     if (!isToSidecar(message)) return;
-    if (message.kind === 'app-started') endApp = appEnder(message.pid, host);
+    if (message.kind === 'app-started') endApp = appEnder(message.pid, graceMs, host);
     else if (message.kind === 'drain') sidecar.drain();
     else sidecar.stop();
   });
-  parent.onGone(() => {
-    endApp();
-    sidecar.stop();
-  });
+  parent.onGone(() => void endApp().then(() => sidecar.stop()));
   host.onSignal((signal) => {
     if (signal === 'SIGTERM') tell(parent, { kind: 'stop-asked' });
   });
@@ -56,11 +53,22 @@ function obey(parent: ParentChannel, sidecar: HostedSidecar, host: Host): void {
   tell(parent, { kind: 'started', ports: sidecar.ports });
 }
 
-/** Never another process that was given the number of one that is long gone. */
-function appEnder(pid: number, { processes, signal }: Host): () => void {
+const LOOK_EVERY_MS = 50;
+
+/**
+ * Ends the app that nobody else is left to end, at the latest after the grace. Never another process that was given the
+ * number of one that is long gone.
+ */
+function appEnder(pid: number, graceMs: number, { processes, signal, clock }: Host): () => Promise<void> {
   const startTime = processes.startTime(pid);
-  return () => {
-    if (startTime !== undefined && isAlive(processes, pid, startTime)) signal(-pid, 'SIGTERM');
+  const isThere = () => startTime !== undefined && isAlive(processes, pid, startTime);
+  return async () => {
+    if (!isThere()) return;
+    signal(-pid, 'SIGTERM');
+    const endMs = clock.elapsed() + graceMs;
+    while (isThere() && clock.elapsed() < endMs)
+      await new Promise<void>((look) => void clock.after(LOOK_EVERY_MS, look));
+    if (isThere()) signal(-pid, 'SIGKILL');
   };
 }
 

@@ -1,9 +1,10 @@
 // A sidecar's life.
 //
-//   start   bind every port (a taken one fails at once) ▶ get an identity ▶ serve peers, tell the name ▶ app listens: ready
+//   start   ask for an identity ▶ bind every port (a taken one fails at once) ▶ serve peers, tell the name ▶ app listens: ready
 //   drain   take the name back ▶ GOAWAY to peers ▶ refuse new inbound calls; outbound stays open
 //   stop    drain ▶ refuse outbound too ▶ let calls in flight finish, within the grace ▶ close everything
 import type { IdentityState } from '../identity/source.ts';
+import type { Credentials } from '../identity/svid.ts';
 import type { Cancel } from '../kit/clock.ts';
 import { ok, type Result } from '../kit/result.ts';
 import { whenPortOpens } from './app/port-watch.ts';
@@ -77,14 +78,13 @@ class Life {
   serve(listeners: Listeners): Sidecar {
     const { identity, peers, metrics } = this.parts;
     const { clock, log } = this.#deps;
-    const cancels = [
-      identity.credentials.changed((credentials) => {
-        if (credentials === undefined) return;
-        peers.use(credentials);
-        metrics.certificateExpires(credentials.svid.notAfter);
-      }),
-      identity.firstReady(() => this.#announce(listeners.ports)),
-    ];
+    const use = (credentials: Credentials | undefined) => {
+      if (credentials === undefined) return;
+      peers.use(credentials);
+      metrics.certificateExpires(credentials.svid.notAfter);
+    };
+    use(identity.credentials.current());
+    const cancels = [identity.credentials.changed(use), identity.firstReady(() => this.#announce(listeners.ports))];
     const { host, port } = this.#config.app;
     if (port !== undefined) cancels.push(whenPortOpens(host, port, clock, () => this.#appOpened(port)));
     this.#phase = { kind: 'serving', listeners, cancels };

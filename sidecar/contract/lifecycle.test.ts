@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants } from 'node:http2';
+import { connect } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { encodeRequest } from '../../api/proto/peer.ts';
 import { joined } from '../../api/proto/testing-schema.ts';
@@ -174,4 +175,15 @@ test('a forced shutdown ends at once with exit code 1', async () => {
   expect((await fetch(`${web.url}/v1.0/shutdown`, { method: 'POST', headers })).status).toBe(204);
   expect(await web.sidecar.done).toBe(1);
   await expect(inFlight).rejects.toThrow();
+});
+
+test('a connection that never speaks does not hold up the end', async () => {
+  const orders = await mesh.start('orders', { handler: held().handler });
+  const mute = connect(orders.sidecar.ports.peer, '127.0.0.1');
+  await once(mute, 'connect');
+  mute.on('error', () => undefined);
+  const closed = new Promise((done) => mute.once('close', done));
+  orders.sidecar.stop();
+  expect(await orders.sidecar.done).toBe(0);
+  await closed;
 });

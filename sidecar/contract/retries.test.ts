@@ -41,6 +41,20 @@ test('a large body that was held back while connecting is whole at the other end
   }
 });
 
+test('a large body waits with its caller until somebody takes it: no dead endpoint on the way costs it its turn', async () => {
+  mesh.point('orders', [
+    { host: '127.0.0.1', port: await freePort() },
+    { host: '127.0.0.1', port: await freePort() },
+    live(),
+  ]);
+  const body = Buffer.alloc(1_000_000, 'abc');
+  for (let i = 0; i < 3; i++) {
+    const answer = await fetch(`${web.url}/v1.0/invoke/orders/method/x`, { method: 'POST', body });
+    expect(answer.status).toBe(200);
+    expect(Buffer.from(await answer.arrayBuffer()).equals(body)).toBe(true);
+  }
+});
+
 test('when all are dead the caller hears of it once', async () => {
   mesh.point('orders', [
     { host: '127.0.0.1', port: await freePort() },

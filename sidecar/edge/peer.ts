@@ -8,6 +8,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
+import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { type Fault, fault } from '../../api/fault.ts';
 import { faultTrailers } from '../../api/grpc-status.ts';
@@ -59,7 +60,10 @@ interface Link {
 export class PeerEdge {
   readonly server: Server;
   readonly #deps: PeerEdgeDeps;
+  readonly #sockets = new Set<Socket>();
   readonly #links = new Set<Link>();
+  /** Epoch milliseconds: the end of our own certificate. */
+  #notAfter = Number.POSITIVE_INFINITY;
   #isDraining = false;
   #loggedMs = Number.NEGATIVE_INFINITY;
   #unlogged = 0;
@@ -76,12 +80,21 @@ export class PeerEdge {
       handshakeTimeout: TLS_TIMEOUT_MS,
     });
     this.server.on('secureConnection', (socket) => this.#connected(socket));
-    this.server.on('tlsClientError', (error) => this.#refused(error));
+    this.server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    this.server.on('tlsClientError', (error, socket) => {
+      // A handshake that timed out leaves its socket to us.
+      socket.destroy();
+      this.#refused(error);
+    });
   }
 
   /** Takes a new certificate or new anchors into use, for connections from now on. */
   use(credentials: Credentials): void {
     this.server.setSecureContext(serverContext(credentials));
+    this.#notAfter = credentials.svid.notAfter;
   }
 
   /**
@@ -98,6 +111,8 @@ export class PeerEdge {
 
   destroy(): void {
     for (const { session, socket } of this.#links) destroySession(session, socket);
+    // Those that have not come as far as TLS.
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   /** Identify: who is at the other end, once for the life of the connection, before a byte of HTTP/2 is spoken. */
@@ -122,7 +137,7 @@ export class PeerEdge {
     widenWindow(session);
     const cancels: Cancel[] = [
       keepAlive(session, clock, () => destroySession(session, socket)),
-      clock.after(retireAfterMs(peer.notAfter, clock.now(), random), () => session.close()),
+      clock.after(retireAfterMs(Math.min(peer.notAfter, this.#notAfter), clock.now(), random), () => session.close()),
     ];
     session.on('error', (error) => this.#refused(error));
     session.once('close', () => {

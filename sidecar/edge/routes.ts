@@ -61,13 +61,17 @@ export function serveRoute(
   });
   request.on('end', () => {
     if (isRefused) return;
-    const answer = route.answer({
-      rest: pathOf(url).slice(route.path.length),
-      query: new URLSearchParams(splitTarget(url).query),
-      rawHeaders: request.rawHeaders,
-      body: Buffer.concat(chunks),
-    });
-    writeAnswer(response, answer);
+    try {
+      const answer = route.answer({
+        rest: pathOf(url).slice(route.path.length),
+        query: new URLSearchParams(splitTarget(url).query),
+        rawHeaders: request.rawHeaders,
+        body: Buffer.concat(chunks),
+      });
+      writeAnswer(response, answer);
+    } catch (error) {
+      refuse(fault('internal', 'this sidecar has a bug that this request found; its log says more.', String(error)));
+    }
   });
 }
 

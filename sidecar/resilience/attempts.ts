@@ -138,8 +138,9 @@ class CallRun implements RequestEnd {
     // It may have failed before it returned, and the next trial may be under way from inside that very call (E4).
     if (!this.#isCurrent(trial)) return;
     trial.request = request;
-    this.#replay.into(request);
-    this.#reply.resume();
+    // An attempt that pauses resumes by itself once it takes more; until then what the caller has left stays with the
+    // caller, so that a large body whose attempt fails to connect can still be sent elsewhere.
+    if (this.#replay.into(request) === 'ok') this.#reply.resume();
   }
 
   /** What one attempt may say. Once the run has moved on, its words count for nothing. */

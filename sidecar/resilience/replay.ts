@@ -1,6 +1,6 @@
 // The beginning of a request body, kept so that another endpoint can be tried: cheap for the many small bodies, given up
 // for a large one, which then has one attempt.
-import type { RequestEnd } from '../../api/exchange.ts';
+import type { Flow, RequestEnd } from '../../api/exchange.ts';
 import type { Headers } from '../../api/headers.ts';
 
 /** Per call. A body beyond it is streamed on and forgotten. */
@@ -34,10 +34,12 @@ export class Replay {
     this.#trailers = trailers;
   }
 
-  /** Pushes everything so far. What the receiver says about pausing is heard by the next chunk of the live request. */
-  into(request: RequestEnd): void {
-    for (const chunk of this.#chunks) request.data(chunk);
+  /** Pushes everything so far, and says what the receiver said last. */
+  into(request: RequestEnd): Flow {
+    let flow: Flow = 'ok';
+    for (const chunk of this.#chunks) flow = request.data(chunk);
     if (this.#trailers !== undefined) request.end(this.#trailers);
+    return flow;
   }
 
   drop(): void {

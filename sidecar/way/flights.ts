@@ -1,8 +1,8 @@
 // The calls under way: counted, measured, and what a stop waits for.
 //
 // Every call of either direction passes here first. A closed direction refuses, so that draining is one switch; what is
-// in flight is let finish, and at the end of the grace cut. A stream without an end (server-sent events) is not work that
-// anybody waits for: it is cut and forgiven.
+// in flight is let finish, and at the end of the grace cut. A stream without an end (server-sent events) is not work whose
+// end could be awaited: it is cut then and forgiven.
 import type { Call } from '../../api/call.ts';
 import { closedRequest, type ReplyEnd, type RequestEnd } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
@@ -60,7 +60,7 @@ export class Flights {
     this.#inFlight.add(flight);
     if (this.#closed.has(direction))
       flight.reply.abort(fault('draining', 'this sidecar is stopping and takes no new calls; nothing was sent.'));
-    else flight.opened(open(flight.reply));
+    else openOrSurvive(flight, open);
     return flight.request;
   }
 
@@ -99,6 +99,16 @@ export class Flights {
     this.#waiting.clear();
     for (const flight of cutOff) flight.cut();
     return cutOff.filter((flight) => !flight.isEndless).length;
+  }
+}
+
+/** A bug that a call finds as it is opened ends that call, and nothing else. */
+function openOrSurvive(flight: Flight, open: (reply: ReplyEnd) => RequestEnd): void {
+  try {
+    flight.opened(open(flight.reply));
+  } catch (error) {
+    const cause = error instanceof Error ? error.stack : String(error);
+    flight.reply.abort(fault('internal', 'this sidecar has a bug that this call found; its log says more.', cause));
   }
 }
 
