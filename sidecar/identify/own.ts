@@ -1,8 +1,6 @@
 // Identify, on the way out: this sidecar's own identity, and whether it can be proven right now.
 import { type Fault, fault } from '../../api/fault.ts';
-import type { Target } from '../../api/ids.ts';
 import type { IdentitySource } from '../../identity/source.ts';
-import type { Resolution } from '../resolve/resolver.ts';
 
 export interface OwnIdentity {
   /** Why no call can be made in this identity's name; undefined when it can. */
@@ -18,9 +16,4 @@ export function ownIdentity(source: IdentitySource): OwnIdentity {
       return fault('not-ready', `this sidecar has no certificate to call with: ${why}.`);
     },
   };
-}
-
-/** Where a call to oneself goes: one endpoint, which nobody connects to. */
-export function selfUpstream(target: Target): Resolution {
-  return { kind: 'found', upstream: { target, endpoints: () => [{ host: 'self', port: 0 }] } };
 }

@@ -2,11 +2,11 @@
 //
 //   edge/app-http ▶ identify ▶ authorize ▶ resolve ▶ resilience ▶ transport ▶ peer
 import type { Open } from '../../api/exchange.ts';
-import { isSameTarget } from '../../api/ids.ts';
+import { isSameTarget, type Target } from '../../api/ids.ts';
 import { authorize } from '../authorize/authorize.ts';
-import { type OwnIdentity, selfUpstream } from '../identify/own.ts';
+import type { OwnIdentity } from '../identify/own.ts';
 import { type Attempt, type ResilienceDeps, runCall } from '../resilience/attempts.ts';
-import type { Resolver } from '../resolve/resolver.ts';
+import type { Resolution, Resolver } from '../resolve/resolver.ts';
 import { type Flights, refuse } from './flights.ts';
 
 export interface OutboundStages {
@@ -32,4 +32,9 @@ export function outboundWay(stages: OutboundStages): Open {
       const upstream = stages.resolver.resolve(permitted.target); //    a live set, none, or not known yet
       return runCall(permitted, upstream, reply, { ...stages.resilience, attempt: stages.transport.peer });
     });
+}
+
+/** Where a call to oneself goes: one endpoint, to which nobody connects. */
+function selfUpstream(target: Target): Resolution {
+  return { kind: 'found', upstream: { target, endpoints: () => [{ host: 'self', port: 0 }] } };
 }
