@@ -107,11 +107,6 @@ export function without(headers: Headers, name: string): Headers {
   return headers.filter((_, i) => headers[i - (i % 2)] !== name);
 }
 
-/** The headers with one field in place of whatever had its name. */
-export function withHeader(headers: Headers, name: string, value: string): Headers {
-  return [...without(headers, name), name, value];
-}
-
 /** Says to the app who calls: `dapr-caller-*`, `dapr-callee-*`, and the caller's whole SPIFFE ID. */
 export function identityHeaders(caller: Identity, callee: Target): Headers {
   return [

@@ -44,7 +44,7 @@ type Finish = (exitCode: number) => void;
 function build(host: Host, finish: Finish): Command {
   const program = new Command('invokectl');
   program
-    .description('Call other services by name, with identity, encryption and policy taken care of.')
+    .description('Call other services by name, with identity and encryption taken care of.')
     .version(VERSION, '-V, --version', 'print the version')
     .enablePositionalOptions()
     .exitOverride()

@@ -1,4 +1,4 @@
-// How long to wait before the next try: exponential with full jitter, so that many waiters do not return at once.
+// How long to wait before the next try: exponential with equal jitter, so that many waiters do not return at once.
 
 /** A number in [0, 1). Injected wherever chance decides. */
 export type Random = () => number;

@@ -3,7 +3,7 @@
 import type { AppId, Namespace, Target, TrustDomain } from '../api/ids.ts';
 import type { SentryEndpoint } from '../identity/sentry-client.ts';
 
-/** A port to listen on. `flexible`: another free one will do when it is taken. 0 is any free port. */
+/** A port to listen on. `isFlexible`: another free one will do when it is taken. 0 is any free port. */
 export interface PortChoice {
   readonly port: number;
   readonly isFlexible: boolean;

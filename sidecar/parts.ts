@@ -1,4 +1,4 @@
-// How the rooms of a sidecar are joined: edges to ways, ways to stages. Nothing listens and nothing is decided here.
+// What a sidecar is made of and how it is joined: edges to ways, ways to stages. Nothing listens here.
 import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import type { Identity } from '../api/ids.ts';

@@ -47,8 +47,5 @@ export function unreadable(reason: string): Fault {
 
 export function faultOfFrame(error: FrameError): Fault {
   if (error === 'compressed') return fault('unimplemented', 'the peer compressed a message, which was not agreed on.');
-  return fault(
-    'body-too-large',
-    'the peer sent a message larger than any may be; raise --max-body-size if it should pass.',
-  );
+  return fault('body-too-large', 'the peer sent a message larger than any may be.');
 }

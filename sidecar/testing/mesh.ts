@@ -5,7 +5,6 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fault } from '../../api/fault.ts';
-import { headerPairs } from '../../api/headers.ts';
 import { type Identity, parseAppId, parseNamespace, parseTrustDomain, targetName } from '../../api/ids.ts';
 import { type ThrowawayCa, throwawayCa } from '../../identity/testing.ts';
 import { signedBy, startFakeSentry } from '../../identity/testing-sentry.ts';
@@ -182,15 +181,4 @@ export function echo(request: IncomingMessage, response: ServerResponse): void {
     'x-raw-headers': Buffer.from(JSON.stringify(request.rawHeaders)).toString('base64'),
   });
   request.pipe(response);
-}
-
-/** The headers that `echo` got, from its answer: names in lower case, all values of each. */
-export function echoedHeaders(answer: Response): ReadonlyMap<string, string[]> {
-  const raw: string[] = JSON.parse(Buffer.from(answer.headers.get('x-raw-headers') ?? '', 'base64').toString());
-  const headers = new Map<string, string[]>();
-  for (const [written, value] of headerPairs(raw)) {
-    const name = written.toLowerCase();
-    headers.set(name, [...(headers.get(name) ?? []), value]);
-  }
-  return headers;
 }

@@ -2,7 +2,8 @@
 //
 //   identify > authorize > resolve > resilience > [transport]
 //
-// The app is told who calls: the identity headers are written here, from the proven caller, and nowhere else.
+// The app is told who calls: the identity headers that it reads are written here, from the proven caller. Those in a
+// peer's message (peer-head.ts) are for Dapr sidecars; ours ignores them.
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
 import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';

@@ -1,6 +1,6 @@
 // The way in: from a peer's sidecar (or from this app to itself), through this sidecar, to the app.
 //
-//   edge/peer ▶ identify ▶ authorize ▶ transport ▶ app
+//   edge/peer (identifies) ▶ authorize ▶ transport ▶ app
 //
 // Who calls was proven when the connection was made, and stands in the call. There is nothing to resolve, and nothing is
 // tried twice here: the caller's sidecar knows what can be repeated, and where.
