@@ -1,6 +1,5 @@
 // The kinds of Kubernetes objects that the control plane deals with: where each lives in the API, and its type.
 import type {
-  CoordinationV1Lease,
   EventsV1Event,
   KubernetesObject,
   V1ClusterRole,
@@ -9,6 +8,7 @@ import type {
   V1DaemonSet,
   V1Deployment,
   V1Job,
+  V1Lease,
   V1MutatingWebhookConfiguration,
   V1Namespace,
   V1Node,
@@ -46,7 +46,7 @@ export const STATEFUL_SETS: Kind<V1StatefulSet> = namespaced('apps', 'v1', 'Stat
 export const DAEMON_SETS: Kind<V1DaemonSet> = namespaced('apps', 'v1', 'DaemonSet', 'daemonsets');
 export const JOBS: Kind<V1Job> = namespaced('batch', 'v1', 'Job', 'jobs');
 export const CRON_JOBS: Kind<V1CronJob> = namespaced('batch', 'v1', 'CronJob', 'cronjobs');
-export const LEASES: Kind<CoordinationV1Lease> = namespaced('coordination.k8s.io', 'v1', 'Lease', 'leases');
+export const LEASES: Kind<V1Lease> = namespaced('coordination.k8s.io', 'v1', 'Lease', 'leases');
 export const EVENTS: Kind<EventsV1Event> = namespaced('events.k8s.io', 'v1', 'Event', 'events');
 export const TOKEN_REVIEWS: Kind<V1TokenReview> = clusterWide(
   'authentication.k8s.io',
