@@ -12,7 +12,8 @@ import { messageOf } from '../../kit/errors.ts';
 import { type LockTools, withLock } from '../../kit/lock.ts';
 import type { Log } from '../../kit/log.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
-import { authorityName, makeAuthorityCertificate, type SigningParty, type Validity } from './certificate.ts';
+import type { SigningParty, Validity } from '../../pki/certificate.ts';
+import { authorityName, makeAuthorityCertificate } from './certificate.ts';
 import { ensureFolder, KEY_MODE, PUBLIC_MODE, readKeyText, readText, writeFileSafely } from './files.ts';
 import { BACKDATED_MS, ISSUER_LIFE_MS, ROOT_LIFE_MS, stageOf } from './lifetime.ts';
 

@@ -1,5 +1,5 @@
 // When a signing certificate is to be replaced: a pure function of the time and its dates.
-import type { Validity } from './certificate.ts';
+import type { Validity } from '../../pki/certificate.ts';
 
 const DAY_MS = 24 * 3_600_000;
 export const ROOT_LIFE_MS = 10 * 365 * DAY_MS;

@@ -2,7 +2,7 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { type Identity, spiffeId } from '../../api/ids.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
-import type { Validity } from '../authority/certificate.ts';
+import type { Validity } from '../../pki/certificate.ts';
 
 export interface Intended extends Validity {
   readonly identity: Identity;
