@@ -5,7 +5,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { parseSpiffeId } from '../api/ids.ts';
+import { parseNamespace, parseSpiffeId } from '../api/ids.ts';
 import { type Cancel, systemClock } from '../kit/clock.ts';
 import { must, type Result } from '../kit/result.ts';
 import { manualClock } from '../kit/testing/clock.ts';
@@ -83,6 +83,21 @@ test('a sentry over TLS gets the token of this moment', async () => {
     ['first', 'jwks'],
     ['second', 'jwks'],
   ]);
+});
+
+test('in a pod the token goes to the kubernetes validator, and the sentry is known by the namespace it runs in', async () => {
+  const elsewhere = must(parseNamespace('mesh'));
+  const [endpoint, { requests }] = await tlsEndpoint(
+    ca.issue(sentryIdentity(web.trustDomain, elsewhere)),
+    file('token', 'projected\n'),
+  );
+  if (endpoint.kind !== 'tls') throw new Error('this endpoint is over TLS');
+  must(await ask({ ...endpoint, tokenKind: 'kubernetes', sentryNamespace: elsewhere }));
+  expect(requests.map(({ token, validator }) => [token, validator])).toEqual([['projected', 'kubernetes']]);
+  expect(await ask({ ...endpoint, tokenKind: 'kubernetes' })).toMatchObject({
+    ok: false,
+    error: { kind: 'untrusted', message: expect.stringContaining('expected spiffe://cluster.local/ns/invoke-system/') },
+  });
 });
 
 test('without a token file the insecure validator is asked', async () => {

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
-import type { Identity } from '../api/ids.ts';
-import { decodeSignReply, encodeSignRequest, SIGN_CERTIFICATE_PATH } from '../api/proto/sentry.ts';
+import type { Identity, Namespace } from '../api/ids.ts';
+import { decodeSignReply, encodeSignRequest, SIGN_CERTIFICATE_PATH, type TokenValidator } from '../api/proto/sentry.ts';
 import type { Cancel, Clock } from '../kit/clock.ts';
 import { messageOf } from '../kit/errors.ts';
 import { err, ok, type Result } from '../kit/result.ts';
@@ -26,6 +26,10 @@ export type SentryEndpoint =
       readonly trustAnchorsFile: string;
       /** A JWT, read anew for each request; undefined asks the `insecure` validator. */
       readonly tokenFile: string | undefined;
+      /** The validator that the token is for: `kubernetes` in a pod, whose token is projected; `jwks` by default. */
+      readonly tokenKind?: 'jwks' | 'kubernetes';
+      /** Where the sentry runs, which is part of its SPIFFE ID; `invoke-system` by default. */
+      readonly sentryNamespace?: Namespace;
     };
 
 export interface SentryFailure {
@@ -65,7 +69,7 @@ export const requestCertificate: RequestCertificate = (endpoint, identity, optio
     namespace: identity.namespace,
     trustDomain: identity.trustDomain,
     token: link.value.token ?? '',
-    validator: link.value.token === undefined ? 'insecure' : 'jwks',
+    validator: link.value.validator,
     csr: Buffer.from(csrPem),
   });
   const { connect, origin, anchorsPem, name } = link.value;
@@ -84,6 +88,7 @@ interface Link {
   readonly connect: () => Duplex;
   readonly origin: string;
   readonly token: string | undefined;
+  readonly validator: TokenValidator;
   /** PEM; undefined: whoever serves the socket is trusted with the anchors too. */
   readonly anchorsPem: string | undefined;
   /** For messages. */
@@ -96,6 +101,7 @@ function prepareLink(endpoint: SentryEndpoint, identity: Identity, clock: Clock)
       connect: () => net.connect(endpoint.path),
       origin: 'http://localhost',
       token: undefined,
+      validator: 'insecure',
       anchorsPem: undefined,
       name: `the signer at ${endpoint.path}`,
     });
@@ -106,13 +112,14 @@ function prepareLink(endpoint: SentryEndpoint, identity: Identity, clock: Clock)
   if (!anchors.ok) return unreadable('trust anchors', endpoint.trustAnchorsFile, anchors.error);
   const token = endpoint.tokenFile === undefined ? ok(undefined) : readSmallFile(endpoint.tokenFile, 'token');
   if (!token.ok) return token;
-  const { host, port } = endpoint;
+  const { host, port, tokenKind = 'jwks', sentryNamespace } = endpoint;
   const authority = `${net.isIPv6(host) ? `[${host}]` : host}:${port}`;
-  const expected = { identity: sentryIdentity(identity.trustDomain), now: clock.now };
+  const expected = { identity: sentryIdentity(identity.trustDomain, sentryNamespace), now: clock.now };
   return ok({
     connect: () => tls.connect({ host, port, ...anonymousClientOptions([anchorsPem.value], expected) }),
     origin: `https://${authority}`,
     token: token.value?.trim(),
+    validator: token.value === undefined ? 'insecure' : tokenKind,
     anchorsPem: anchorsPem.value,
     name: `the sentry at ${authority}`,
   });

@@ -1,5 +1,5 @@
 // What proves who a workload is: its X.509-SVID, and the trust anchors by which it judges others.
-import { type Identity, parseAppId, parseNamespace, type TrustDomain } from '../api/ids.ts';
+import { type Identity, type Namespace, parseAppId, parseNamespace, type TrustDomain } from '../api/ids.ts';
 import { must } from '../kit/result.ts';
 
 /** One certificate and its key, in force together. The key lives in memory only. */
@@ -23,12 +23,12 @@ export interface Credentials {
   readonly anchors: TrustAnchors;
 }
 
-/** Only parts of the control plane have identities in this namespace. */
+/** Where the control plane is, unless it was installed elsewhere: only its parts have identities in this namespace. */
 export const CONTROL_PLANE_NAMESPACE = must(parseNamespace('invoke-system'));
 
 /** Who the certificate authority itself is. Its clients trust a server by this name alone. */
-export function sentryIdentity(trustDomain: TrustDomain): Identity {
-  return { trustDomain, namespace: CONTROL_PLANE_NAMESPACE, app: SENTRY_APP };
+export function sentryIdentity(trustDomain: TrustDomain, namespace: Namespace = CONTROL_PLANE_NAMESPACE): Identity {
+  return { trustDomain, namespace, app: SENTRY_APP };
 }
 
 const SENTRY_APP = must(parseAppId('invoke-sentry'));
