@@ -1,10 +1,20 @@
 // What the operator keeps in memory of the cluster: one watched store per kind, shared by webhook, reconcilers and feed.
-import type { V1ConfigMap, V1Namespace, V1Node, V1Pod, V1Service } from '@kubernetes/client-node';
+import type { V1ConfigMap, V1Namespace, V1Node, V1Pod, V1PodTemplateSpec, V1Service } from '@kubernetes/client-node';
 import type { AccessPolicy } from '../api/resources/access-policy.ts';
 import type { NamespacePolicy } from '../api/resources/namespace-policy.ts';
 import type { Resiliency } from '../api/resources/resiliency.ts';
 import type { Store } from '../kube/store.ts';
 import type { KubernetesObject } from '../kube/types.ts';
+
+/** What Deployment, StatefulSet, DaemonSet, Job and CronJob have in common, as far as anybody looks at it. */
+export interface Workload extends KubernetesObject {
+  readonly spec?: {
+    readonly template?: V1PodTemplateSpec;
+    /** Of a CronJob. */
+    readonly jobTemplate?: { readonly spec?: { readonly template?: V1PodTemplateSpec } };
+  };
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
 
 export interface Stores {
   readonly namespaces: Store<V1Namespace>;
@@ -17,7 +27,7 @@ export interface Stores {
   /** Every ConfigMap named `invoke-trust-bundle`. */
   readonly trustBundles: Store<V1ConfigMap>;
   /** Deployments, StatefulSets, DaemonSets, Jobs and CronJobs, of which metadata and template are read. */
-  readonly workloads: readonly Store<KubernetesObject>[];
+  readonly workloads: readonly Store<Workload>[];
   readonly accessPolicies: Store<AccessPolicy>;
   readonly resiliencies: Store<Resiliency>;
   /** Keyed by their name, which is their namespace's. */

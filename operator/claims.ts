@@ -1,0 +1,124 @@
+// Who claims an app id: a live pod by its label, a workload by the annotation on its pod template. While somebody does, the
+// app has a Service and is known to the feed.
+import type { V1Pod, V1PodTemplateSpec } from '@kubernetes/client-node';
+import { parseAppId, parseNamespace, type Target } from '../api/ids.ts';
+import { APP_ID_KEY } from '../api/pod.ts';
+import type { Cancel } from '../kit/clock.ts';
+import type { Store } from '../kube/store.ts';
+import { keyOf, type V1ObjectMeta } from '../kube/types.ts';
+import type { Stores, Workload } from './stores.ts';
+
+/** The app that this pod is; undefined when it is none of ours, or has ended. */
+export function claimOfPod(pod: V1Pod): Target | undefined {
+  const phase = pod.status?.phase;
+  if (phase === 'Succeeded' || phase === 'Failed') return undefined;
+  return targetOf(pod.metadata, pod.metadata?.labels?.[APP_ID_KEY]);
+}
+
+/** The app that its pods are, now or when there are some; undefined when it is none of ours, or makes no more pods. */
+export function claimOfWorkload(workload: Workload): Target | undefined {
+  // Its last pods claim for themselves while they live.
+  if (workload.metadata?.deletionTimestamp !== undefined || isFinished(workload)) return undefined;
+  return targetOf(workload.metadata, templateOf(workload)?.metadata?.annotations?.[APP_ID_KEY]);
+}
+
+/** By which claims are counted: `namespace/app`. */
+export function claimKey({ namespace, app }: Target): string {
+  return `${namespace}/${app}`;
+}
+
+export function parseClaimKey(key: string): Target {
+  const [namespaceText = '', appText = ''] = key.split('/');
+  const namespace = parseNamespace(namespaceText);
+  const app = parseAppId(appText);
+  if (namespace.ok && app.ok) return { namespace: namespace.value, app: app.value };
+  throw new Error(`"${key}" is no key of a claim`);
+}
+
+function templateOf({ spec }: Workload): V1PodTemplateSpec | undefined {
+  return spec?.template ?? spec?.jobTemplate?.spec?.template;
+}
+
+/** A Job is, once; the others have no such conditions. */
+function isFinished({ status }: Workload): boolean {
+  return status?.conditions?.some(({ type, status }) => /^(Complete|Failed)$/.test(type) && status === 'True') === true;
+}
+
+function targetOf(metadata: V1ObjectMeta | undefined, appText: string | undefined): Target | undefined {
+  const app = parseAppId(appText ?? '');
+  const namespace = parseNamespace(metadata?.namespace ?? '');
+  return app.ok && namespace.ok ? { app: app.value, namespace: namespace.value } : undefined;
+}
+
+/** Somebody who claims an app id. */
+export type Claimant = V1Pod | Workload;
+
+/** All claims, by the app that is claimed. */
+export interface Claims {
+  /** Those who claim `namespace/app` now. */
+  of(key: string): readonly Claimant[];
+  /** Each app that is claimed. */
+  keys(): readonly string[];
+  /** After somebody began to claim `key`, or ceased to. */
+  changed(listener: (key: string) => void): Cancel;
+  stop(): void;
+}
+
+type ClaimSources = Pick<Stores, 'pods' | 'workloads'>;
+
+/** Follows the stores: nobody has to look through every pod to know about one app. */
+export function followClaims({ pods, workloads }: ClaimSources): Claims {
+  const claimants = new Map<string, Map<string, Claimant>>();
+  const listeners = new Set<(key: string) => void>();
+
+  function put(source: string, claimed: Target, claimant: Claimant): string {
+    const key = claimKey(claimed);
+    const known = claimants.get(key) ?? new Map<string, Claimant>();
+    claimants.set(key, known.set(source, claimant));
+    return key;
+  }
+
+  function take(source: string, claimed: Target): string {
+    const key = claimKey(claimed);
+    const known = claimants.get(key);
+    known?.delete(source);
+    if (known?.size === 0) claimants.delete(key);
+    return key;
+  }
+
+  function tell(key: string): void {
+    for (const listener of [...listeners]) listener(key);
+  }
+
+  function follow<T extends Claimant>(store: Store<T>, number: number, claimOf: (object: T) => Target | undefined) {
+    for (const object of store.all()) {
+      const claimed = claimOf(object);
+      if (claimed !== undefined) put(`${number}/${keyOf(object)}`, claimed, object);
+    }
+    return store.changed((objectKey, now, before) => {
+      const source = `${number}/${objectKey}`;
+      const [nowClaimed, beforeClaimed] = [now && claimOf(now), before && claimOf(before)];
+      const left = beforeClaimed && take(source, beforeClaimed);
+      const joined = now && nowClaimed && put(source, nowClaimed, now);
+      if (left === joined) return;
+      for (const key of [left, joined]) if (key !== undefined) tell(key);
+    });
+  }
+
+  const cancels = [
+    follow(pods, -1, claimOfPod),
+    ...workloads.map((store, number) => follow(store, number, claimOfWorkload)),
+  ];
+  return {
+    of: (key) => [...(claimants.get(key)?.values() ?? [])],
+    keys: () => [...claimants.keys()],
+    changed(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    stop() {
+      for (const cancel of cancels) cancel();
+      listeners.clear();
+    },
+  };
+}
