@@ -6,9 +6,12 @@ import type { EncodedMessage } from './peer.ts';
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
-export const schema = new protobuf.Root().loadSync(['internals.proto', 'sentry.proto', 'runtime.proto'].map(here), {
-  keepCase: true,
-});
+export const schema = new protobuf.Root().loadSync(
+  ['internals.proto', 'sentry.proto', 'runtime.proto', 'feed.proto'].map(here),
+  {
+    keepCase: true,
+  },
+);
 
 /** A message of the schema as bytes, from a plain object in the .proto files' own names. */
 export function oracleEncode(type: string, message: Record<string, unknown>): Buffer {
