@@ -5,22 +5,19 @@ import type { SentryEndpoint } from '../identity/sentry-client.ts';
 import { LOG_LEVELS, type LogFormat, type LogLevel } from '../kit/log.ts';
 import { parseDuration } from '../kit/quantity.ts';
 import { err, must, ok, type Result } from '../kit/result.ts';
-import type { NamesConfig, PortChoice, SidecarConfig, StaticPeer } from '../sidecar/config.ts';
-import { FLAGS, type FlagName, type RawFlags } from './flag-table.ts';
-import { type Host, invokeHome, nonEmpty, registryDirectory } from './host.ts';
 import {
   parseBodyMax,
   parseHostName,
   parseHostPort,
   parseList,
-  parseListenAddress,
-  parseListenPort,
   parseOneOf,
   parseOrigin,
-  parsePeer,
   parsePort,
-  parseTtl,
-} from './values.ts';
+} from '../kit/values.ts';
+import type { NamesConfig, PortChoice, SidecarConfig, StaticPeer } from '../sidecar/config.ts';
+import { FLAGS, type FlagName, type RawFlags } from './flag-table.ts';
+import { type Host, invokeHome, nonEmpty, registryDirectory } from './host.ts';
+import { parseListenAddress, parseListenPort, parsePeer, parseTtl } from './values.ts';
 
 /** The certificate authority of this machine's user; see signer.ts. */
 export interface SignerConfig {

@@ -3,13 +3,14 @@ import { Command, CommanderError, Option } from 'commander';
 import { type Namespace, parseNamespace } from '../api/ids.ts';
 import { messageOf } from '../kit/errors.ts';
 import { ok, type Result } from '../kit/result.ts';
+import { parseOneOf } from '../kit/values.ts';
 import { CALL_LOG_LEVEL, type CallOptions, readCall } from './call-request.ts';
 import { completionScript, SHELLS } from './completion.ts';
 import { addFlags, type FlagName, SIDECAR_FLAGS } from './flag-table.ts';
 import { readFlags } from './flags.ts';
 import { EXIT, type Host, say } from './host.ts';
 import type { SentryOptions } from './sentry-command.ts';
-import { LIST_FORMATS, parseOneOf, parseTtl } from './values.ts';
+import { LIST_FORMATS, parseTtl } from './values.ts';
 import { VERSION } from './version.ts';
 
 /** The exit code. Rejects for a bug alone. */

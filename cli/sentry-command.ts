@@ -2,11 +2,12 @@
 import { resolve } from 'node:path';
 import { parseTrustDomain } from '../api/ids.ts';
 import { err, ok, type Result } from '../kit/result.ts';
+import { parseHostPort } from '../kit/values.ts';
 import type { JwksConfig } from '../sentry/attest/jwks.ts';
 import { configMistakes, type SentryConfig, WORKLOAD_CERT_TTL_MS } from '../sentry/config.ts';
 import { EXIT, type Host, say } from './host.ts';
 import { openLog } from './host-sidecar.ts';
-import { parseHostPort, parseTtl } from './values.ts';
+import { parseTtl } from './values.ts';
 
 /** As commander hands them over. */
 export interface SentryOptions {

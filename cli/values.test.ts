@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseNamespace } from '../api/ids.ts';
 import { must } from '../kit/result.ts';
-import { parseHostPort, parseListenPort, parseOrigin, parsePeer, parsePort } from './values.ts';
+import { parseHostPort, parseOrigin, parsePort } from '../kit/values.ts';
+import { parseListenPort, parsePeer } from './values.ts';
 
 const namespace = must(parseNamespace('default'));
 

@@ -1,6 +1,7 @@
 // The faults of a name that leads nowhere, in words that say what to do next. Every maker of Names shares them.
 import { type Fault, fault } from '../../api/fault.ts';
 import type { Target } from '../../api/ids.ts';
+import { isSlipOf } from '../../kit/text.ts';
 
 /** For how long a name counts as lately gone. */
 export const LATELY_MS = 3_600_000;
@@ -72,38 +73,8 @@ const CLOSE_NAMES_MAX = 3;
 
 function meant(target: Target, known: readonly Target[]): string {
   const elsewhere = known.filter((other) => other.app === target.app && other.namespace !== target.namespace);
-  const close = known.filter(
-    (other) => other.namespace === target.namespace && distance(other.app, target.app) <= slipsAllowed(target.app),
-  );
+  const close = known.filter((other) => other.namespace === target.namespace && isSlipOf(other.app, target.app));
   const names = [...elsewhere.map((other) => `${other.app}.${other.namespace}`), ...close.map((other) => other.app)];
   const unique = [...new Set(names)].slice(0, CLOSE_NAMES_MAX);
   return unique.length === 0 ? '' : ` Did you mean ${unique.map((name) => `"${name}"`).join(' or ')}?`;
-}
-
-/** In a name of three letters, two slips are another name. */
-function slipsAllowed(name: string): number {
-  return name.length <= 4 ? 1 : 2;
-}
-
-/** Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours, one each. */
-export function distance(a: string, b: string): number {
-  let beforeLast: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = at(last, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      let least = Math.min(at(last, j) + 1, at(row, j - 1) + 1, substituted);
-      const isSwap = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      if (i > 1 && j > 1 && isSwap) least = Math.min(least, at(beforeLast, j - 2) + 1);
-      row.push(least);
-    }
-    beforeLast = last;
-    last = row;
-  }
-  return at(last, b.length);
-}
-
-function at(row: readonly number[], i: number): number {
-  return row[i] ?? 0;
 }
