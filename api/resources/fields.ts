@@ -1,0 +1,116 @@
+// Fields that several of our resources share: names and their wildcards, operations, amounts of time.
+import { canonicalPath } from '../path.ts';
+import { matching, type Rule, set, text, textOrInteger } from './schema.ts';
+
+const APP_ID = matching(
+  /^[a-z]([-a-z0-9]{0,54}[a-z0-9])?$/,
+  'an app id has lower-case letters, digits and dashes, starts with a letter and has at most 56 characters',
+);
+const APP_PATTERN = matching(
+  /^[a-z*]([-a-z0-9*]{0,62}[a-z0-9*])?$/,
+  'write an app id, such as web, or a pattern in which * stands for any characters, such as team-*',
+);
+const NAMESPACE_PATTERN = matching(
+  /^[a-z0-9*]([-a-z0-9*]{0,61}[a-z0-9*])?$/,
+  'write a namespace, such as shop, or a pattern in which * stands for any characters, such as team-*',
+);
+const TRUST_DOMAIN = matching(
+  /^[a-z0-9]([-._a-z0-9]{0,253}[a-z0-9])?$/,
+  'a trust domain has lower-case letters, digits, dots and dashes, such as cluster.local',
+);
+const NAME = matching(
+  /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/,
+  'a name has lower-case letters, digits and dashes, and at most 63 characters',
+);
+export const SERVICE_ACCOUNT = matching(
+  /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/,
+  'write the name of a ServiceAccount, without its namespace',
+);
+const METHOD = matching(
+  /^[A-Z][-A-Z]*$/,
+  'write methods in upper case, such as GET; leave methods out for all of them',
+);
+const STARTS_WITH_SLASH: Rule<string> = {
+  cel: "self.startsWith('/')",
+  holds: (path) => path.startsWith('/'),
+  message: 'a path begins with a slash, such as /orders/{id}',
+};
+const PATH_TEMPLATE = matching(
+  /^([^*{}?#]|\/\{\w+\})*(\/\*\*)?$/,
+  'write a path without query, such as /orders; {id} stands for one whole segment, and ** at the very end for any number of them',
+);
+/** The path that a sidecar judges has one spelling; a template in another would never match. */
+const CANONICAL: Rule<string> = {
+  holds: (template) => isCanonical(template),
+  message:
+    'write the path as sidecars judge it: no empty, . or .. segments, letters and digits plain, anything else percent-encoded in upper case',
+};
+const GRPC_METHOD = matching(
+  /^[A-Za-z_*][\w.*]*\/[A-Za-z_*][\w*]*$/,
+  'write package.Service/Method without a leading slash; * stands for any characters, such as shop.Orders/*',
+);
+const DURATION = /^([0-9]+([.][0-9]+)?(ms|s|m|h))+$/;
+
+export const appId = (description: string) => text(description, 56, APP_ID);
+export const appPattern = (description: string) => text(description, 64, APP_PATTERN);
+export const namespacePattern = (description: string) => text(description, 63, NAMESPACE_PATTERN);
+export const trustDomain = (description: string) => text(description, 255, TRUST_DOMAIN);
+export const name = (description: string) => text(description, 63, NAME);
+
+/** More than nothing. */
+export function duration(description: string) {
+  return text(description, 32, {
+    cel: `self.matches(r'${DURATION.source}') && self.matches('[1-9]')`,
+    holds: (written) => DURATION.test(written) && /[1-9]/.test(written),
+    message: 'write a duration of more than nothing, such as 500ms, 30s or 1h30m',
+  });
+}
+
+export function durationOrZero(description: string) {
+  return text(description, 32, matching(DURATION, 'write a duration, such as 500ms, 30s or 1h30m; 0s for none'));
+}
+
+export function cpu(description: string) {
+  return textOrInteger(description, /^[0-9]+([.][0-9]+)?m?$/, 'write an amount of CPU, such as 100m or 2');
+}
+
+/** Of memory, or of anything else in bytes. */
+export function size(description: string) {
+  return textOrInteger(description, /^[0-9]+([.][0-9]+)?([KMGT]i|[kMGT])?$/, 'write a size, such as 64Mi or 1Gi');
+}
+
+export interface Operation {
+  readonly methods?: readonly string[] | undefined;
+  readonly paths?: readonly string[] | undefined;
+  readonly grpc?: readonly string[] | undefined;
+}
+
+/** HTTP by methods and paths, or gRPC: never both in one. */
+export const EITHER_HTTP_OR_GRPC: Rule<Operation> = {
+  cel: 'has(self.grpc) != (has(self.methods) || has(self.paths))',
+  holds: ({ methods, paths, grpc }) => (grpc !== undefined) !== (methods !== undefined || paths !== undefined),
+  message: 'write methods, paths or both for HTTP, or grpc alone; an item of its own for each',
+};
+
+export const operationFields = {
+  methods: set('HTTP methods, in upper case. Left out: all of them.', text('An HTTP method.', 20, METHOD), {
+    minItems: 1,
+    maxItems: 16,
+  }).optional(),
+  paths: set(
+    'Path templates. A plain path is that very path and not what is below it; {name} stands for one whole segment; /** at the end for any number of further segments, none included. Left out: every path.',
+    text('A path template.', 256, STARTS_WITH_SLASH, PATH_TEMPLATE, CANONICAL),
+    { minItems: 1, maxItems: 16 },
+  ).optional(),
+  grpc: set(
+    'gRPC methods as package.Service/Method, in which * stands for any characters but a slash.',
+    text('A gRPC method.', 256, GRPC_METHOD),
+    { minItems: 1, maxItems: 16 },
+  ).optional(),
+};
+
+function isCanonical(template: string): boolean {
+  const plain = template.replace(/\/\*\*$/, '/x').replaceAll(/\{\w+\}/g, 'x');
+  const canonical = canonicalPath(plain);
+  return canonical.ok && canonical.value === plain;
+}

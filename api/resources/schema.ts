@@ -1,0 +1,128 @@
+// The words in which our resources are written down: fields with a description, bounds and rules. Each is a zod schema, for
+// the types and for our own programs, and carries as metadata what the API server has to know: CEL rules, list types.
+//
+// A rule is said twice, in CEL and in TypeScript, with one message; examples hold the two to each other.
+import * as z from 'zod';
+
+/** Keys of metadata that pass into the CRD's schema as they are. */
+export const VALIDATIONS = 'x-kubernetes-validations';
+export const LIST_TYPE = 'x-kubernetes-list-type';
+export const LIST_MAP_KEYS = 'x-kubernetes-list-map-keys';
+export const INT_OR_STRING = 'x-kubernetes-int-or-string';
+
+export interface Rule<T> {
+  /** For the API server. Left out where CEL cannot say it, or not at a bounded cost: then the object's status does. */
+  readonly cel?: string;
+  readonly holds: (value: T) => boolean;
+  /** What to write instead. */
+  readonly message: string;
+}
+
+/** The schema, with rules beside those that it has. */
+export function ruled<S extends z.ZodType>(schema: S, ...rules: readonly Rule<z.output<S>>[]): S {
+  const meta = schema.meta() ?? {};
+  const before = Array.isArray(meta[VALIDATIONS]) ? meta[VALIDATIONS] : [];
+  const added = rules.flatMap(({ cel, message }) => (cel === undefined ? [] : [{ rule: cel, message }]));
+  const checks = rules.map(({ holds, message }) => z.refine<z.output<S>>(holds, { error: message }));
+  const all = [...before, ...added];
+  return schema.check(...checks).meta({ ...meta, ...(all.length > 0 && { [VALIDATIONS]: all }) });
+}
+
+/** A pattern that the whole string has to match, in the syntax that JavaScript and RE2 share. */
+export function matching(pattern: RegExp, message: string): Rule<string> {
+  const source = pattern.source.replaceAll('\\/', '/');
+  return { cel: `self.matches(r'${source}')`, holds: (text) => pattern.test(text), message };
+}
+
+export function text(description: string, maxLength: number, ...rules: readonly Rule<string>[]) {
+  return ruled(z.string().max(maxLength).meta({ description }), ...rules);
+}
+
+export function integer(description: string, minimum: number, maximum: number) {
+  return z.int().min(minimum).max(maximum).meta({ description });
+}
+
+export function yesOrNo(description: string) {
+  return z.boolean().meta({ description });
+}
+
+export function oneOf<const Words extends readonly [string, ...string[]]>(description: string, words: Words) {
+  return z.enum(words).meta({ description });
+}
+
+export function object<Shape extends z.ZodRawShape>(description: string, shape: Shape) {
+  return z.strictObject(shape).meta({ description });
+}
+
+interface Length {
+  readonly minItems?: number;
+  readonly maxItems: number;
+}
+
+export function list<Item extends z.ZodType>(description: string, item: Item, { minItems = 0, maxItems }: Length) {
+  const items = z.array(item).max(maxItems);
+  return (minItems > 0 ? items.min(minItems) : items).meta({ description, [LIST_TYPE]: 'atomic' });
+}
+
+/** A list whose items are told apart by a field: the API server refuses two of a name, and merges by it. */
+export function named<Item extends z.ZodType>(
+  description: string,
+  key: keyof z.output<Item> & string,
+  item: Item,
+  maxItems: number,
+) {
+  return z
+    .array(item)
+    .max(maxItems)
+    .check(
+      z.superRefine((items, context) =>
+        reportTwins(
+          items.map((each) => each[key]),
+          context,
+          key,
+        ),
+      ),
+    )
+    .meta({ description, [LIST_TYPE]: 'map', [LIST_MAP_KEYS]: [key] });
+}
+
+/** A list of different words. */
+export function set<Item extends z.ZodType<string>>(description: string, item: Item, length: Length) {
+  const items = z
+    .array(item)
+    .max(length.maxItems)
+    .min(length.minItems ?? 0);
+  return items
+    .check(z.superRefine((words, context) => reportTwins(words, context)))
+    .meta({ description, [LIST_TYPE]: 'set' });
+}
+
+/** Values by name. */
+export function dictionary<Value extends z.ZodType>(description: string, value: Value, maxProperties: number) {
+  return z
+    .record(z.string().max(253), value)
+    .refine((entries) => Object.keys(entries).length <= maxProperties, `at most ${maxProperties} entries`)
+    .meta({ description, maxProperties });
+}
+
+interface Reports {
+  addIssue(issue: { code: 'custom'; message: string; path: PropertyKey[] }): void;
+}
+
+function reportTwins(words: readonly unknown[], context: Reports, key?: string): void {
+  for (const [at, word] of words.entries()) {
+    if (words.indexOf(word) === at) continue;
+    const message = `Duplicate value: ${JSON.stringify(word)} is there already`;
+    context.addIssue({ code: 'custom', message, path: key === undefined ? [at] : [at, key] });
+  }
+}
+
+/** What YAML writes as text or as a number, such as `cpu: 500m` and `cpu: 2`. */
+export function textOrInteger(description: string, pattern: RegExp, message: string) {
+  const schema = z.union([z.string().max(32), z.int().min(0)]).meta({ description, [INT_OR_STRING]: true });
+  return ruled(schema, {
+    cel: `string(self).matches(r'${pattern.source}')`,
+    holds: (value) => pattern.test(String(value)),
+    message,
+  });
+}
