@@ -1,35 +1,22 @@
 // Where connections come in: a Unix socket that only its owner reaches, TCP with TLS, and a plain port for health.
 import { chmod, rm, stat } from 'node:fs/promises';
 import http from 'node:http';
-import net, { type AddressInfo, type Server } from 'node:net';
+import net, { type ListenOptions, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
-import tls from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import type { Credentials } from '../identity/svid.ts';
-import { serverContext } from '../identity/tls.ts';
+import { listenOnTls as listenWithTls, type TlsListener } from '../identity/tls-listener.ts';
 import { codeOf, messageOf } from '../kit/errors.ts';
+import { type ListenAddress, type Listener, listen } from '../kit/listen.ts';
 import { type LockTools, withLock } from '../kit/lock.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { ensureFolder } from './authority/files.ts';
-import type { ListenAddress } from './config.ts';
-
-export interface Listener {
-  /** With the port that was bound. Undefined for a Unix socket. */
-  readonly address: ListenAddress | undefined;
-  /** Accepts no more, and breaks what is open. */
-  close(): Promise<void>;
-}
-
-export interface TlsListener extends Listener {
-  /** New connections are met with these. */
-  renew(credentials: Credentials): void;
-}
 
 export type ListenFailure = { readonly kind: 'already-served' } | { readonly kind: 'failed'; readonly message: string };
 
 /** A sentry's clients ask and hang up. */
 const CONNECTIONS_MAX = 1024;
-const TLS_HANDSHAKE_MS = 5000;
 
 /** A socket file that nobody answers on is a leftover and is replaced, under a lock; one that is served is left alone. */
 export async function listenOnSocket(
@@ -73,16 +60,13 @@ function isServed(path: string): Promise<boolean> {
 
 /** Anybody may connect: what a client can prove is in its request, so no certificate of its own is asked for. */
 export async function listenOnTls(
-  { host, port }: ListenAddress,
+  where: ListenAddress,
   credentials: Credentials,
-  accept: (connection: tls.TLSSocket) => void,
+  accept: (connection: TLSSocket) => void,
 ): Promise<Result<TlsListener, ListenFailure>> {
-  const context = { ...serverContext(credentials), requestCert: false, rejectUnauthorized: false };
-  const server = tls.createServer({ ...context, handshakeTimeout: TLS_HANDSHAKE_MS }, accept);
-  server.on('tlsClientError', (_error, socket) => socket.destroy());
-  const bound = await bind(server, { host, port });
-  if (!bound.ok) return bound;
-  return ok({ ...bound.value, renew: (renewed) => server.setSecureContext(serverContext(renewed)) });
+  const options = { clientCertificate: 'not-asked', connectionsMax: CONNECTIONS_MAX } as const;
+  const bound = await listenWithTls(where, credentials, options, accept);
+  return bound.ok ? bound : failed(bound.error);
 }
 
 /** Answers 200 as long as the process serves. */
@@ -93,29 +77,9 @@ export function listenForHealth({ host, port }: ListenAddress): Promise<Result<L
   return bind(server, { host, port });
 }
 
-async function bind(server: Server, where: net.ListenOptions): Promise<Result<Listener, ListenFailure>> {
-  const sockets = new Set<net.Socket>();
-  server.maxConnections = CONNECTIONS_MAX;
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket)).on('error', () => undefined);
-  });
-  try {
-    await new Promise<void>((done, fail) => server.once('error', fail).listen(where, done));
-  } catch (error) {
-    return failed(`cannot listen on ${where.path ?? `${where.host}:${where.port}`}: ${messageOf(error)}`);
-  }
-  return ok({
-    address: addressOf(server.address()),
-    async close() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((done) => server.close(done));
-    },
-  });
-}
-
-function addressOf(address: AddressInfo | string | null): ListenAddress | undefined {
-  return address === null || typeof address === 'string' ? undefined : { host: address.address, port: address.port };
+async function bind(server: Server, where: ListenOptions): Promise<Result<Listener, ListenFailure>> {
+  const bound = await listen(server, where, { connectionsMax: CONNECTIONS_MAX });
+  return bound.ok ? bound : failed(bound.error);
 }
 
 function failed(message: string): Result<never, ListenFailure> {
