@@ -5,21 +5,21 @@ import { parseAppId, parseNamespace, type Target } from '../api/ids.ts';
 import { APP_ID_KEY } from '../api/pod.ts';
 import type { Cancel } from '../kit/clock.ts';
 import type { Store } from '../kube/store.ts';
-import { keyOf, type V1ObjectMeta } from '../kube/types.ts';
+import { keyOf } from '../kube/types.ts';
 import type { Stores, Workload } from './stores.ts';
 
 /** The app that this pod is; undefined when it is none of ours, or has ended. */
 export function claimOfPod(pod: V1Pod): Target | undefined {
   const phase = pod.status?.phase;
   if (phase === 'Succeeded' || phase === 'Failed') return undefined;
-  return targetOf(pod.metadata, pod.metadata?.labels?.[APP_ID_KEY]);
+  return targetOf(pod.metadata?.namespace, pod.metadata?.labels?.[APP_ID_KEY]);
 }
 
 /** The app that its pods are, now or when there are some; undefined when it is none of ours, or makes no more pods. */
 export function claimOfWorkload(workload: Workload): Target | undefined {
   // Its last pods claim for themselves while they live.
   if (workload.metadata?.deletionTimestamp !== undefined || isFinished(workload)) return undefined;
-  return targetOf(workload.metadata, templateOf(workload)?.metadata?.annotations?.[APP_ID_KEY]);
+  return targetOf(workload.metadata?.namespace, templateOf(workload)?.metadata?.annotations?.[APP_ID_KEY]);
 }
 
 /** By which claims are counted: `namespace/app`. */
@@ -27,12 +27,10 @@ export function claimKey({ namespace, app }: Target): string {
   return `${namespace}/${app}`;
 }
 
-export function parseClaimKey(key: string): Target {
-  const [namespaceText = '', appText = ''] = key.split('/');
-  const namespace = parseNamespace(namespaceText);
-  const app = parseAppId(appText);
-  if (namespace.ok && app.ok) return { namespace: namespace.value, app: app.value };
-  throw new Error(`"${key}" is no key of a claim`);
+/** Undefined: no app can have it. */
+export function parseClaimKey(key: string): Target | undefined {
+  const [namespaceText, appText = '', ...rest] = key.split('/');
+  return rest.length > 0 ? undefined : targetOf(namespaceText, appText);
 }
 
 function templateOf({ spec }: Workload): V1PodTemplateSpec | undefined {
@@ -44,9 +42,9 @@ function isFinished({ status }: Workload): boolean {
   return status?.conditions?.some(({ type, status }) => /^(Complete|Failed)$/.test(type) && status === 'True') === true;
 }
 
-function targetOf(metadata: V1ObjectMeta | undefined, appText: string | undefined): Target | undefined {
+function targetOf(namespaceText: string | undefined, appText: string | undefined): Target | undefined {
   const app = parseAppId(appText ?? '');
-  const namespace = parseNamespace(metadata?.namespace ?? '');
+  const namespace = parseNamespace(namespaceText ?? '');
   return app.ok && namespace.ok ? { app: app.value, namespace: namespace.value } : undefined;
 }
 

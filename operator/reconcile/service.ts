@@ -96,7 +96,13 @@ function mend(facts: ServiceFacts): ServiceStep | undefined {
   const isSelecting = isDeepStrictEqual(existing.spec?.selector, service.spec?.selector);
   const isOwned = includes(existing.metadata?.ownerReferences, [OWNER]);
   if (includes(existing, service) && isSelecting && isOwned && !isMarkStale) return undefined;
-  return { kind: 'apply', service, ...againAfter(facts) };
+  return { kind: 'apply', service: pinned(service, existing), ...againAfter(facts) };
+}
+
+/** Whoever has put their own in its place, or has taken our label away, in the meantime wins. */
+function pinned(service: V1Service, { metadata: { uid, resourceVersion } = {} }: V1Service): V1Service {
+  const pin = { ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }) };
+  return { ...service, metadata: { ...service.metadata, ...pin } };
 }
 
 function againAfter(facts: ServiceFacts): { readonly againInMs?: number } {

@@ -1,0 +1,36 @@
+// What a reconciler is: it knows the keys of what it keeps, hears when one has to be looked at, and brings one to where it
+// ought to be. Looking twice does nothing twice.
+import type { Cancel } from '../../kit/clock.ts';
+import { err, ok, type Result } from '../../kit/result.ts';
+import type { KubeFailure } from '../../kube/kube.ts';
+import type { KubernetesObject } from '../../kube/types.ts';
+
+export interface Reconciler {
+  /** For metrics and the log. */
+  readonly name: string;
+  /** All that there is to look at, for one who begins. */
+  keys(): readonly string[];
+  /** Calls `look` with each key that has changed since. */
+  follow(look: (key: string) => void): Cancel;
+  /** Never rejects. What is said here by a failure is tried again with a growing wait. */
+  reconcile(key: string): Promise<Result<Reconciled, KubeFailure>>;
+}
+
+export interface Reconciled {
+  readonly did: 'nothing' | 'created' | 'applied' | 'deleted' | 'blocked';
+  /** Look again then, whatever happens; time alone, or what no watch tells, will have made a difference. */
+  readonly againInMs?: number;
+}
+
+/** Says something on an object, for `kubectl describe`. */
+export type Report = (about: KubernetesObject, reason: string, message: string) => void;
+
+/** The outcome of one write. */
+export function outcome(
+  answer: Result<unknown, KubeFailure>,
+  did: Reconciled['did'],
+  againInMs?: number,
+): Result<Reconciled, KubeFailure> {
+  if (!answer.ok) return err(answer.error);
+  return ok(againInMs === undefined ? { did } : { did, againInMs });
+}

@@ -1,0 +1,62 @@
+// What the operator has to say of each of our resources: whether it makes sense, and what of it this version does not act on.
+// An object that promises what nobody keeps says so in its own status.
+import { type AccessPolicy, checkAccessPolicy } from '../../api/resources/access-policy.ts';
+import {
+  checkNamespacePolicy,
+  type NamespacePolicy,
+  type NamespacePolicySpec,
+} from '../../api/resources/namespace-policy.ts';
+import { checkResiliency, type Resiliency } from '../../api/resources/resiliency.ts';
+import { excerpt } from '../../kit/text.ts';
+import type { Verdict } from './conditions.ts';
+
+export function judgeAccessPolicy({ spec }: AccessPolicy): Verdict {
+  return {
+    refusal: invalid(checkAccessPolicy(spec)),
+    unenforced: 'sidecars are given the policy, but this version of Invoke does not judge calls by it yet',
+  };
+}
+
+export function judgeResiliency({ spec }: Resiliency): Verdict {
+  return {
+    refusal: invalid(checkResiliency(spec)),
+    unenforced: 'sidecars are given it, but this version of Invoke does not act on it yet',
+  };
+}
+
+export function judgeNamespacePolicy(
+  { metadata, spec }: NamespacePolicy,
+  isNamespace: (name: string) => boolean,
+): Verdict {
+  return {
+    refusal: invalid(checkNamespacePolicy(spec)) ?? (isNamespace(metadata.name) ? undefined : homeless(metadata.name)),
+    unenforced: unenforcedOf(spec),
+  };
+}
+
+/** A status is no place for a list of hundreds. */
+const MESSAGE_CHARACTERS_MAX = 2000;
+
+function invalid(mistakes: readonly string[]): Verdict['refusal'] {
+  return mistakes.length === 0
+    ? undefined
+    : { reason: 'Invalid', message: excerpt(mistakes.join('; '), MESSAGE_CHARACTERS_MAX) };
+}
+
+function homeless(name: string): Verdict['refusal'] {
+  const message =
+    `there is no namespace "${name}": a NamespacePolicy has the name of the namespace that it is about; ` +
+    'create the namespace, or the policy under another name';
+  return { reason: 'NoSuchNamespace', message };
+}
+
+/** Injection, identities, allowedAnnotations and the sidecar's defaults work. */
+const UNENFORCED = ['callableFrom', 'mayCall', 'defaultAccess', 'traceSampling'] as const;
+
+function unenforcedOf(spec: NamespacePolicySpec): string | undefined {
+  const fields: string[] = UNENFORCED.filter((field) => spec[field] !== undefined);
+  // What it says by default is how things are.
+  if (spec.directTraffic === 'deny') fields.push('directTraffic');
+  if (fields.length === 0) return undefined;
+  return `this version of Invoke does not act on ${fields.join(', ')} yet; the rest is in effect`;
+}
