@@ -1,0 +1,14 @@
+// Every generated file of the checkout: where it is, and what it says.
+import { RESOURCE_KINDS } from '../../api/resources/crd.ts';
+import { CHART_CRDS_PATH, chartCrds, crdPath, crdText } from './crds.ts';
+
+export interface Generated {
+  /** From the root of the checkout. */
+  readonly path: string;
+  readonly text: () => string;
+}
+
+export const GENERATED: readonly Generated[] = [
+  ...RESOURCE_KINDS.map((kind) => ({ path: crdPath(kind), text: () => crdText(kind) })),
+  { path: CHART_CRDS_PATH, text: chartCrds },
+];
