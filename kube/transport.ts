@@ -1,0 +1,72 @@
+// One HTTP request to the API server, with the credentials of this moment: tokens and certificates are renewed on disk.
+//
+// node:http rather than fetch: its agent keeps connections apart by certificate, and its streams push back. The library
+// makes a new connection pool for every request of fetch.
+import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
+import { Agent as HttpsAgent, type RequestOptions, request as requestHttps } from 'node:https';
+import { KubeConfig } from '@kubernetes/client-node';
+import { messageOf } from '../kit/errors.ts';
+import { err, ok, type Result } from '../kit/result.ts';
+
+export type KubeCredentials = KubeConfig | 'in-cluster' | { readonly kubeconfigFile: string };
+
+export interface ApiRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** With its query. */
+  readonly path: string;
+  readonly body?: { readonly type: string; readonly text: string };
+}
+
+/** Settles when the head of the answer is there. Rejects where there is none. Aborting cuts the connection at any time. */
+export type Transport = (request: ApiRequest, signal: AbortSignal) => Promise<IncomingMessage>;
+
+const IDLE_TIMEOUT_MS = 30_000;
+/** The probes that find a peer that is gone begin after as long a silence. */
+const TCP_KEEP_ALIVE_MS = 30_000;
+
+export function openTransport(credentials: KubeCredentials, userAgent: string): Result<Transport> {
+  const loaded = load(credentials);
+  if (!loaded.ok) return loaded;
+  const kubeConfig = loaded.value;
+  const server = kubeConfig.getCurrentCluster()?.server;
+  if (server === undefined) return err('the kubeconfig names no current cluster: set its current-context');
+  if (!URL.canParse(server)) return err(`there is no API server to speak to at ${server}: is this a pod?`);
+  const base = server.replace(/\/+$/, '');
+  const isTls = base.startsWith('https:');
+  const pool = { keepAlive: true, keepAliveMsecs: TCP_KEEP_ALIVE_MS, timeout: IDLE_TIMEOUT_MS };
+  const agent = isTls ? new HttpsAgent(pool) : new HttpAgent(pool);
+  const isProxied = kubeConfig.getCurrentCluster()?.proxyUrl !== undefined;
+
+  return ok(async (request, signal) => {
+    const options: RequestOptions = { headers: {} };
+    await kubeConfig.applyToHTTPSOptions(options);
+    // The library's own agent keeps no connection; it is the one that knows proxies.
+    if (!isProxied) options.agent = agent;
+    const headers = { ...options.headers, ...headersOf(request, userAgent) };
+    const open = isTls ? requestHttps : requestHttp;
+    return new Promise((resolve, reject) => {
+      const sending = open(`${base}${request.path}`, { ...options, method: request.method, headers, signal }, resolve);
+      sending.on('socket', (socket) => socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS));
+      sending.on('error', reject);
+      sending.end(request.body?.text);
+    });
+  });
+}
+
+function headersOf({ body }: ApiRequest, userAgent: string): Record<string, string | number> {
+  const common = { accept: 'application/json', 'user-agent': userAgent };
+  if (body === undefined) return common;
+  return { ...common, 'content-type': body.type, 'content-length': Buffer.byteLength(body.text) };
+}
+
+function load(credentials: KubeCredentials): Result<KubeConfig> {
+  if (credentials instanceof KubeConfig) return ok(credentials);
+  const kubeConfig = new KubeConfig();
+  try {
+    if (credentials === 'in-cluster') kubeConfig.loadFromCluster();
+    else kubeConfig.loadFromFile(credentials.kubeconfigFile);
+    return ok(kubeConfig);
+  } catch (error) {
+    return err(`the credentials for the Kubernetes API cannot be read: ${messageOf(error)}`);
+  }
+}
