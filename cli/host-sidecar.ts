@@ -75,7 +75,7 @@ export async function hostSidecar(
 
 /** Whatever a sidecar finds others by, `list` and `stop` are to find it. */
 async function openListedNames(config: NamesConfig, host: Host, log: Log): Promise<Result<Names>> {
-  const tools = { processes: host.processes, clock: host.clock, log };
+  const tools = { processes: host.processes, clock: host.clock, random: host.random, log };
   const names = await openNames(config, tools);
   if (!names.ok || config.kind === 'registry') return names;
   return ok(listed(names.value, registryDirectory(host), tools));

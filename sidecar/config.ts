@@ -21,7 +21,9 @@ export interface AppConfig {
 export type NamesConfig =
   | { readonly kind: 'registry'; readonly directory: string }
   | { readonly kind: 'mdns'; readonly interfaceAddress: string | undefined }
-  | { readonly kind: 'static'; readonly peers: readonly StaticPeer[] };
+  | { readonly kind: 'static'; readonly peers: readonly StaticPeer[] }
+  /** A pod: by the DNS of the cluster, and by the feed. `clusterDomain` is `cluster.local`, as a rule. */
+  | { readonly kind: 'kubernetes'; readonly clusterDomain: string };
 
 export interface StaticPeer {
   readonly target: Target;
@@ -43,6 +45,8 @@ export interface SidecarConfig {
   readonly metricsPort: PortChoice | undefined;
   /** Where the app API and the metrics listen. */
   readonly listenAddresses: readonly string[];
+  /** Where the metrics listen, if elsewhere. */
+  readonly metricsListenAddresses?: readonly string[];
   readonly peerListenAddress: string;
 
   /** Largest request body in bytes; Infinity for none. */

@@ -3,20 +3,25 @@ import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import type { Identity } from '../api/ids.ts';
 import { type IdentitySource, startIdentity } from '../identity/source.ts';
+import type { Credentials } from '../identity/svid.ts';
 import type { Random } from '../kit/backoff.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
+import type { Snapshot } from '../kit/snapshot.ts';
 import { callLog, observers } from './admin/call-log.ts';
 import { type CallMetrics, callMetrics } from './admin/call-metrics.ts';
 import { pageServer } from './admin/page-server.ts';
 import { AppAgent } from './app/agent.ts';
+import { grounds } from './authorize/grounds.ts';
 import { type HealthState, healthPages, healthRoutes } from './blocks/health.ts';
 import { metadataRoutes } from './blocks/metadata.ts';
 import { type ShutdownSwitch, shutdownRoutes } from './blocks/shutdown.ts';
 import type { SidecarConfig } from './config.ts';
 import { appHttpServer } from './edge/app-http.ts';
 import { PeerEdge } from './edge/peer.ts';
+import type { FeedClient } from './feed/feed.ts';
 import { ownIdentity } from './identify/own.ts';
+import { trusting } from './identify/trusting.ts';
 import type { ServerMakers } from './listeners.ts';
 import { roundRobin } from './resilience/pick.ts';
 import type { Names } from './resolve/resolver.ts';
@@ -33,12 +38,18 @@ export interface SidecarDeps {
   readonly random: Random;
   readonly log: Log;
   readonly names: Names;
+  /** Where there is an operator: opens its feed, with what the sidecar proves itself by. */
+  readonly openFeed?: (credentials: Snapshot<Credentials | undefined>) => FeedClient;
   readonly version: string;
 }
 
 export interface SidecarParts {
   readonly self: Identity;
   readonly identity: IdentitySource;
+  /** Undefined where there is no operator. */
+  readonly feed: FeedClient | undefined;
+  /** What peers are met with. */
+  readonly credentials: Snapshot<Credentials | undefined>;
   readonly flights: Flights;
   readonly metrics: CallMetrics;
   readonly agent: AppAgent;
@@ -57,20 +68,27 @@ export function joinParts(
   const { appId, namespace, trustDomain, bodyBytesMax, statuses } = config;
   const self: Identity = { app: appId, namespace, trustDomain };
   const identity = startIdentity({ endpoint: config.sentry, appId, namespace, trustDomain, clock, random, log });
+  const feed = deps.openFeed?.(identity.credentials);
+  if (feed !== undefined) deps.names.follow?.(feed);
+  const credentials = trusting(identity.credentials, feed?.config);
   const metrics = callMetrics(version);
   const flights = new Flights(clock, observers(metrics, callLog(log)));
   const agent = new AppAgent(clock);
-  const pool = new PeerPool({ credentials: () => identity.credentials.current(), clock, random, log });
+  const pool = new PeerPool({ credentials: () => credentials.current(), clock, random, log });
 
   const app = { clock, agent, host: config.app.host, port: config.app.port, token: config.app.token };
-  const inbound = inboundWay({ flights, transport: { app: (call, reply) => openApp(call, reply, app) } });
+  const inbound = inboundWay({
+    flights,
+    grounds: grounds(feed),
+    transport: { app: (call, reply) => openApp(call, reply, app) },
+  });
 
   const link = { clock, forwardedBy: forwardedBy(config.peerListenAddress) };
   const outbound = outboundWay({
     flights,
     own: ownIdentity(identity),
     resolver: deps.names,
-    resilience: { clock, pick: roundRobin() },
+    resilience: { clock, picker: roundRobin(clock) },
     transport: {
       peer: (call, endpoint, reply) =>
         openPeer(call, pool.connection(endpoint, { ...call.target, trustDomain }), reply, link),
@@ -89,7 +107,7 @@ export function joinParts(
     public: () => pageServer(probes),
     metrics: () => pageServer({ '/metrics': () => ({ ...metricsText, body: metrics.render() }) }),
   };
-  return { self, identity, flights, metrics, agent, pool, peers, servers };
+  return { self, identity, feed, credentials, flights, metrics, agent, pool, peers, servers };
 }
 
 /** This machine as X-Forwarded-For names it: the address that peers see, as far as that can be known. */

@@ -8,6 +8,7 @@ import type { Credentials } from '../identity/svid.ts';
 import type { Cancel } from '../kit/clock.ts';
 import { ok, type Result } from '../kit/result.ts';
 import { whenPortOpens } from './app/port-watch.ts';
+import { noSnapshot } from './authorize/grounds.ts';
 import type { StartFailure } from './bind.ts';
 import type { Unready } from './blocks/health.ts';
 import type { SidecarConfig } from './config.ts';
@@ -38,6 +39,7 @@ export async function startSidecar(config: SidecarConfig, deps: SidecarDeps): Pr
   const life = new Life(config, deps);
   const listeners = await openListeners(config, life.parts.servers);
   if (!listeners.ok) {
+    life.parts.feed?.stop();
     life.parts.identity.stop();
     return listeners;
   }
@@ -65,6 +67,8 @@ class Life {
   #phase: Phase = { kind: 'starting' };
   #announced: Announced | undefined;
   #isAppOpen: boolean;
+  /** In a pod, what the control plane has given once is enough: its absence later takes no pod out of service. */
+  #wasReady = false;
 
   constructor(config: SidecarConfig, deps: SidecarDeps) {
     this.#config = config;
@@ -76,15 +80,15 @@ class Life {
   }
 
   serve(listeners: Listeners): Sidecar {
-    const { identity, peers, metrics } = this.parts;
+    const { identity, credentials, peers, metrics } = this.parts;
     const { clock, log } = this.#deps;
-    const use = (credentials: Credentials | undefined) => {
-      if (credentials === undefined) return;
-      peers.use(credentials);
-      metrics.certificateExpires(credentials.svid.notAfter);
+    const use = (current: Credentials | undefined) => {
+      if (current === undefined) return;
+      peers.use(current);
+      metrics.certificateExpires(current.svid.notAfter);
     };
-    use(identity.credentials.current());
-    const cancels = [identity.credentials.changed(use), identity.firstReady(() => this.#announce(listeners.ports))];
+    use(credentials.current());
+    const cancels = [credentials.changed(use), identity.firstReady(() => this.#announce(listeners.ports))];
     const { host, port } = this.#config.app;
     if (port !== undefined) cancels.push(whenPortOpens(host, port, clock, () => this.#appOpened(port)));
     this.#phase = { kind: 'serving', listeners, cancels };
@@ -134,13 +138,14 @@ class Life {
     if (phase.kind === 'starting' || phase.kind === 'closed') return;
     if (phase.kind === 'serving') this.drain();
     this.#phase = { kind: 'closed' };
-    const { identity, pool, agent, peers } = this.parts;
+    const { identity, feed, pool, agent, peers } = this.parts;
     const { clock, log } = this.#deps;
     const cancel = clock.after(graceMs, () => peers.destroy());
     void phase.listeners.close(graceMs, clock).then(() => {
       cancel();
       pool.close();
       agent.destroy();
+      feed?.stop();
       identity.stop();
       log.info('stopped', { code });
       this.#done.resolve(code);
@@ -170,8 +175,13 @@ class Life {
 
   #outboundUnready(): Unready {
     if (this.#phase.kind !== 'serving' && this.#phase.kind !== 'draining') return 'the sidecar is stopping';
-    const state = this.parts.identity.state();
-    if (state.kind === 'ready') return undefined;
-    return `no certificate yet${state.lastError === undefined ? '' : `: ${state.lastError}`}`;
+    const { identity, feed } = this.parts;
+    if (feed !== undefined && this.#wasReady) return undefined;
+    const state = identity.state();
+    if (state.kind !== 'ready')
+      return `no certificate yet${state.lastError === undefined ? '' : `: ${state.lastError}`}`;
+    if (feed !== undefined && feed.config.current() === undefined) return noSnapshot(feed);
+    this.#wasReady = true;
+    return undefined;
   }
 }

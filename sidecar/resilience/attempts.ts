@@ -16,7 +16,7 @@ import { targetName } from '../../api/ids.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import type { Endpoint, Resolution, Resolved, Upstream } from '../resolve/resolver.ts';
-import { endpointKey, type Pick } from './pick.ts';
+import { endpointKey, type Picker } from './pick.ts';
 import { Replay } from './replay.ts';
 
 /** Sends a call to one endpoint, once. */
@@ -24,7 +24,7 @@ export type Attempt = (call: PermittedCall, endpoint: Endpoint, reply: ReplyEnd)
 
 export interface ResilienceDeps {
   readonly clock: Clock;
-  readonly pick: Pick;
+  readonly picker: Picker;
   readonly attempt: Attempt;
 }
 
@@ -126,7 +126,7 @@ class CallRun implements RequestEnd {
   // Attempts.
 
   #tryNext(upstream: Upstream, last: Fault | undefined, number: number): void {
-    const endpoint = number <= ATTEMPTS_MAX ? this.#deps.pick(upstream, this.#tried) : undefined;
+    const endpoint = number <= ATTEMPTS_MAX ? this.#deps.picker.pick(upstream, this.#tried) : undefined;
     if (endpoint === undefined) {
       this.#fail(last ?? noEndpoint(upstream));
       return;
@@ -176,6 +176,9 @@ class CallRun implements RequestEnd {
   }
 
   #trialFailed(trial: Trial, reason: Fault): void {
+    const wasTurnedAway = mayBeSentAgain(reason.code) !== 'never';
+    // A peer that merely wants to be spoken to otherwise is none to avoid.
+    if (wasTurnedAway && reason.code !== 'peer-downgraded') this.#deps.picker.avoid(trial.upstream, trial.endpoint);
     const again = this.#phase.kind === 'trying' && this.#replay.isWhole ? mayBeSentAgain(reason.code) : 'never';
     if (again === 'anywhere') this.#tried.delete(endpointKey(trial.endpoint));
     if (again === 'never') this.#fail(reason);

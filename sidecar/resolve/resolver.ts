@@ -2,6 +2,7 @@
 import type { Fault } from '../../api/fault.ts';
 import type { Identity, Target } from '../../api/ids.ts';
 import type { Cancel } from '../../kit/clock.ts';
+import type { FeedClient } from '../feed/feed.ts';
 
 /** One place where an instance of an app can be reached: the peer port of its sidecar. */
 export interface Endpoint {
@@ -48,4 +49,9 @@ export interface Announced {
 /** Both sides of a name service: finding others, and being found. Static lists announce nothing. */
 export interface Names extends Resolver {
   announce(announcement: Announcement): Announced;
+  /** From now on, goes by what the operator says of endpoints too. Only names in a cluster can. */
+  follow?(feed: EndpointFeed): void;
 }
+
+/** What is read of the operator's feed. */
+export type EndpointFeed = Pick<FeedClient, 'endpoints' | 'watch' | 'changed' | 'state'>;

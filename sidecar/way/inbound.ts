@@ -6,16 +6,20 @@
 // tried twice here: the caller's sidecar knows what can be repeated, and where.
 import type { Open, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
 import { authorize, type PermittedCall } from '../authorize/authorize.ts';
-import type { Flights } from './flights.ts';
+import type { Grounds } from '../authorize/grounds.ts';
+import { type Flights, refuse } from './flights.ts';
 
 export interface InboundStages {
   readonly flights: Flights;
+  readonly grounds: Grounds;
   readonly transport: { readonly app: (call: PermittedCall, reply: ReplyEnd) => RequestEnd };
 }
 
 export function inboundWay(stages: InboundStages): Open {
   return (call, caller) =>
     stages.flights.track('inbound', call, caller, (reply) => {
+      const groundless = stages.grounds.problem(); //       no snapshot, no judgement: `not-ready`, and why
+      if (groundless) return refuse(reply, groundless);
       const permitted = authorize(call); //                the only maker of a PermittedCall
       return stages.transport.app(permitted, reply);
     });
