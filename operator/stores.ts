@@ -4,17 +4,37 @@ import type { AccessPolicy } from '../api/resources/access-policy.ts';
 import type { NamespacePolicy } from '../api/resources/namespace-policy.ts';
 import type { Resiliency } from '../api/resources/resiliency.ts';
 import type { Store } from '../kube/store.ts';
-import type { KubernetesObject } from '../kube/types.ts';
+import {
+  CRON_JOBS,
+  DAEMON_SETS,
+  DEPLOYMENTS,
+  JOBS,
+  type Kind,
+  type KubernetesObject,
+  STATEFUL_SETS,
+} from '../kube/types.ts';
 
 /** What Deployment, StatefulSet, DaemonSet, Job and CronJob have in common, as far as anybody looks at it. */
 export interface Workload extends KubernetesObject {
-  readonly spec?: {
-    readonly template?: V1PodTemplateSpec;
-    /** Of a CronJob. */
-    readonly jobTemplate?: { readonly spec?: { readonly template?: V1PodTemplateSpec } };
-  };
-  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+  readonly spec?:
+    | {
+        readonly template?: V1PodTemplateSpec | undefined;
+        /** Of a CronJob. */
+        readonly jobTemplate?:
+          | { readonly spec?: { readonly template?: V1PodTemplateSpec | undefined } | undefined }
+          | undefined;
+      }
+    | undefined;
+  readonly status?:
+    | {
+        readonly conditions?: readonly { readonly type: string; readonly status: string }[] | undefined;
+        /** Of a CronJob, which has no conditions, and of a Job. */
+        readonly active?: unknown;
+      }
+    | undefined;
 }
+
+export const WORKLOAD_KINDS: readonly Kind<Workload>[] = [DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS, JOBS, CRON_JOBS];
 
 export interface Stores {
   readonly namespaces: Store<V1Namespace>;
@@ -26,7 +46,7 @@ export interface Stores {
   readonly services: Store<V1Service>;
   /** Every ConfigMap named `invoke-trust-bundle`. */
   readonly trustBundles: Store<V1ConfigMap>;
-  /** Deployments, StatefulSets, DaemonSets, Jobs and CronJobs, of which metadata and template are read. */
+  /** One of each of WORKLOAD_KINDS, of which metadata and template are read. */
   readonly workloads: readonly Store<Workload>[];
   readonly accessPolicies: Store<AccessPolicy>;
   readonly resiliencies: Store<Resiliency>;
