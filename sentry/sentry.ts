@@ -1,10 +1,6 @@
 // The certificate authority as a whole: opens its state, then its doors, and closes in the opposite order.
 import { spiffeId } from '../api/ids.ts';
-import { makeCsr } from '../identity/csr.ts';
-import { acceptIssued } from '../identity/issued.ts';
-import type { SentryFailure } from '../identity/sentry-client.ts';
-import { type IdentitySource, keepInForce } from '../identity/source.ts';
-import { type Credentials, sentryIdentity } from '../identity/svid.ts';
+import { CONTROL_PLANE_NAMESPACE, sentryIdentity } from '../identity/svid.ts';
 import type { LockTools } from '../kit/lock.ts';
 import type { Log } from '../kit/log.ts';
 import { err, ok, type Result } from '../kit/result.ts';
@@ -15,8 +11,8 @@ import { type Authority, anchorsPath, openAuthority } from './authority/authorit
 import { type Ca, createCa } from './ca.ts';
 import { configMistakes, isLoopback, type ListenAddress, type SentryConfig } from './config.ts';
 import { type ListenFailure, listenForHealth, listenOnSocket, listenOnTls } from './listeners.ts';
+import { keepOwnCertificate } from './own-certificate.ts';
 import { createGrpcServer, type GrpcServer } from './server.ts';
-import { signCertificate } from './sign/sign.ts';
 
 export interface Sentry {
   /** As bound, so port 0 has become a real one. */
@@ -48,9 +44,12 @@ export async function startSentry(config: SentryConfig, tools: SentryTools): Pro
   const { workloadCertTtlMs } = config;
   const ca = createCa({
     authority: opened.value,
+    controlPlaneNamespace: CONTROL_PLANE_NAMESPACE,
     validators: chooseValidators(config, tools),
     workloadCertTtlMs,
-    ...tools,
+    clock: tools.clock,
+    audit: tools.log,
+    log: tools.log,
   });
   const house = buildHouse(config, tools, opened.value, ca);
   const addresses = await openDoors(house);
@@ -118,7 +117,8 @@ async function openSocket({ config: { socketPath }, servers, tools, onClose }: H
 async function openTls({ config, servers, tools, authority, onClose }: House): Promise<Opened> {
   const { listen, workloadCertTtlMs } = config;
   if (!listen) return ok(undefined);
-  const { source, first } = await keepOwnCertificate(authority, workloadCertTtlMs, tools);
+  const identity = sentryIdentity(authority.trustDomain);
+  const { source, first } = await keepOwnCertificate(authority, identity, workloadCertTtlMs, tools);
   onClose(() => source.stop());
   const bound = await listenOnTls(listen, first, (connection) =>
     servers[isLoopback(connection.remoteAddress ?? '') ? 'loopback' : 'network'].accept(connection),
@@ -145,46 +145,6 @@ function chooseValidators(config: SentryConfig, { clock, log }: SentryTools): Va
     ...(insecure ? { insecure: insecureValidator } : {}),
     ...(jwks ? { jwks: jwksValidator(jwks, audience, clock, log) } : {}),
   };
-}
-
-/** The sentry is a client of itself, without the way over a socket. */
-async function keepOwnCertificate(
-  authority: Authority,
-  ttlMs: number,
-  { clock, log }: SentryTools,
-): Promise<{ readonly source: IdentitySource; readonly first: Credentials }> {
-  const identity = sentryIdentity(authority.trustDomain);
-  const source = keepInForce({
-    identity,
-    clock,
-    log,
-    // It asks nobody else, so there is no crowd to spread.
-    random: () => 0.5,
-    ask(done) {
-      let isWanted = true;
-      void issueOwn(authority, clock.now(), ttlMs).then((outcome) => isWanted && done(outcome));
-      return () => {
-        isWanted = false;
-      };
-    },
-  });
-  const first = await new Promise<Credentials>((settle) => {
-    const cancel = source.credentials.changed((credentials) => {
-      cancel();
-      if (credentials) settle(credentials);
-    });
-  });
-  return { source, first };
-}
-
-async function issueOwn(authority: Authority, now: number, ttlMs: number): Promise<Result<Credentials, SentryFailure>> {
-  const identity = sentryIdentity(authority.trustDomain);
-  const { csrPem, keyPem, publicKey } = makeCsr();
-  const signed = await signCertificate(authority, Buffer.from(csrPem), identity, now, ttlMs);
-  if (!signed.ok) return err({ kind: 'refused', message: signed.error.reason });
-  const asked = { identity, publicKey, keyPem, anchorsPem: authority.anchorsPem };
-  const accepted = acceptIssued(signed.value.reply, asked, now);
-  return accepted.ok ? accepted : err({ kind: 'untrusted', message: accepted.error });
 }
 
 function explain(failure: ListenFailure, where: string): Result<never, StartFailure> {

@@ -3,10 +3,17 @@
 // Sockets are accepted by our own listeners (listeners.ts) and handed in: TLS is then made by the same contexts as
 // everywhere else in the mesh, and where a connection came from is known and not guessed.
 import type { Duplex } from 'node:stream';
-import { Server, ServerCredentials, type ServiceDefinition, status, type UntypedHandleCall } from '@grpc/grpc-js';
+import {
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  status,
+  type UntypedHandleCall,
+} from '@grpc/grpc-js';
 import { SIGN_CERTIFICATE_PATH } from '../api/proto/sentry.ts';
 import type { Origin } from './attest/attest.ts';
-import type { Ca, Refusal } from './ca.ts';
+import type { Ca, RefusalReason } from './ca.ts';
 
 export interface GrpcServer {
   /** Takes over a connection that is ready to carry HTTP/2. */
@@ -22,9 +29,14 @@ const STREAMS_MAX = 16;
 const SESSION_MEMORY_MB = 2;
 const IDLE_MAX_MS = 30_000;
 
-const STATUS: Readonly<Record<Refusal['code'], status>> = {
-  'invalid-argument': status.INVALID_ARGUMENT,
-  'permission-denied': status.PERMISSION_DENIED,
+const STATUS: Readonly<Record<RefusalReason, status>> = {
+  'bad-request': status.INVALID_ARGUMENT,
+  'not-proven': status.PERMISSION_DENIED,
+  mismatch: status.PERMISSION_DENIED,
+  'not-allowed': status.PERMISSION_DENIED,
+  'rate-limited': status.RESOURCE_EXHAUSTED,
+  busy: status.RESOURCE_EXHAUSTED,
+  unavailable: status.UNAVAILABLE,
   internal: status.INTERNAL,
 };
 
@@ -62,12 +74,18 @@ const SERVICE: ServiceDefinition = {
 
 function signHandler(ca: Ca, origin: Origin): UntypedHandleCall {
   return (
-    call: { readonly request: Buffer },
+    call: Pick<ServerUnaryCall<Buffer, Buffer>, 'request' | 'getPeer'>,
     done: (error: { code: status; details: string } | null, reply?: Buffer) => void,
   ) => {
-    void ca(call.request, origin).then((answer) => {
+    void ca(call.request, { origin, address: addressOf(call.getPeer()) }).then((answer) => {
       if (answer.ok) done(null, answer.value);
-      else done({ code: STATUS[answer.error.code], details: answer.error.message });
+      else done({ code: STATUS[answer.error.reason], details: answer.error.message });
     });
   };
+}
+
+/** From `address:port`, as the library writes a peer; it knows no address of a Unix socket. */
+function addressOf(peer: string): string {
+  const address = peer.slice(0, Math.max(0, peer.lastIndexOf(':')));
+  return address.replace(/^\[?(?:::ffff:)?(.*?)\]?$/, '$1');
 }

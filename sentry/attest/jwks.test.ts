@@ -42,10 +42,15 @@ afterAll(() => rmSync(directory, { recursive: true }));
 const token = (claims: JWTPayload, by = key, kid = 'one') =>
   new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid }).sign(by);
 
-function doubt(text: string, change: { issuer?: string; audience?: string; path?: string; log?: Log } = {}) {
+/** What is held against a token; undefined where it proves the identity that is asked for. */
+async function doubt(text: string, change: { issuer?: string; audience?: string; path?: string; log?: Log } = {}) {
   const { issuer, audience, log = silentLog } = change;
   const config = { keys: { kind: 'file', path: change.path ?? path }, issuer, audience } as const;
-  return jwksValidator(config, AUDIENCE, clock, log)({ identity: web, token: text, origin: 'network' });
+  const validate = jwksValidator(config, AUDIENCE, clock, log);
+  const outcome = await validate({ identity: web, token: text, origin: 'network' });
+  if (!outcome.ok) return outcome.error.reason;
+  expect(outcome.value).toEqual({ identity: web });
+  return undefined;
 }
 
 test('a token for the identity that is asked for is proof', async () => {

@@ -8,12 +8,12 @@ import {
   type JWTVerifyGetKey,
   jwtVerify,
 } from 'jose';
-import { spiffeId } from '../../api/ids.ts';
+import { parseSpiffeId, spiffeId } from '../../api/ids.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { codeOf, messageOf } from '../../kit/errors.ts';
 import type { Log } from '../../kit/log.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
-import type { Validator } from './attest.ts';
+import type { Doubt, Validator } from './attest.ts';
 
 export interface JwksConfig {
   /** A JWK Set (RFC 7517). The file is read at each request: keys are rotated by replacing it. */
@@ -45,10 +45,10 @@ export function jwksValidator(config: JwksConfig, defaultAudience: string, clock
   const audience = config.audience ?? defaultAudience;
   const keys = config.keys.kind === 'url' ? createRemoteJWKSet(config.keys.url) : keysOfFile(config.keys.path);
   return async ({ identity, token }) => {
-    if (token === '') return 'the request brings no token';
-    if (token.length > TOKEN_BYTES_MAX) return `the token is larger than ${TOKEN_BYTES_MAX} bytes`;
+    if (token === '') return notProven('the request brings no token');
+    if (token.length > TOKEN_BYTES_MAX) return notProven(`the token is larger than ${TOKEN_BYTES_MAX} bytes`);
     try {
-      await jwtVerify(token, keys, {
+      const { payload } = await jwtVerify(token, keys, {
         algorithms: ALGORITHMS,
         audience,
         subject: spiffeId(identity),
@@ -56,10 +56,11 @@ export function jwksValidator(config: JwksConfig, defaultAudience: string, clock
         requiredClaims: ['exp', 'sub', 'aud'],
         ...(config.issuer === undefined ? {} : { issuer: config.issuer }),
       });
-      return undefined;
+      const proven = parseSpiffeId(payload.sub ?? '');
+      return proven.ok ? ok({ identity: proven.value }) : notProven(proven.error);
     } catch (error) {
       log.warn('a token was refused', { identity: spiffeId(identity), cause: String(error) });
-      return explain(error);
+      return notProven(explain(error));
     }
   };
 }
@@ -91,6 +92,10 @@ function whyUnreadable(error: unknown): string {
   if (error instanceof errors.JWKSInvalid) return `it is JSON, but no JWK Set; ${shape}`;
   if (codeOf(error) === 'ENOENT') return 'there is no such file; check the path';
   return `${messageOf(error)}; check the path and who may read it`;
+}
+
+function notProven(reason: string): Result<never, Doubt> {
+  return err({ kind: 'not-proven', reason });
 }
 
 /** What the caller may know: which rule its token broke. Paths, addresses and key material are for the log. */
