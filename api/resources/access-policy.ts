@@ -2,32 +2,9 @@
 import type * as z from 'zod';
 import type { Result } from '../../kit/result.ts';
 import { readSpec } from './check.ts';
-import {
-  appId,
-  appPattern,
-  EITHER_HTTP_OR_GRPC,
-  name,
-  namespacePattern,
-  operationFields,
-  trustDomain,
-} from './fields.ts';
+import { appId, caller, EITHER_HTTP_OR_GRPC, name, operationFields } from './fields.ts';
 import type { Resource } from './object.ts';
 import { list, named, object, oneOf, ruled, set } from './schema.ts';
-
-const caller = ruled(
-  object('Callers, by the identity that their certificates prove.', {
-    app: appPattern('App id, in which * stands for any characters. Left out: every app.').optional(),
-    namespace: namespacePattern(
-      "Namespace, in which * stands for any characters. Left out: the policy's own namespace.",
-    ).optional(),
-    trustDomain: trustDomain("Trust domain, by its whole name. Left out: the installation's own.").optional(),
-  }),
-  {
-    cel: 'has(self.app) || has(self.__namespace__) || has(self.trustDomain)',
-    holds: ({ app, namespace, trustDomain }) => [app, namespace, trustDomain].some((part) => part !== undefined),
-    message: "name an app, a namespace or a trust domain; app: '*' is every app of the policy's own namespace",
-  },
-);
 
 const rule = ruled(
   object('One rule.', {

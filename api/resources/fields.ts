@@ -1,6 +1,6 @@
 // Fields that several of our resources share: names and their wildcards, operations, amounts of time.
 import { canonicalPath } from '../path.ts';
-import { matching, type Rule, set, text, textOrInteger } from './schema.ts';
+import { dictionary, matching, object, type Rule, ruled, set, text, textOrInteger } from './schema.ts';
 
 const APP_ID = matching(
   /^[a-z]([-a-z0-9]{0,54}[a-z0-9])?$/,
@@ -36,14 +36,15 @@ const STARTS_WITH_SLASH: Rule<string> = {
   message: 'a path begins with a slash, such as /orders/{id}',
 };
 const PATH_TEMPLATE = matching(
-  /^([^*{}?#]|\/\{\w+\})*(\/\*\*)?$/,
+  /^([^*{}?#\s]|\/\{\w+\})*(\/\*\*)?$/,
   'write a path without query, such as /orders; {id} stands for one whole segment, and ** at the very end for any number of them',
 );
-/** The path that a sidecar judges has one spelling; a template in another would never match. */
+/** The path that a sidecar judges has one spelling (api/path.ts); a template in another would never match. */
 const CANONICAL: Rule<string> = {
-  holds: (template) => isCanonical(template),
+  cel: "!self.contains('//') && !self.matches('/[.]{1,2}(/|$)')",
+  holds: isCanonical,
   message:
-    'write the path as sidecars judge it: no empty, . or .. segments, letters and digits plain, anything else percent-encoded in upper case',
+    'write it as sidecars judge it: no empty segment, no . or .., letters and digits plain, anything else percent-encoded in upper case',
 };
 const GRPC_METHOD = matching(
   /^[A-Za-z_*][\w.*]*\/[A-Za-z_*][\w*]*$/,
@@ -56,6 +57,21 @@ export const appPattern = (description: string) => text(description, 64, APP_PAT
 export const namespacePattern = (description: string) => text(description, 63, NAMESPACE_PATTERN);
 export const trustDomain = (description: string) => text(description, 255, TRUST_DOMAIN);
 export const name = (description: string) => text(description, 63, NAME);
+
+export const caller = ruled(
+  object('Callers, by the identity that their certificates prove.', {
+    app: appPattern('App id, in which * stands for any characters. Left out: every app.').optional(),
+    namespace: namespacePattern(
+      "Namespace, in which * stands for any characters. Left out: the policy's own namespace.",
+    ).optional(),
+    trustDomain: trustDomain("Trust domain, by its whole name. Left out: the installation's own.").optional(),
+  }),
+  {
+    cel: 'has(self.app) || has(self.__namespace__) || has(self.trustDomain)',
+    holds: ({ app, namespace, trustDomain }) => [app, namespace, trustDomain].some((part) => part !== undefined),
+    message: "name an app, a namespace or a trust domain; app: '*' is every app of the policy's own namespace",
+  },
+);
 
 /** More than nothing. */
 export function duration(description: string) {
@@ -71,12 +87,25 @@ export function durationOrZero(description: string) {
 }
 
 export function cpu(description: string) {
-  return textOrInteger(description, /^[0-9]+([.][0-9]+)?m?$/, 'write an amount of CPU, such as 100m or 2');
+  return textOrInteger(description, /^[0-9]{1,9}([.][0-9]{1,3})?m?$/, 'write an amount of CPU, such as 100m or 2');
 }
 
 /** Of memory, or of anything else in bytes. */
 export function size(description: string) {
-  return textOrInteger(description, /^[0-9]+([.][0-9]+)?([KMGT]i|[kMGT])?$/, 'write a size, such as 64Mi or 1Gi');
+  return textOrInteger(
+    description,
+    /^[0-9]{1,15}([.][0-9]{1,3})?([KMGT]i|[kMGT])?$/,
+    'write a size, such as 64Mi or 1Gi',
+  );
+}
+
+export function headerName(description: string) {
+  return text(description, 128, matching(/^[A-Za-z0-9][-A-Za-z0-9]*$/, 'write the name of a header, such as x-user'));
+}
+
+/** As Kubernetes has them, up to what a pod's labels may be. */
+export function labels(description: string) {
+  return dictionary(description, text('The value of a label.', 63), 16);
 }
 
 export interface Operation {
@@ -100,16 +129,18 @@ export const operationFields = {
   paths: set(
     'Path templates. A plain path is that very path and not what is below it; {name} stands for one whole segment; /** at the end for any number of further segments, none included. Left out: every path.',
     text('A path template.', 256, STARTS_WITH_SLASH, PATH_TEMPLATE, CANONICAL),
-    { minItems: 1, maxItems: 16 },
+    { minItems: 1, maxItems: 10 },
   ).optional(),
   grpc: set(
     'gRPC methods as package.Service/Method, in which * stands for any characters but a slash.',
     text('A gRPC method.', 256, GRPC_METHOD),
-    { minItems: 1, maxItems: 16 },
+    { minItems: 1, maxItems: 10 },
   ).optional(),
 };
 
+/** Or no path template at all, which is another complaint. */
 function isCanonical(template: string): boolean {
+  if (!STARTS_WITH_SLASH.holds(template) || !PATH_TEMPLATE.holds(template)) return true;
   const plain = template.replace(/\/\*\*$/, '/x').replaceAll(/\{\w+\}/g, 'x');
   const canonical = canonicalPath(plain);
   return canonical.ok && canonical.value === plain;

@@ -30,9 +30,12 @@ const callee = object('Apps of other namespaces.', {
 });
 
 const annotation = text(
-  'An annotation.',
+  `An annotation, with or without ${GROUP}/ before it.`,
   100,
-  matching(/^invoke[.]io\/[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, `write the whole annotation, such as ${GROUP}/env`),
+  matching(
+    /^(invoke[.]io\/)?[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
+    `write an annotation of Invoke, such as env or ${GROUP}/env`,
+  ),
 );
 
 const sampling = text(

@@ -3,6 +3,7 @@
 //
 // A rule is said twice, in CEL and in TypeScript, with one message; examples hold the two to each other.
 import * as z from 'zod';
+import { excerpt } from '../../kit/text.ts';
 
 /** Keys of metadata that pass into the CRD's schema as they are. */
 export const VALIDATIONS = 'x-kubernetes-validations';
@@ -11,32 +12,58 @@ export const LIST_MAP_KEYS = 'x-kubernetes-list-map-keys';
 export const INT_OR_STRING = 'x-kubernetes-int-or-string';
 
 export interface Rule<T> {
-  /** For the API server. Left out where CEL cannot say it, or not at a bounded cost: then the object's status does. */
+  /**
+   * For the API server. Left out, or weaker than `holds`, where CEL cannot say it at a bounded cost: then an object that got in
+   * says in its status what is wrong with it.
+   */
   readonly cel?: string;
   readonly holds: (value: T) => boolean;
   /** What to write instead. */
   readonly message: string;
+  /** What stands before the message: of which part of the value it is. */
+  readonly about?: { readonly cel: string; readonly of: (value: T) => string };
 }
 
 /** The schema, with rules beside those that it has. */
 export function ruled<S extends z.ZodType>(schema: S, ...rules: readonly Rule<z.output<S>>[]): S {
   const meta = schema.meta() ?? {};
   const before = Array.isArray(meta[VALIDATIONS]) ? meta[VALIDATIONS] : [];
-  const added = rules.flatMap(({ cel, message }) => (cel === undefined ? [] : [{ rule: cel, message }]));
-  const checks = rules.map(({ holds, message }) => z.refine<z.output<S>>(holds, { error: message }));
-  const all = [...before, ...added];
-  return schema.check(...checks).meta({ ...meta, ...(all.length > 0 && { [VALIDATIONS]: all }) });
+  const all = [...before, ...rules.flatMap(validations)];
+  return schema.check(...rules.map(check)).meta({ ...meta, ...(all.length > 0 && { [VALIDATIONS]: all }) });
+}
+
+function check<T>({ holds, message, about }: Rule<T>) {
+  return z.check<T>(({ value, issues }) => {
+    if (holds(value)) return;
+    const whole = about === undefined ? message : `${about.of(value)}: ${message}`;
+    issues.push({ code: 'custom', message: whole, input: value, path: [] });
+  });
+}
+
+function validations<T>({ cel, message, about }: Rule<T>): readonly object[] {
+  if (cel === undefined) return [];
+  if (about === undefined) return [{ rule: cel, message }];
+  return [{ rule: cel, message, messageExpression: `${about.cel} + ': ' + ${celText(message)}` }];
+}
+
+/** Without escapes, so that patterns can be read. */
+export function celText(text: string): string {
+  return text.includes("'") ? `r"${text}"` : `r'${text}'`;
 }
 
 /** A pattern that the whole string has to match, in the syntax that JavaScript and RE2 share. */
 export function matching(pattern: RegExp, message: string): Rule<string> {
   const source = pattern.source.replaceAll('\\/', '/');
-  return { cel: `self.matches(r'${source}')`, holds: (text) => pattern.test(text), message };
+  return { cel: `self.matches(${celText(source)})`, holds: (text) => pattern.test(text), message };
 }
 
 export function text(description: string, maxLength: number, ...rules: readonly Rule<string>[]) {
-  return ruled(z.string().max(maxLength).meta({ description }), ...rules);
+  const schema = z.string().max(maxLength).meta({ description });
+  return ruled(schema, ...rules.map((rule) => ({ ...rule, about: ITSELF })));
 }
+
+/** The API server says where a wrong text is, but not what it is. */
+const ITSELF = { cel: `'"' + self + '"'`, of: (value: string) => `"${excerpt(value)}"` };
 
 export function integer(description: string, minimum: number, maximum: number) {
   return z.int().min(minimum).max(maximum).meta({ description });
@@ -98,11 +125,15 @@ export function set<Item extends z.ZodType<string>>(description: string, item: I
 }
 
 /** Values by name. */
-export function dictionary<Value extends z.ZodType>(description: string, value: Value, maxProperties: number) {
-  return z
-    .record(z.string().max(253), value)
-    .refine((entries) => Object.keys(entries).length <= maxProperties, `at most ${maxProperties} entries`)
-    .meta({ description, maxProperties });
+export function dictionary<Value extends z.ZodType>(
+  description: string,
+  value: Value,
+  maxProperties: number,
+  ...rules: readonly Rule<Record<string, unknown>>[]
+) {
+  const few = (entries: object) => Object.keys(entries).length <= maxProperties;
+  const values = z.record(z.string(), value).refine(few, `at most ${maxProperties} entries`);
+  return ruled(values.meta({ description, maxProperties }), ...rules);
 }
 
 interface Reports {
@@ -121,7 +152,7 @@ function reportTwins(words: readonly unknown[], context: Reports, key?: string):
 export function textOrInteger(description: string, pattern: RegExp, message: string) {
   const schema = z.union([z.string().max(32), z.int().min(0)]).meta({ description, [INT_OR_STRING]: true });
   return ruled(schema, {
-    cel: `string(self).matches(r'${pattern.source}')`,
+    cel: `string(self).matches(${celText(pattern.source)})`,
     holds: (value) => pattern.test(String(value)),
     message,
   });

@@ -51,7 +51,7 @@ export function asAnnotations(defaults: SidecarDefaults): Readonly<Record<string
     'sidecar-cpu-limit': resources?.limits?.cpu,
     'sidecar-memory-limit': resources?.limits?.memory,
     'log-level': rest.logLevel,
-    'log-format': rest.logFormat,
+    'log-as-json': rest.logFormat && rest.logFormat === 'json',
     'max-body-size': rest.maxBodySize,
     'graceful-shutdown-seconds': rest.gracefulShutdownSeconds,
     'enable-metrics': metrics?.enabled,

@@ -1,19 +1,44 @@
 // What a resource of ours says of itself: conditions, exactly as Kubernetes has them (metav1.Condition).
 import * as z from 'zod';
 
-export const condition = z.object({
-  type: z.string(),
-  status: z.enum(['True', 'False', 'Unknown']),
-  observedGeneration: z.int().min(0).optional(),
-  lastTransitionTime: z.string(),
-  reason: z.string(),
-  message: z.string(),
-});
+const generation = (description: string) => z.int().min(0).optional().meta({ description, format: 'int64' });
 
-export const status = z.object({
-  observedGeneration: z.int().min(0).optional(),
-  conditions: z.array(condition).optional(),
-});
+const condition = z
+  .object({
+    type: z
+      .string()
+      .max(316)
+      .regex(
+        /^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$/,
+      )
+      .meta({ description: 'What the condition is about, such as Accepted.' }),
+    status: z.enum(['True', 'False', 'Unknown']).meta({ description: 'Whether it holds.' }),
+    observedGeneration: generation('The metadata.generation that was looked at.'),
+    lastTransitionTime: z.string().max(64).meta({ description: 'When the status last changed.', format: 'date-time' }),
+    reason: z
+      .string()
+      .min(1)
+      .max(1024)
+      .regex(/^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$/)
+      .meta({ description: 'Why, in one word for programs.' }),
+    message: z.string().max(32_768).meta({ description: 'Why, in a sentence for people.' }),
+  })
+  .meta({ description: 'One aspect of the state of the object.' });
+
+export const status = z
+  .object({
+    observedGeneration: generation('The metadata.generation that the operator looked at last.'),
+    conditions: z
+      .array(condition)
+      .max(16)
+      .optional()
+      .meta({
+        description: 'Accepted: it can be used as it is. Programmed: it is handed out to sidecars.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['type'],
+      }),
+  })
+  .meta({ description: 'What the operator says of the object. Nobody else writes it.' });
 
 export type Condition = z.output<typeof condition>;
 export type Status = z.output<typeof status>;
