@@ -31,7 +31,7 @@ export async function listen(
   try {
     await new Promise<void>((done, fail) => server.once('error', fail).listen(where, done));
   } catch (error) {
-    return err(`cannot listen on ${where.path ?? `${where.host}:${where.port}`}: ${messageOf(error)}`);
+    return err(`cannot listen on ${where.path ?? `${where.host ?? '*'}:${where.port}`}: ${messageOf(error)}`);
   }
   return ok({
     address: addressOf(server.address()),
