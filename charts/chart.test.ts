@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { load } from 'js-yaml';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
+import { SERVED } from '../api/annotation-table.ts';
 import { parseNamespace, parseTrustDomain } from '../api/ids.ts';
 import {
   APP_ID_KEY,
@@ -132,6 +133,21 @@ describe('names and ports', () => {
   });
 });
 
+test('every annotation but the app id can have a default', () => {
+  const schema = z.looseObject({
+    properties: z.looseObject({
+      sidecar: z.looseObject({
+        properties: z.looseObject({
+          defaults: z.looseObject({ propertyNames: z.object({ enum: z.array(z.string()) }) }),
+        }),
+      }),
+    }),
+  });
+  const { defaults } = schema.parse(JSON.parse(text('values.schema.json'))).properties.sidecar.properties;
+  const keys = Object.values(SERVED).map(({ key }) => key);
+  expect(defaults.propertyNames.enum).toEqual(keys.filter((key) => key !== SERVED.appId.key));
+});
+
 describe('the values', () => {
   const schema = z.fromJSONSchema(JSON.parse(text('values.schema.json')));
   const defaults = () => z.looseObject({}).parse(load(text('values.yaml')));
@@ -144,7 +160,8 @@ describe('the values', () => {
     ['a name that is none', { imagee: {} }],
     ['a name within that is none', { image: { tagg: 'x' } }],
     ['a trust domain in capitals', { trustDomain: 'Cluster.Local' }],
-    ['a number where annotations are text', { sidecar: { defaults: { 'app-port': 80 } } }],
+    ['a default for no annotation', { sidecar: { defaults: { 'log-levle': 'debug' } } }],
+    ['a fraction, which is text in an annotation', { sidecar: { defaults: { 'sidecar-cpu-limit': 0.5 } } }],
     ['a digest that is cut off', { image: { digest: { sentry: 'sha256:abc' } } }],
     ['no replicas', { sentry: { replicas: 0 } }],
     ['a life of no unit', { ca: { workloadCertTtl: '24' } }],

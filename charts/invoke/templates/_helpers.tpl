@@ -38,3 +38,12 @@ invoke-{{ .part }}
 {{- define "invoke.excludedNamespaces" -}}
 {{- list "kube-system" .Release.Namespace | uniq | toJson -}}
 {{- end }}
+
+{{/* Annotations are text, whatever YAML takes their values for. Numbers of a values file are floats to Helm. */}}
+{{- define "invoke.sidecarDefaults" -}}
+{{- $defaults := dict -}}
+{{- range $key, $value := . -}}
+{{- $_ := set $defaults $key (kindIs "float64" $value | ternary (int64 $value) $value | toString) -}}
+{{- end -}}
+{{- toJson $defaults -}}
+{{- end }}
