@@ -19,6 +19,12 @@ export function isSlipOf(name: string, text: string): boolean {
   return distance(name, text) <= (text.length <= 4 ? 1 : 2);
 }
 
+/** The known name that somebody who wrote `text` most likely meant. */
+export function nearest(text: string, known: readonly string[]): string | undefined {
+  const close = known.filter((name) => isSlipOf(name, text));
+  return close.sort((a, b) => distance(a, text) - distance(b, text))[0];
+}
+
 /** Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours, one each. */
 export function distance(a: string, b: string): number {
   let beforeLast: number[] = [];

@@ -1,0 +1,343 @@
+// Every annotation `invoke.io/<key>`: what it takes, what it means, and what holds without it. Reading them is in
+// annotations.ts; docs/annotations.md is made from this.
+//
+// The keys are those of Dapr, so that manifests carry over by a change of prefix. What this version does not do yet stands
+// in a table of its own, and only the value that asks for nothing is taken: silence would look like consent.
+import { LOG_LEVELS } from '../kit/log.ts';
+import type { Result } from '../kit/result.ts';
+import { parseBodyMax, parseHostName, parseList, parseOneOf, parseOrigin, parsePort } from '../kit/values.ts';
+import {
+  isLoopback,
+  parseCpu,
+  parseEnv,
+  parseEnvFromSecret,
+  parseGraceSeconds,
+  parseHost,
+  parseImage,
+  parseMemory,
+  parseMounts,
+  parseObjectName,
+  parseSwitch,
+  parseWhole,
+} from './annotation-values.ts';
+import { parseAppId } from './ids.ts';
+import { PORTS } from './pod.ts';
+
+export interface ServedAnnotation<T = unknown> {
+  /** Without the prefix. */
+  readonly key: string;
+  /** What stands for the value in the documentation. */
+  readonly value: string;
+  readonly help: string;
+  /** What holds without it, written as one would write it. */
+  readonly initially?: string;
+  readonly parse: (text: string) => Result<T>;
+  /** Values that take the platform team's consent: NamespacePolicy `allowedAnnotations`. */
+  readonly restricted?: { readonly when: string; readonly is: (text: string) => boolean };
+}
+
+const always = { when: 'always', is: () => true };
+
+const PROBE_MAX = 3600;
+const probe = (min: number) => parseWhole(min, PROBE_MAX, 'a number for a probe');
+
+export const SERVED = {
+  appId: {
+    key: 'app-id',
+    value: 'ID',
+    help: 'mesh the pod under this name, by which others call it',
+    parse: parseAppId,
+  },
+  appPort: {
+    key: 'app-port',
+    value: 'PORT',
+    help: 'where the app listens for calls; leave it out for a program that only calls',
+    parse: parsePort,
+  },
+  appHost: {
+    key: 'app-channel-address',
+    value: 'HOST',
+    help: 'the host on which the app listens',
+    initially: 'localhost',
+    parse: parseHost,
+    restricted: { when: 'unless it is a loopback address', is: (text: string) => !isLoopback(text) },
+  },
+  httpPort: {
+    key: 'http-port',
+    value: 'PORT',
+    help: 'the app API over HTTP, on loopback',
+    initially: String(PORTS.http),
+    parse: parsePort,
+  },
+  grpcPort: {
+    key: 'grpc-port',
+    value: 'PORT',
+    help: 'the app API over gRPC, on loopback; kept free, and not served yet',
+    initially: String(PORTS.grpc),
+    parse: parsePort,
+  },
+  publicPort: {
+    key: 'public-port',
+    value: 'PORT',
+    help: 'health alone, for the kubelet',
+    initially: String(PORTS.public),
+    parse: parsePort,
+  },
+  peerPort: {
+    key: 'internal-grpc-port',
+    value: 'PORT',
+    help: 'where other sidecars call in',
+    initially: String(PORTS.peer),
+    parse: parsePort,
+  },
+  isMetricsOn: {
+    key: 'enable-metrics',
+    value: 'true or false',
+    help: 'whether the sidecar serves metrics',
+    initially: 'true',
+    parse: parseSwitch,
+  },
+  metricsPort: {
+    key: 'metrics-port',
+    value: 'PORT',
+    help: 'metrics for Prometheus',
+    initially: String(PORTS.metrics),
+    parse: parsePort,
+  },
+  bodyBytesMax: {
+    key: 'max-body-size',
+    value: 'SIZE',
+    help: 'largest request body, such as 512Ki; 0 or -1 for no limit',
+    initially: '4Mi',
+    parse: parseBodyMax,
+  },
+  gracefulShutdownMs: {
+    key: 'graceful-shutdown-seconds',
+    value: 'SECONDS',
+    help: 'how long calls in flight may go on at the end; -1 for the default',
+    initially: '5',
+    parse: parseGraceSeconds,
+  },
+  apiTokenSecret: {
+    key: 'api-token-secret',
+    value: 'SECRET',
+    help: 'the Secret whose key `token` the app has to show to its sidecar',
+    parse: parseObjectName,
+  },
+  appTokenSecret: {
+    key: 'app-token-secret',
+    value: 'SECRET',
+    help: 'the Secret whose key `token` the sidecar shows to the app',
+    parse: parseObjectName,
+  },
+  allowedOrigins: {
+    key: 'allowed-origins',
+    value: 'ORIGIN,…',
+    help: 'web pages that may call the app API, such as https://localhost:8443; * for all',
+    parse: parseList(parseOrigin),
+  },
+  allowedHosts: {
+    key: 'allowed-hosts',
+    value: 'HOST,…',
+    help: 'host names by which the app API may be called, beside localhost and IP addresses',
+    parse: parseList(parseHostName),
+  },
+  statuses: {
+    key: 'statuses',
+    value: 'KIND',
+    help: 'honest, or dapr: 500 wherever Dapr answers 500',
+    initially: 'honest',
+    parse: parseOneOf(['honest', 'dapr']),
+    restricted: { when: 'unless it is honest', is: (text: string) => text !== 'honest' },
+  },
+  logLevel: {
+    key: 'log-level',
+    value: 'LEVEL',
+    help: 'debug, info, warn or error',
+    initially: 'info',
+    parse: parseOneOf(LOG_LEVELS),
+  },
+  isLogJson: {
+    key: 'log-as-json',
+    value: 'true or false',
+    help: 'whether log lines are JSON',
+    initially: 'false',
+    parse: parseSwitch,
+  },
+  cpuRequest: {
+    key: 'sidecar-cpu-request',
+    value: 'CPU',
+    help: 'CPU that the sidecar asks for, such as 10m',
+    parse: parseCpu,
+  },
+  cpuLimit: {
+    key: 'sidecar-cpu-limit',
+    value: 'CPU',
+    help: 'CPU that the sidecar may use',
+    parse: parseCpu,
+  },
+  memoryRequest: {
+    key: 'sidecar-memory-request',
+    value: 'MEMORY',
+    help: 'memory that the sidecar asks for, such as 64Mi',
+    parse: parseMemory,
+  },
+  memoryLimit: {
+    key: 'sidecar-memory-limit',
+    value: 'MEMORY',
+    help: 'memory that the sidecar may use',
+    parse: parseMemory,
+  },
+  readinessDelaySec: {
+    key: 'sidecar-readiness-probe-delay-seconds',
+    value: 'SECONDS',
+    help: 'time before the first readiness probe',
+    initially: '0',
+    parse: probe(0),
+  },
+  readinessTimeoutSec: {
+    key: 'sidecar-readiness-probe-timeout-seconds',
+    value: 'SECONDS',
+    help: 'time that the sidecar has for an answer',
+    initially: '3',
+    parse: probe(1),
+  },
+  readinessPeriodSec: {
+    key: 'sidecar-readiness-probe-period-seconds',
+    value: 'SECONDS',
+    help: 'time between readiness probes',
+    initially: '1',
+    parse: probe(1),
+  },
+  readinessThreshold: {
+    key: 'sidecar-readiness-probe-threshold',
+    value: 'NUMBER',
+    help: 'failures in a row after which the pod is not ready',
+    initially: '5',
+    parse: probe(1),
+  },
+  image: {
+    key: 'sidecar-image',
+    value: 'IMAGE',
+    help: 'what the sidecar runs, instead of the installed version',
+    parse: parseImage,
+    restricted: always,
+  },
+  env: {
+    key: 'env',
+    value: 'NAME=VALUE,…',
+    help: "further variables of the sidecar's environment",
+    parse: parseEnv,
+    restricted: always,
+  },
+  envFromSecret: {
+    key: 'env-from-secret',
+    value: 'NAME=SECRET[:KEY],…',
+    help: 'further variables, from Secrets of the namespace',
+    parse: parseEnvFromSecret,
+    restricted: always,
+  },
+  mounts: {
+    key: 'volume-mounts',
+    value: 'VOLUME:PATH,…',
+    help: 'volumes of the pod that the sidecar may read',
+    parse: parseMounts,
+    restricted: always,
+  },
+  writableMounts: {
+    key: 'volume-mounts-rw',
+    value: 'VOLUME:PATH,…',
+    help: 'volumes of the pod that the sidecar may write',
+    parse: parseMounts,
+    restricted: always,
+  },
+} as const satisfies Readonly<Record<string, ServedAnnotation>>;
+
+/** A key of Dapr's that is known here and does nothing. */
+export interface UnservedAnnotation {
+  readonly key: string;
+  /** The values that are taken, for people; empty for none. */
+  readonly takes: readonly string[];
+  readonly isTaken: (text: string) => boolean;
+  /** Why no other is: the end of a sentence. */
+  readonly because: string;
+}
+
+/** Off is all it can be. */
+function off(key: string, because: string): UnservedAnnotation {
+  return { key, takes: ['false'], isTaken: (text) => text === '' || isSwitchedTo(text, false), because };
+}
+
+/** On is all it can be. */
+function on(key: string, because: string): UnservedAnnotation {
+  return { key, takes: ['true'], isTaken: (text) => isSwitchedTo(text, true), because };
+}
+
+function only(key: string, takes: readonly string[], because: string): UnservedAnnotation {
+  return { key, takes, isTaken: (text) => takes.includes(text), because };
+}
+
+function isSwitchedTo(text: string, wanted: boolean): boolean {
+  const value = parseSwitch(text);
+  return value.ok && value.value === wanted;
+}
+
+const HEALTH = 'health checks of the app are not served yet';
+const LIVENESS = 'the sidecar has no liveness probe, since a restart would cut its calls';
+const PLUGGABLE = 'there are no components';
+const ACTORS = 'actors are not served yet';
+
+export const UNSERVED: readonly UnservedAnnotation[] = [
+  on('enabled', 'invoke.io/app-id alone decides; take that away to leave a pod out'),
+  on('enable-native-sidecar', 'the sidecar is a native one always'),
+  only('app-protocol', ['http'], 'http alone is served yet'),
+  off('app-ssl', 'TLS to the app is not served yet'),
+  only('app-max-concurrency', ['-1'], 'limits on concurrency are not served yet'),
+  only('config', [], 'there is no Configuration; policies are resources of their own'),
+  off('enable-api-logging', 'the log names every failed call, and a log of all calls is not served yet'),
+  off('enable-profiling', 'profiling is not served yet'),
+  off('enable-debug', 'debugging the sidecar is not served'),
+  only('debug-port', ['40000'], 'debugging the sidecar is not served'),
+  only(
+    'sidecar-listen-addresses',
+    ['127.0.0.1', '[::1],127.0.0.1'],
+    'the app API listens on loopback alone, where nobody but the pod can reach it',
+  ),
+  only(
+    'sidecar-seccomp-profile-type',
+    ['RuntimeDefault'],
+    'the sidecar runs under the Restricted pod security standard',
+  ),
+  only('sidecar-liveness-probe-delay-seconds', ['0', '180'], LIVENESS),
+  only('sidecar-liveness-probe-timeout-seconds', ['3'], LIVENESS),
+  only('sidecar-liveness-probe-period-seconds', ['10'], LIVENESS),
+  only('sidecar-liveness-probe-threshold', ['5'], LIVENESS),
+  only('read-buffer-size', ['4Ki', '8Ki', '16Ki', '32Ki', '64Ki'], 'headers may have 64Ki always'),
+  only('http-read-buffer-size', ['4', '8', '16', '32', '64'], 'headers may have 64Ki always'),
+  only('http-max-request-size', ['4'], 'it is an old name; write invoke.io/max-body-size, such as 8Mi'),
+  only('block-shutdown-duration', ['', '0', '0s'], 'the sidecar serves until the app has ended anyway'),
+  only('unix-domain-socket-path', [], 'sockets other than TCP are not served yet'),
+  off('enable-app-health-check', HEALTH),
+  only('app-health-check-path', ['/healthz'], HEALTH),
+  only('app-health-probe-interval', ['5'], HEALTH),
+  only('app-health-probe-timeout', ['500'], HEALTH),
+  only('app-health-threshold', ['3'], HEALTH),
+  only('disable-builtin-k8s-secret-store', ['true', 'false'], 'there is no secret store'),
+  only('disable-init-endpoints', [], 'there are no init endpoints'),
+  only('placement-host-address', [], ACTORS),
+  only('actors-disseminate-timeout', [], ACTORS),
+  only('scheduler-host-address', [], 'jobs are not served yet'),
+  only('app-binding-options-timeout', [], 'bindings are not served yet'),
+  only('sentry-request-jwt-audiences', [], 'JWTs are not served yet'),
+  only('sidecar-svc-annotations', [], "annotations on the app's Service are not served yet"),
+  only('pluggable-components', [], PLUGGABLE),
+  only('pluggable-components-sockets-folder', [], PLUGGABLE),
+  only('component-container', [], PLUGGABLE),
+  off('inject-pluggable-components', PLUGGABLE),
+];
+
+/** Everything that is known, without the prefix. */
+export const KNOWN_KEYS: readonly string[] = [
+  ...Object.values(SERVED).map(({ key }) => key),
+  ...UNSERVED.map(({ key }) => key),
+];
