@@ -1,0 +1,99 @@
+// Adds the sidecar to a pod: a function of the pod and its settings alone. Applied to its own result it changes nothing,
+// since the API server calls again when somebody else has changed the pod after us.
+import type { V1Container, V1Pod, V1PodSpec } from '@kubernetes/client-node';
+import { annotationKey, type SidecarSettings } from '../../api/annotations.ts';
+import type { Namespace } from '../../api/ids.ts';
+import { APP_ID_KEY, SIDECAR_CONTAINER } from '../../api/pod.ts';
+import { err, ok, type Result } from '../../kit/result.ts';
+import type { OperatorConfig } from '../config.ts';
+import { MIRROR_KEY } from './conditions.ts';
+import { ownSidecar, podMistakes } from './pod-checks.ts';
+import { appEnvironment, sidecarContainer, sidecarVolumes } from './sidecar-container.ts';
+
+export interface Injected {
+  readonly pod: V1Pod;
+  /** What kubectl shows: nothing that stands in the way. */
+  readonly warnings: readonly string[];
+}
+
+const TERMINATION_GRACE_SEC = 30;
+
+/** As the conditions of the webhook have it, for whoever comes past them. */
+export function isMeshed({ metadata, spec }: V1Pod): boolean {
+  const annotations = metadata?.annotations ?? {};
+  return annotations[APP_ID_KEY] !== undefined && annotations[MIRROR_KEY] === undefined && spec?.os?.name !== 'windows';
+}
+
+export function injectSidecar(
+  pod: V1Pod,
+  settings: SidecarSettings,
+  namespace: Namespace,
+  config: OperatorConfig,
+): Result<Injected, readonly string[]> {
+  const mistakes = podMistakes(pod, settings);
+  if (mistakes.length > 0) return err(mistakes);
+  const { metadata, spec = { containers: [] } } = pod;
+  const before = ownSidecar(spec);
+  const sidecar = keeping(before, sidecarContainer(settings, namespace, config));
+  const volumes = sidecarVolumes(config);
+  const isOurs = (name: string) => volumes.some((volume) => volume.name === name);
+  const injected: V1Pod = {
+    ...pod,
+    metadata: { ...metadata, labels: { ...metadata?.labels, [APP_ID_KEY]: settings.appId } },
+    spec: {
+      ...spec,
+      initContainers: [sidecar, ...others(spec).map((container) => told(container, settings))],
+      containers: spec.containers.map((container) => told(container, settings)),
+      volumes: [...(spec.volumes ?? []).filter(({ name }) => !isOurs(name)), ...volumes],
+    },
+  };
+  return ok({ pod: injected, warnings: warningsFor(spec, settings) });
+}
+
+function others(spec: V1PodSpec): readonly V1Container[] {
+  return (spec.initContainers ?? []).filter(({ name }) => name !== SIDECAR_CONTAINER);
+}
+
+/**
+ * On a second call: what a LimitRange and AlwaysPullImages have set since stays, because they look again at the end and
+ * would refuse the pod.
+ */
+function keeping(before: V1Container | undefined, sidecar: V1Container): V1Container {
+  const { resources, imagePullPolicy } = before ?? {};
+  const requests = { ...resources?.requests, ...sidecar.resources?.requests };
+  const limits = { ...resources?.limits, ...sidecar.resources?.limits };
+  const kept = {
+    ...(Object.keys(requests).length > 0 && { requests }),
+    ...(Object.keys(limits).length > 0 && { limits }),
+  };
+  return {
+    ...sidecar,
+    ...(imagePullPolicy === 'Always' && { imagePullPolicy }),
+    ...(Object.keys(kept).length > 0 && { resources: kept }),
+  };
+}
+
+/** What the user has set holds. Ours stand first, so that the user's can refer to them: `$(INVOKE_HTTP_PORT)`. */
+function told(container: V1Container, settings: SidecarSettings): V1Container {
+  const own = container.env ?? [];
+  const missing = appEnvironment(settings).filter(({ name }) => !own.some((variable) => variable.name === name));
+  return missing.length === 0 ? container : { ...container, env: [...missing, ...own] };
+}
+
+function warningsFor(spec: V1PodSpec, settings: SidecarSettings): readonly string[] {
+  const warnings: string[] = [];
+  const graceSec = spec.terminationGracePeriodSeconds ?? TERMINATION_GRACE_SEC;
+  if (settings.gracefulShutdownMs > graceSec * 1000) {
+    warnings.push(
+      `${annotationKey('gracefulShutdownMs')} is longer than terminationGracePeriodSeconds, which is ${graceSec}: calls ` +
+        'in flight are cut off when that is over',
+    );
+  }
+  if (spec.hostNetwork === true && spec.dnsPolicy !== 'ClusterFirstWithHostNet') {
+    warnings.push(
+      "the pod uses the host's network and its name servers, which do not know the cluster's names: set dnsPolicy to " +
+        'ClusterFirstWithHostNet, or the sidecar may not become ready',
+    );
+  }
+  return warnings;
+}
