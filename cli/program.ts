@@ -64,7 +64,7 @@ function build(host: Host, finish: Finish): Command {
         ),
     })
     .addHelpText('after', FIRST_STEPS);
-  for (const add of [addRun, addSidecar, addCall, addList, addStop, addSentry, addCompletion])
+  for (const add of [addRun, addSidecar, addCall, addList, addStop, addSentry, addUninstall, addCompletion])
     add(program, host, finish);
   program
     .command('version')
@@ -259,6 +259,23 @@ function addSentry(program: Command, host: Host, finish: Finish): void {
     .action(async (options: SentryOptions) => {
       const { sentryCommand } = await import('./sentry-command.ts');
       finish(await sentryCommand(options, host));
+    });
+}
+
+function addUninstall(program: Command, host: Host, finish: Finish): void {
+  program
+    .command('uninstall')
+    .description('Take Invoke out of the cluster that KUBECONFIG names, and say what stays there.')
+    .option('-n, --namespace <NAME>', 'where the chart is installed', 'invoke-system')
+    .option('--release <NAME>', "the chart's release", 'invoke')
+    .option('--dry-run', 'only say what would stay')
+    .addHelpText('after', '\nExample:\n  invokectl uninstall --dry-run')
+    .action(async (options: { namespace: string; release: string; dryRun?: boolean }) => {
+      const namespace = parseNamespace(options.namespace);
+      if (!namespace.ok) return refuse([`--namespace: ${namespace.error}`], host, finish);
+      const { uninstallCommand } = await import('./uninstall.ts');
+      const { release, dryRun: isDryRun = false } = options;
+      finish(await uninstallCommand({ namespace: namespace.value, release, isDryRun }, host));
     });
 }
 
