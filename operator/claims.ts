@@ -33,13 +33,15 @@ export function parseClaimKey(key: string): Target | undefined {
   return rest.length > 0 ? undefined : targetOf(namespaceText, appText);
 }
 
-function templateOf({ spec }: Workload): V1PodTemplateSpec | undefined {
+export function templateOf({ spec }: Workload): V1PodTemplateSpec | undefined {
   return spec?.template ?? spec?.jobTemplate?.spec?.template;
 }
 
-/** A Job is, once; the others have no such conditions. */
+/** Conditions of a Job that is over; no other workload has them. */
+export const ENDINGS: ReadonlySet<string> = new Set(['Complete', 'Failed']);
+
 function isFinished({ status }: Workload): boolean {
-  return status?.conditions?.some(({ type, status }) => /^(Complete|Failed)$/.test(type) && status === 'True') === true;
+  return status?.conditions?.some(({ type, status }) => ENDINGS.has(type) && status === 'True') === true;
 }
 
 function targetOf(namespaceText: string | undefined, appText: string | undefined): Target | undefined {
