@@ -18,16 +18,26 @@ export interface TlsListenOptions {
 
 const TLS_HANDSHAKE_MS = 5000;
 
-/** `accept` is given connections that are secure and ready to carry HTTP/2. */
+/** `accept` is given connections that are secure. Without credentials every handshake fails, until there are some. */
 export async function listenOnTls(
   { host, port }: ListenAddress,
-  credentials: Credentials,
+  credentials: Credentials | undefined,
   { clientCertificate, connectionsMax }: TlsListenOptions,
   accept: (connection: tls.TLSSocket) => void,
 ): Promise<Result<TlsListener>> {
   const isRequired = clientCertificate === 'required';
-  const context = { ...serverContext(credentials), requestCert: isRequired, rejectUnauthorized: isRequired };
-  const server = tls.createServer({ ...context, handshakeTimeout: TLS_HANDSHAKE_MS }, accept);
+  // What is of the server and not of its secure context has to be said here: `setSecureContext` would not take it.
+  const server = tls.createServer(
+    {
+      minVersion: 'TLSv1.3',
+      ALPNProtocols: ['h2'],
+      handshakeTimeout: TLS_HANDSHAKE_MS,
+      requestCert: isRequired,
+      rejectUnauthorized: isRequired,
+    },
+    accept,
+  );
+  if (credentials !== undefined) server.setSecureContext(serverContext(credentials));
   // A handshake that timed out leaves its socket to us.
   server.on('tlsClientError', (_error, socket) => socket.destroy());
   const bound = await listen(server, { host, port }, { connectionsMax });

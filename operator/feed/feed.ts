@@ -1,0 +1,105 @@
+// The feed: each sidecar hears of the policies that concern it, and of the endpoints of the apps that it calls. Every replica
+// serves it, leader or not.
+import type { Credentials } from '../../identity/svid.ts';
+import { type Clock, every } from '../../kit/clock.ts';
+import type { ListenAddress } from '../../kit/listen.ts';
+import type { Log } from '../../kit/log.ts';
+import { Numbers } from '../../kit/metrics.ts';
+import { ok, type Result } from '../../kit/result.ts';
+import type { Snapshot } from '../../kit/snapshot.ts';
+import type { Kube } from '../../kube/kube.ts';
+import { followClaims } from '../claims.ts';
+import type { OperatorConfig } from '../config.ts';
+import type { Stores } from '../stores.ts';
+import { catchUpWith } from './catch-up.ts';
+import { versionedStores } from './config.ts';
+import { Epoch } from './epoch.ts';
+import { Hub } from './hub.ts';
+import { startFeedServer } from './server.ts';
+import { serveStream } from './stream.ts';
+
+export interface FeedOptions {
+  readonly stores: Stores;
+  readonly credentials: Snapshot<Credentials | undefined>;
+  /** PEM, from `stores.trustBundles`: looked at again when that ConfigMap of our namespace changes. */
+  readonly trustAnchors: () => Buffer | undefined;
+  readonly config: Pick<OperatorConfig, 'namespace' | 'trustDomain'> & {
+    readonly ports: Pick<OperatorConfig['ports'], 'feed'>;
+  };
+  readonly kube: Pick<Kube, 'get' | 'create' | 'replace'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** `::` by default: every address of both families. */
+  readonly host?: string;
+}
+
+export interface Feed {
+  readonly address: ListenAddress | undefined;
+  /** Why no sidecar can be served now; undefined when it can. */
+  ready(): string | undefined;
+  readonly metrics: readonly Numbers[];
+  /** Sends every sidecar elsewhere. */
+  stop(): Promise<void>;
+}
+
+/** A newer epoch is looked for when a sidecar knows one, too. */
+const REREAD_EPOCH_MS = 60_000;
+
+export async function startFeed(options: FeedOptions): Promise<Result<Feed>> {
+  const { stores, credentials, config, kube, clock, log } = options;
+  const metrics = createMetrics();
+  const epoch = new Epoch({ kube, namespace: config.namespace, clock, log });
+  const claims = followClaims(stores);
+  const hub = new Hub({ ...options, claims, namespace: config.namespace, epoch: () => epoch.current() });
+  const synced = followSync(stores);
+  const catchUp = catchUpWith({ stores: versionedStores(stores), synced: synced.promise, epoch, clock });
+  const server = await startFeedServer({
+    ...{ credentials, clock, log, trustDomain: config.trustDomain },
+    listen: { host: options.host ?? '::', port: config.ports.feed },
+    serve: (call, self, streamLog) =>
+      serveStream(call, self, { hub, catchUp, clock, log: streamLog, sent: metrics.sent }),
+    changed: metrics.streams,
+  });
+  const cancelReread = every(clock, REREAD_EPOCH_MS, () => void epoch.reread());
+  async function stop(): Promise<void> {
+    cancelReread();
+    if (server.ok) await server.value.stop();
+    hub.stop();
+    claims.stop();
+  }
+  if (!server.ok) {
+    await stop();
+    return server;
+  }
+  log.info('feed: serving sidecars', { port: server.value.address?.port });
+  return ok({
+    address: server.value.address,
+    ready() {
+      if (credentials.current() === undefined) return 'the feed has no certificate from the sentry yet';
+      if (!synced.isSettled()) return 'the feed waits for the first list of what it watches';
+      return hub.trustAnchors() === undefined ? 'no trust anchors are published yet' : undefined;
+    },
+    metrics: metrics.families,
+    stop,
+  });
+}
+
+function followSync(stores: Stores): { readonly promise: Promise<void>; isSettled(): boolean } {
+  const needed = [...versionedStores(stores).values(), ...[stores.pods, stores.nodes], ...stores.workloads];
+  let isSettled = false;
+  const promise = Promise.all(needed.map(({ synced }) => synced)).then(() => {
+    isSettled = true;
+  });
+  return { promise, isSettled: () => isSettled };
+}
+
+function createMetrics() {
+  const streams = new Numbers('gauge', 'invoke_feed_streams', 'Sidecars that are subscribed at this replica.');
+  const messages = new Numbers('counter', 'invoke_feed_messages_total', 'Messages sent to sidecars.');
+  const [streamsSlot, messagesSlot] = [streams.slot(), messages.slot()];
+  return {
+    families: [streams, messages],
+    streams: (count: number) => streams.set(streamsSlot, count),
+    sent: () => messages.add(messagesSlot, 1),
+  };
+}

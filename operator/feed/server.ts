@@ -1,0 +1,161 @@
+// The gRPC face of the feed: who is at the other end, by the certificate alone, and how many there may be.
+//
+// Sockets are accepted by our own listener and handed in, as at the sentry: TLS is made by the same contexts as everywhere else.
+import { X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import { Server, ServerCredentials, type ServiceDefinition, status, type UntypedHandleCall } from '@grpc/grpc-js';
+import { type Identity, spiffeId, type TrustDomain } from '../../api/ids.ts';
+import { FEED_MESSAGE_BYTES_MAX, FEED_PATH } from '../../api/proto/feed.ts';
+import type { Credentials } from '../../identity/svid.ts';
+import { peerIdentity, readPeerCertificate } from '../../identity/tls.ts';
+import { listenOnTls } from '../../identity/tls-listener.ts';
+import type { Clock } from '../../kit/clock.ts';
+import type { ListenAddress } from '../../kit/listen.ts';
+import type { Log } from '../../kit/log.ts';
+import { err, ok, type Result } from '../../kit/result.ts';
+import type { Snapshot } from '../../kit/snapshot.ts';
+import { type Ending, endCall, type FeedCall, type FeedStream } from './stream.ts';
+
+export interface FeedServerOptions {
+  readonly listen: ListenAddress;
+  readonly trustDomain: TrustDomain;
+  /** Until there are some, every handshake fails. */
+  readonly credentials: Snapshot<Credentials | undefined>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** A sidecar opened a stream. */
+  readonly serve: (call: FeedCall, self: Identity, log: Log) => FeedStream;
+  /** How many streams there are now. */
+  readonly changed: (streams: number) => void;
+}
+
+export interface FeedServer {
+  /** With the port that was bound. */
+  readonly address: ListenAddress | undefined;
+  /** Ends every stream with words that send its sidecar elsewhere, and then every connection. */
+  stop(): Promise<void>;
+}
+
+const STREAMS_MAX = 10_000;
+/** Room for those that come while others go. */
+const CONNECTIONS_MAX = 12_000;
+/** Of one address: a pod, or all of a node's where their addresses are hidden behind the node's. */
+const CONNECTIONS_PER_ADDRESS_MAX = 512;
+const STREAMS_PER_CONNECTION_MAX = 4;
+/** A hello and the names of a thousand apps, several times over. */
+const REQUEST_BYTES_MAX = 1024 * 1024;
+/** Megabytes per connection, the library's unit. */
+const SESSION_MEMORY_MB = 32;
+const KEEPALIVE_MS = 30_000;
+const KEEPALIVE_TIMEOUT_MS = 10_000;
+/** For the last words to reach sidecars that read. */
+const STOP_MS = 1000;
+
+export async function startFeedServer(options: FeedServerOptions): Promise<Result<FeedServer>> {
+  const { credentials, clock } = options;
+  const streams = new Set<FeedStream>();
+  const server = new Server({
+    'grpc.max_receive_message_length': REQUEST_BYTES_MAX,
+    'grpc.max_send_message_length': FEED_MESSAGE_BYTES_MAX,
+    'grpc.max_concurrent_streams': STREAMS_PER_CONNECTION_MAX,
+    'grpc-node.max_session_memory': SESSION_MEMORY_MB,
+    'grpc.keepalive_time_ms': KEEPALIVE_MS,
+    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+  });
+  server.addService(SERVICE, { Subscribe: subscribeHandler(options, streams) });
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const admit = admission(options);
+  const listener = await listenOnTls(
+    options.listen,
+    credentials.current(),
+    { clientCertificate: 'required', connectionsMax: CONNECTIONS_MAX },
+    (socket) => admit(socket) && injector.injectConnection(socket),
+  );
+  if (!listener.ok) {
+    server.forceShutdown();
+    return err(`the feed ${listener.error}`);
+  }
+  const cancelRenewal = credentials.changed((renewed) => renewed && listener.value.renew(renewed));
+  return ok({
+    address: listener.value.address,
+    async stop() {
+      cancelRenewal();
+      for (const stream of [...streams]) stream.end(STOPPING);
+      await new Promise<void>((done) => {
+        const cancel = clock.after(STOP_MS, done);
+        server.tryShutdown(() => {
+          cancel();
+          done();
+        });
+      });
+      server.forceShutdown();
+      await listener.value.close();
+    },
+  });
+}
+
+const STOPPING: Ending = { code: status.UNAVAILABLE, details: 'this replica of the operator is stopping' };
+
+/** Who may stay connected: one workload of our trust domain, until its certificate ends. */
+function admission({ trustDomain, clock, log }: FeedServerOptions): (socket: TLSSocket) => boolean {
+  const perAddress = new Map<string, number>();
+  return (socket) => {
+    const from = socket.remoteAddress ?? '';
+    const peer = peerIdentity(socket, trustDomain, clock.now());
+    const count = (perAddress.get(from) ?? 0) + 1;
+    if (!peer.ok || count > CONNECTIONS_PER_ADDRESS_MAX) {
+      const why = peer.ok ? `it has ${CONNECTIONS_PER_ADDRESS_MAX} connections already` : peer.error;
+      log.warn(`feed: a connection is refused: ${why}`, { from });
+      socket.destroy();
+      return false;
+    }
+    perAddress.set(from, count);
+    const cancelEnd = clock.after(peer.value.notAfter - clock.now(), () => socket.destroy());
+    socket.once('close', () => {
+      cancelEnd();
+      const left = (perAddress.get(from) ?? 0) - 1;
+      if (left > 0) perAddress.set(from, left);
+      else perAddress.delete(from);
+    });
+    return true;
+  };
+}
+
+function subscribeHandler(options: FeedServerOptions, streams: Set<FeedStream>): UntypedHandleCall {
+  return (call: FeedCall) => {
+    const self = callerOf(call, options);
+    if (!self.ok) return endCall(call, { code: status.UNAUTHENTICATED, details: self.error });
+    if (streams.size >= STREAMS_MAX) {
+      const details = `this replica serves ${STREAMS_MAX} streams already; run more replicas of the operator`;
+      return endCall(call, { code: status.RESOURCE_EXHAUSTED, details });
+    }
+    const log = options.log.with({ app: spiffeId(self.value), from: call.getPeer() });
+    const stream = options.serve(call, self.value, log);
+    streams.add(stream);
+    options.changed(streams.size);
+    call.once('close', () => {
+      streams.delete(stream);
+      options.changed(streams.size);
+    });
+  };
+}
+
+function callerOf(call: FeedCall, { trustDomain, clock }: FeedServerOptions): Result<Identity> {
+  const shown = call.getAuthContext().sslPeerCertificate;
+  if (shown === undefined) return err('the connection has no certificate');
+  const peer = readPeerCertificate(new X509Certificate(shown.raw), trustDomain, clock.now());
+  return peer.ok ? ok(peer.value.identity) : peer;
+}
+
+/** Bytes through and through: our own codec reads them. */
+const SERVICE: ServiceDefinition = {
+  Subscribe: {
+    path: FEED_PATH,
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: (message: Buffer) => message,
+    requestDeserialize: (bytes: Buffer) => bytes,
+    responseSerialize: (message: Buffer) => message,
+    responseDeserialize: (bytes: Buffer) => bytes,
+  },
+};
