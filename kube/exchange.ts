@@ -52,7 +52,10 @@ async function attempt(
   );
   try {
     const answer = await transport(request, deadline.signal);
-    const body = parsed(await textOf(answer, ANSWER_BYTES_MAX));
+    const text = await textOf(answer, ANSWER_BYTES_MAX);
+    // What was cut off may look like an end.
+    deadline.signal.throwIfAborted();
+    const body = parsed(text);
     const { statusCode: httpStatus = 0, headers } = answer;
     const retryAfterMs = httpStatus === 429 ? secondsToMs(headers['retry-after']) : undefined;
     return ok({ httpStatus, body, retryAfterMs, warnings: answer.headersDistinct.warning ?? [] });

@@ -2,7 +2,7 @@
 //
 // node:http rather than fetch: its agent keeps connections apart by certificate, and its streams push back. The library
 // makes a new connection pool for every request of fetch.
-import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, type RequestOptions, request as requestHttps } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
 import { messageOf } from '../kit/errors.ts';
@@ -43,13 +43,26 @@ export function openTransport(credentials: KubeCredentials, userAgent: string): 
     // The library's own agent keeps no connection; it is the one that knows proxies.
     if (!isProxied) options.agent = agent;
     const headers = { ...options.headers, ...headersOf(request, userAgent) };
+    signal.throwIfAborted();
     const open = isTls ? requestHttps : requestHttp;
-    return new Promise((resolve, reject) => {
-      const sending = open(`${base}${request.path}`, { ...options, method: request.method, headers, signal }, resolve);
-      sending.on('socket', (socket) => socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS));
-      sending.on('error', reject);
-      sending.end(request.body?.text);
-    });
+    const sending = open(`${base}${request.path}`, { ...options, method: request.method, headers });
+    return answerTo(sending, request, signal);
+  });
+}
+
+/**
+ * The signal is not given to the request itself, which would destroy a socket with an error just when the agent takes it
+ * back and nobody listens for one.
+ */
+function answerTo(sending: ClientRequest, { body }: ApiRequest, signal: AbortSignal): Promise<IncomingMessage> {
+  const abort = () => void sending.destroy();
+  signal.addEventListener('abort', abort);
+  sending.on('close', () => signal.removeEventListener('abort', abort));
+  sending.on('socket', (socket) => socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS));
+  return new Promise((resolve, reject) => {
+    sending.on('response', resolve);
+    sending.on('error', reject);
+    sending.end(body?.text);
   });
 }
 

@@ -1,0 +1,240 @@
+// Keeps the objects of one kind in memory: a list, then watches that resume where the last one ended. Nothing ends it but
+// stop(): whatever fails is tried again, later and later, and how long nothing was heard is there to read.
+import { type BackoffOptions, backoffMs, type Random } from '../kit/backoff.ts';
+import type { Cancel, Clock } from '../kit/clock.ts';
+import type { Log } from '../kit/log.ts';
+import type { Kube, KubeFailure, ListOptions, WatchEvent } from './kube.ts';
+import type { Store } from './store.ts';
+import { createTable, type Table } from './table.ts';
+import type { Kind, KubernetesObject } from './types.ts';
+
+export interface WatchKindOptions<T> extends ListOptions {
+  /** Trims what is kept in memory. Pure; it may change the object it is given. */
+  readonly select?: (object: T) => T;
+}
+
+export interface WatchKindDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** How long the server lets a watch live. */
+const WATCH_SEC_MIN = 240;
+const WATCH_SEC_SPREAD = 60;
+/** A watch that is silent for longer than it should have lived is dead, though its connection may not know. */
+const SILENCE_MARGIN_MS = 30_000;
+/** Only a watch that lived this long shows that the trouble is over; one that opens and breaks again does not. */
+const HEALTHY_MS = 10_000;
+const BACKOFF: BackoffOptions = { baseMs: 500, maxMs: 30_000 };
+/** A version that cannot be resumed so many times may be one that the server never reaches (a restored etcd). */
+const RESUMES_MAX = 5;
+const RELIST_MS = 30 * 60_000;
+
+export function watchKind<T extends KubernetesObject>(
+  kube: Pick<Kube, 'list' | 'watch'>,
+  kind: Kind<T>,
+  options: WatchKindOptions<T>,
+  deps: WatchKindDeps,
+): Store<T> {
+  const log = deps.log.with({ watched: kind.plural });
+  const table = createTable(options.select ?? ((object: T) => object), log);
+  const keeper = new Keeper(kube, kind, options, { ...deps, log }, table);
+  keeper.list();
+  return {
+    get: table.get,
+    all: table.all,
+    version: table.version,
+    changed: table.changed,
+    synced: keeper.synced.promise,
+    staleMs: () => keeper.staleMs(),
+    relist: () => keeper.relist(),
+    stop: () => keeper.stop(),
+  };
+}
+
+type Step = 'list' | 'watch';
+
+type State =
+  | { readonly phase: 'listing' }
+  | { readonly phase: 'watching'; readonly close: Cancel }
+  | { readonly phase: 'waiting'; readonly next: Step; readonly cancel: Cancel }
+  | { readonly phase: 'stopped' };
+
+class Keeper<T extends KubernetesObject> {
+  readonly synced = Promise.withResolvers<void>();
+  readonly #kube: Pick<Kube, 'list' | 'watch'>;
+  readonly #kind: Kind<T>;
+  readonly #where: ListOptions;
+  readonly #deps: WatchKindDeps;
+  readonly #table: Table<T>;
+  #state: State = { phase: 'stopped' };
+  /** Where a watch resumes. */
+  #resourceVersion = '';
+  #heardMs: number;
+  /** Lists and watches in a row that did not last. */
+  #failures = 0;
+  /** Those who wait for a list that begins from now on. */
+  #waiters: (() => void)[] = [];
+  #cancelRelist: Cancel = () => undefined;
+
+  constructor(
+    kube: Pick<Kube, 'list' | 'watch'>,
+    kind: Kind<T>,
+    { namespace, labelSelector, fieldSelector }: ListOptions,
+    deps: WatchKindDeps,
+    table: Table<T>,
+  ) {
+    this.#kube = kube;
+    this.#kind = kind;
+    this.#where = {
+      ...(namespace !== undefined && { namespace }),
+      ...(labelSelector !== undefined && { labelSelector }),
+      ...(fieldSelector !== undefined && { fieldSelector }),
+    };
+    this.#deps = deps;
+    this.#table = table;
+    this.#heardMs = deps.clock.elapsed();
+  }
+
+  staleMs(): number {
+    return this.#deps.clock.elapsed() - this.#heardMs;
+  }
+
+  relist(): Promise<void> {
+    const caughtUp = new Promise<void>((resolve) => this.#waiters.push(resolve));
+    if (this.#state.phase === 'watching') {
+      this.#state.close();
+      this.list();
+    } else if (this.#state.phase === 'waiting') {
+      this.#state = { ...this.#state, next: 'list' };
+    }
+    return caughtUp;
+  }
+
+  stop(): void {
+    if (this.#state.phase === 'watching') this.#state.close();
+    if (this.#state.phase === 'waiting') this.#state.cancel();
+    this.#cancelRelist();
+    this.#state = { phase: 'stopped' };
+  }
+
+  list(): void {
+    const listing = { phase: 'listing' } as const;
+    this.#state = listing;
+    const served = this.#waiters.splice(0);
+    void this.#kube.list(this.#kind, this.#where).then((listed) => {
+      if (this.#state !== listing) return;
+      if (!listed.ok) {
+        this.#waiters.push(...served);
+        this.#retry(listed.error, 'list');
+        return;
+      }
+      this.#heard();
+      this.#resourceVersion = listed.value.resourceVersion;
+      this.#table.reset(listed.value.items, listed.value.resourceVersion);
+      this.synced.resolve();
+      for (const caughtUp of served) caughtUp();
+      if (this.#state === listing) this.#goOn();
+    });
+  }
+
+  #goOn(): void {
+    if (this.#waiters.length > 0) {
+      this.list();
+      return;
+    }
+    const { clock, random } = this.#deps;
+    this.#cancelRelist();
+    this.#cancelRelist = clock.after(RELIST_MS * (0.8 + 0.4 * random()), () => void this.relist());
+    this.#watch();
+  }
+
+  #watch(): void {
+    const { clock, random } = this.#deps;
+    const timeoutSec = WATCH_SEC_MIN + Math.round(random() * WATCH_SEC_SPREAD);
+    const startedMs = clock.elapsed();
+    let isOpen = true;
+    const leave = () => {
+      isOpen = false;
+      stopGuard();
+    };
+    const over = (failure: KubeFailure | undefined) => {
+      if (!isOpen) return;
+      leave();
+      this.#ended(failure, clock.elapsed() - startedMs);
+    };
+    const stopGuard = this.#guard(timeoutSec * 1000 + SILENCE_MARGIN_MS, (silentMs) => {
+      cut();
+      over({ kind: 'unavailable', message: `the API server said nothing for ${Math.round(silentMs / 1000)} s` });
+    });
+    const event = (event: WatchEvent<T>) => {
+      if (isOpen) this.#event(event);
+    };
+    const request = { ...this.#where, resourceVersion: this.#resourceVersion, timeoutSec };
+    const cut = this.#kube.watch(this.#kind, request, event, over);
+    const close = () => {
+      leave();
+      cut();
+    };
+    if (isOpen) this.#state = { phase: 'watching', close };
+  }
+
+  /** Calls `silent` once nothing was heard for so long since now. */
+  #guard(silenceMs: number, silent: (silentMs: number) => void): Cancel {
+    const { clock } = this.#deps;
+    const startMs = clock.elapsed();
+    let cancel: Cancel;
+    const look = () => {
+      const silentMs = clock.elapsed() - Math.max(startMs, this.#heardMs);
+      if (silentMs >= silenceMs) silent(silentMs);
+      else cancel = clock.after(silenceMs - silentMs, look);
+    };
+    cancel = clock.after(silenceMs, look);
+    return () => cancel();
+  }
+
+  #event(event: WatchEvent<T>): void {
+    this.#heard();
+    if (event.kind === 'bookmark') {
+      this.#resourceVersion = event.resourceVersion;
+      this.#table.reached(event.resourceVersion);
+      return;
+    }
+    // Before listeners hear of it: one of them may ask for another list, or an end.
+    this.#resourceVersion = event.object.metadata?.resourceVersion ?? this.#resourceVersion;
+    if (event.kind === 'deleted') this.#table.drop(event.object);
+    else this.#table.put(event.object);
+  }
+
+  #ended(failure: KubeFailure | undefined, livedMs: number): void {
+    const isHealthy = livedMs >= HEALTHY_MS;
+    if (isHealthy) this.#failures = 0;
+    if (failure === undefined) this.#heard();
+    if (failure === undefined && isHealthy) this.#watch();
+    else this.#retry(failure, this.#canResume(failure) ? 'watch' : 'list');
+  }
+
+  #canResume(failure: KubeFailure | undefined): boolean {
+    return (failure === undefined || failure.kind === 'unavailable') && this.#failures < RESUMES_MAX;
+  }
+
+  #retry(failure: KubeFailure | undefined, next: Step): void {
+    const { clock, random, log } = this.#deps;
+    this.#failures += 1;
+    const waitMs = backoffMs(this.#failures, BACKOFF, random);
+    const reason = failure?.message ?? 'the server ended the watch early';
+    const say = failure === undefined || failure.kind === 'expired' ? log.debug : log.warn;
+    say(next === 'list' ? 'lists again later' : 'resumes the watch later', { waitMs: Math.round(waitMs), reason });
+    const cancel = clock.after(waitMs, () => {
+      if (this.#state.phase !== 'waiting') return;
+      if (this.#state.next === 'list') this.list();
+      else this.#watch();
+    });
+    this.#state = { phase: 'waiting', next, cancel };
+  }
+
+  #heard(): void {
+    this.#heardMs = this.#deps.clock.elapsed();
+  }
+}
