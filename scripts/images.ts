@@ -9,8 +9,6 @@ import { parseArgs } from 'node:util';
 import packageJson from '../package.json' with { type: 'json' };
 import { PART_NAMES, type Part, ROOT, writeBundle } from './images/bundle.ts';
 
-const USAGE = 'npm run images -- --tag TAG [--registry REGISTRY] [--part sidecar|sentry|operator]...';
-
 interface Order {
   readonly parts: readonly Part[];
   readonly registry: string;
@@ -25,7 +23,7 @@ function readOrder(): Order {
       part: { type: 'string', multiple: true, default: [...PART_NAMES] },
     },
   });
-  if (values.tag === undefined) throw new Error('--tag is missing; it names the version of the images, such as 0.1.0');
+  if (values.tag === undefined) throw new Error('--tag is missing; say npm run images -- --tag 0.1.0');
   const unknown = values.part.filter((name) => !isPart(name));
   if (unknown.length > 0) throw new Error(`there is no part ${unknown.join(', ')}; there are ${PART_NAMES.join(', ')}`);
   return { parts: values.part.filter(isPart), registry: values.registry.replace(/\/+$/, ''), tag: values.tag };
@@ -60,10 +58,12 @@ function revision(): string {
   return spawnSync('git', ['rev-parse', 'HEAD'], { cwd: ROOT, encoding: 'utf8' }).stdout?.trim() ?? '';
 }
 
-try {
+async function main(): Promise<void> {
   const order = readOrder();
   for (const part of order.parts) await buildImage(part, order);
-} catch (thrown) {
-  console.error(`images: ${thrown instanceof Error ? thrown.message : thrown}\nUsage: ${USAGE}`);
-  process.exitCode = 1;
 }
+
+await main().catch((thrown: unknown) => {
+  console.error(`images: ${thrown instanceof Error ? thrown.message : thrown}`);
+  process.exitCode = 1;
+});

@@ -2,7 +2,7 @@
 //
 // The bundles are not minified and come without source maps: a stack trace names functions as they are, esbuild's comments say
 // which file they are from, and no sidecar spends memory on maps.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { build, type Metafile } from 'esbuild';
@@ -75,9 +75,4 @@ function licenceIn(folder: string): string {
   const files = readdirSync(join(ROOT, folder)).filter((name) => /^(licen[cs]e|copying|notice)/i.test(name));
   if (files.length === 0) return 'The package brings no licence text of its own.';
   return files.map((name) => readFileSync(join(ROOT, folder, name), 'utf8').trim()).join('\n\n');
-}
-
-/** The programs that are missing from the checkout. */
-export function missingPrograms(part: Part): readonly string[] {
-  return Object.values(PARTS[part]).filter((path) => !existsSync(join(ROOT, path)));
 }
