@@ -30,7 +30,6 @@ test('without a flag but the name, everything is private to this machine and no 
       namespace: 'default',
       trustDomain: 'cluster.local',
       app: { port: undefined, host: 'localhost', token: undefined },
-      names: { kind: 'registry', directory: '/home/user/.invoke/registry' },
       sentry: { kind: 'socket', path: '/home/user/.invoke/ca/sign.sock' },
       httpPort: { port: 3500, isFlexible: true },
       peerPort: { port: 0, isFlexible: true },
@@ -45,6 +44,7 @@ test('without a flag but the name, everything is private to this machine and no 
       allowedHosts: [],
       statuses: 'honest',
     },
+    names: { kind: 'registry', directory: '/home/user/.invoke/registry' },
     signer: {
       stateDirectory: '/home/user/.invoke/ca',
       socketPath: '/home/user/.invoke/ca/sign.sock',
@@ -73,15 +73,15 @@ test.each([
   ['--allowed-origins', 'http://localhost:8080, *', { allowedOrigins: ['http://localhost:8080', '*'] }],
   ['--allowed-hosts', 'My-Laptop.local', { allowedHosts: ['my-laptop.local'] }],
   ['--statuses', 'dapr', { statuses: 'dapr' }],
-  ['--name-resolution', 'mdns', { names: { kind: 'mdns', interfaceAddress: undefined }, peerListenAddress: '::' }],
+  ['--name-resolution', 'mdns', { peerListenAddress: '::' }],
   ['-n', 'shop', { namespace: 'shop' }],
 ])('%s %s', (flag, text, expected) => {
   expect(settingsOf([flag, text]).config).toMatchObject(expected);
 });
 
 test('a list of peers is itself the choice of where names come from', () => {
-  const { config } = settingsOf(['-n', 'shop', '--peer', 'a=10.0.0.1:1,[::1]:2', '--peer', 'b.lab=db.local:3']);
-  expect(config.names).toEqual({
+  const { config, names } = settingsOf(['-n', 'shop', '--peer', 'a=10.0.0.1:1,[::1]:2', '--peer', 'b.lab=db.local:3']);
+  expect(names).toEqual({
     kind: 'static',
     peers: [
       {
@@ -98,7 +98,8 @@ test('a list of peers is itself the choice of where names come from', () => {
 });
 
 test('an app that calls nobody may have an empty list', () => {
-  expect(settingsOf(['--name-resolution', 'static']).config.names).toEqual({ kind: 'static', peers: [] });
+  expect(settingsOf(['--name-resolution', 'static']).names).toEqual({ kind: 'static', peers: [] });
+  expect(settingsOf(['--name-resolution', 'mdns']).names).toEqual({ kind: 'mdns', interfaceAddress: undefined });
 });
 
 test('an authority elsewhere takes the place of the private one', () => {
@@ -127,7 +128,7 @@ test('tokens come from the environment, ours before Dapr’s, and an empty one i
   });
   expect(settingsOf([], { DAPR_API_TOKEN: 'd', INVOKE_API_TOKEN: 'i' }).config.apiToken).toBe('i');
   expect(settingsOf([], { INVOKE_API_TOKEN: '' }).config.apiToken).toBeUndefined();
-  expect(settingsOf([], { INVOKE_HOME: '/x' }).config.names).toEqual({ kind: 'registry', directory: '/x/registry' });
+  expect(settingsOf([], { INVOKE_HOME: '/x' }).names).toEqual({ kind: 'registry', directory: '/x/registry' });
 });
 
 test('every mistake is told, each once, by the flag as it was written', () => {

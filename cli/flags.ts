@@ -35,6 +35,7 @@ export interface LogConfig {
 
 export interface SidecarSettings {
   readonly config: SidecarConfig;
+  readonly names: NamesConfig;
   /** Undefined: an authority elsewhere signs. */
   readonly signer: SignerConfig | undefined;
   readonly log: LogConfig;
@@ -81,8 +82,8 @@ export function readFlags(raw: RawFlags, host: Host): Result<SidecarSettings, re
   if (appId === undefined || form.mistakes.length > 0) return err(form.mistakes);
   const peerListenAddress = peerAddress ?? (names.kind === 'registry' ? '127.0.0.1' : '::');
   const { sentry, signer } = identity;
-  const own = { appId, namespace, trustDomain, app, names, sentry, peerListenAddress };
-  return ok({ config: { ...own, ...ports, ...guard, ...limits }, signer, log, resourcesPaths });
+  const own = { appId, namespace, trustDomain, app, sentry, peerListenAddress };
+  return ok({ config: { ...own, ...ports, ...guard, ...limits }, names, signer, log, resourcesPaths });
 }
 
 /** The flags under reading, and what is wrong with them so far. */

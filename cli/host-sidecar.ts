@@ -30,13 +30,13 @@ export function openLog({ level, format }: LogConfig, { stderr, clock }: Host): 
 
 /** Or a sentence that says why there is none. `dress` may change the names before the sidecar sees them. */
 export async function hostSidecar(
-  { config, signer: signerConfig }: SidecarSettings,
+  { config, names: namesConfig, signer: signerConfig }: SidecarSettings,
   host: Host,
   log: Log,
   dress: (names: Names) => Names = (names) => names,
 ): Promise<Result<HostedSidecar>> {
   const { clock, random } = host;
-  const opened = await openListedNames(config.names, host, log);
+  const opened = await openListedNames(namesConfig, host, log);
   if (!opened.ok) return opened;
   const names = dress(opened.value);
   let signer: Signer | undefined;
@@ -75,7 +75,7 @@ export async function hostSidecar(
 
 /** Whatever a sidecar finds others by, `list` and `stop` are to find it. */
 async function openListedNames(config: NamesConfig, host: Host, log: Log): Promise<Result<Names>> {
-  const tools = { processes: host.processes, clock: host.clock, random: host.random, log };
+  const tools = { processes: host.processes, clock: host.clock, log };
   const names = await openNames(config, tools);
   if (!names.ok || config.kind === 'registry') return names;
   return ok(listed(names.value, registryDirectory(host), tools));

@@ -11,9 +11,9 @@ export interface Bound {
 }
 
 export interface BindRequest {
-  /** What the port is for, and the flag that moves it. */
+  /** What the port is for, and the setting that moves it. */
   readonly what: string;
-  readonly flag: string;
+  readonly setting: string;
   readonly choice: PortChoice;
   readonly addresses: readonly string[];
   /** A server for one address. */
@@ -25,7 +25,7 @@ const FREE_PORT_TRIES = 5;
 
 /** One port on all addresses. An address that this machine does not have (IPv6 switched off) is left out. */
 export async function bind(request: BindRequest): Promise<Result<Bound, StartFailure>> {
-  const { choice, what, flag } = request;
+  const { choice, what, setting } = request;
   const candidates = choice.isFlexible ? [choice.port, ...Array<number>(FREE_PORT_TRIES).fill(0)] : [choice.port];
   for (const candidate of candidates) {
     const bound = await bindAll(candidate, request);
@@ -37,7 +37,7 @@ export async function bind(request: BindRequest): Promise<Result<Bound, StartFai
   }
   return err({
     kind: 'port-taken',
-    message: `port ${choice.port}, meant for ${what}, is taken; stop the program that has it, or choose another with ${flag}`,
+    message: `port ${choice.port}, meant for ${what}, is taken; stop the program that has it, or choose another with ${setting}`,
   });
 }
 
@@ -51,11 +51,14 @@ async function bindAll(candidate: number, request: BindRequest): Promise<Result<
   const ipv6Only = request.addresses.length > 1;
   for (const address of request.addresses) {
     const server = request.server();
-    const listening = await listen(server, { port, host: address, ipv6Only });
+    let listening = await listen(server, { port, host: address, ipv6Only });
+    // Where IPv6 is switched off, every address means every IPv4 address.
+    if (!listening.ok && isMissing(listening.error) && address === '::' && !ipv6Only)
+      listening = await listen(server, { port, host: '0.0.0.0' });
     if (listening.ok) {
       servers.push(server);
       port = listening.value;
-    } else if (listening.error.code === 'EADDRNOTAVAIL' || listening.error.code === 'EAFNOSUPPORT') {
+    } else if (isMissing(listening.error)) {
       missing = listening.error;
     } else {
       for (const open of servers) open.close();
@@ -64,6 +67,10 @@ async function bindAll(candidate: number, request: BindRequest): Promise<Result<
   }
   if (servers.length === 0) return err(missing ?? new Error('no address to listen on was given'));
   return ok({ port, servers });
+}
+
+function isMissing({ code }: BindError): boolean {
+  return code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT';
 }
 
 function listen(server: Server, where: ListenOptions): Promise<Result<number, BindError>> {

@@ -9,6 +9,8 @@ export interface PortChoice {
   readonly isFlexible: boolean;
 }
 
+export type PortSettings = Readonly<Record<'http' | 'peer' | 'public' | 'metrics', string>>;
+
 export interface AppConfig {
   /** Undefined for a program that only calls. */
   readonly port: number | undefined;
@@ -17,13 +19,11 @@ export interface AppConfig {
   readonly token: string | undefined;
 }
 
-/** Where names come from; see resolve/. */
+/** Where names come from outside of a cluster; see resolve/open-names.ts. */
 export type NamesConfig =
   | { readonly kind: 'registry'; readonly directory: string }
   | { readonly kind: 'mdns'; readonly interfaceAddress: string | undefined }
-  | { readonly kind: 'static'; readonly peers: readonly StaticPeer[] }
-  /** A pod: by the DNS of the cluster, and by the feed. `clusterDomain` is `cluster.local`, as a rule. */
-  | { readonly kind: 'kubernetes'; readonly clusterDomain: string };
+  | { readonly kind: 'static'; readonly peers: readonly StaticPeer[] };
 
 export interface StaticPeer {
   readonly target: Target;
@@ -35,7 +35,6 @@ export interface SidecarConfig {
   readonly namespace: Namespace;
   readonly trustDomain: TrustDomain;
   readonly app: AppConfig;
-  readonly names: NamesConfig;
   readonly sentry: SentryEndpoint;
 
   readonly httpPort: PortChoice;
@@ -48,6 +47,9 @@ export interface SidecarConfig {
   /** Where the metrics listen, if elsewhere. */
   readonly metricsListenAddresses?: readonly string[];
   readonly peerListenAddress: string;
+
+  /** How people move these ports, for the message that one is taken; by default flags. */
+  readonly portSettings?: PortSettings;
 
   /** Largest request body in bytes; Infinity for none. */
   readonly bodyBytesMax: number;

@@ -4,7 +4,7 @@ import type { Server } from 'node:net';
 import type { Clock } from '../kit/clock.ts';
 import { ok, type Result } from '../kit/result.ts';
 import { type BindRequest, type Bound, bind, type StartFailure } from './bind.ts';
-import type { SidecarConfig } from './config.ts';
+import type { PortSettings, SidecarConfig } from './config.ts';
 
 export interface SidecarPorts {
   readonly http: number;
@@ -46,33 +46,47 @@ export async function openListeners(
   return ok({ ports: opened.value, close: (graceMs, clock) => closeAll(servers, graceMs, clock) });
 }
 
+const FLAGS: PortSettings = {
+  http: '--http-port',
+  peer: '--peer-port',
+  public: '--public-port',
+  metrics: '--metrics-port',
+};
+
 async function openAll(
   config: SidecarConfig,
   make: ServerMakers,
   open: (request: BindRequest) => Promise<Result<number, StartFailure>>,
 ): Promise<Result<SidecarPorts, StartFailure>> {
   const { httpPort, metricsPort, publicPort, peerPort, listenAddresses, peerListenAddress } = config;
+  const settings = config.portSettings ?? FLAGS;
   const own = { addresses: listenAddresses };
-  const http = await open({ ...own, what: 'the app API', flag: '--http-port', choice: httpPort, server: make.http });
+  const http = await open({ ...own, what: 'the app API', setting: settings.http, choice: httpPort, server: make.http });
   if (!http.ok) return http;
   const peer = await open({
     addresses: [peerListenAddress],
     what: 'peer sidecars',
-    flag: '--peer-port',
+    setting: settings.peer,
     choice: peerPort,
     server: () => make.peer,
   });
   if (!peer.ok) return peer;
   const metrics =
     metricsPort &&
-    (await open({ ...own, what: 'metrics', flag: '--metrics-port', choice: metricsPort, server: make.metrics }));
+    (await open({
+      addresses: config.metricsListenAddresses ?? listenAddresses,
+      what: 'metrics',
+      setting: settings.metrics,
+      choice: metricsPort,
+      server: make.metrics,
+    }));
   if (metrics && !metrics.ok) return metrics;
   const health =
     publicPort &&
     (await open({
       addresses: ['0.0.0.0', '::'],
       what: 'health probes',
-      flag: '--public-port',
+      setting: settings.public,
       choice: publicPort,
       server: make.public,
     }));

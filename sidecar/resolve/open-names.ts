@@ -1,11 +1,9 @@
-// One way to Names, whichever kind the configuration asks for.
-import type { Random } from '../../kit/backoff.ts';
+// One way to Names, whichever kind the configuration asks for. A pod opens its own: kubernetes.ts.
 import type { Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Processes } from '../../kit/processes.ts';
 import { ok, type Result } from '../../kit/result.ts';
 import type { NamesConfig } from '../config.ts';
-import { nameServersOf, RESOLV_CONF } from './dns/resolv-conf.ts';
 import { openRegistry } from './registry.ts';
 import type { Names } from './resolver.ts';
 import { openStaticList } from './static-list.ts';
@@ -13,7 +11,6 @@ import { openStaticList } from './static-list.ts';
 export interface OpenNamesDeps {
   readonly processes: Processes;
   readonly clock: Clock;
-  readonly random: Random;
   readonly log: Log;
 }
 
@@ -28,12 +25,6 @@ export async function openNames(config: NamesConfig, deps: OpenNamesDeps): Promi
       // Loaded on demand: nobody else needs the library.
       const { openMdns } = await import('./mdns.ts');
       return openMdns({ interfaceAddress: config.interfaceAddress, ...deps });
-    }
-    case 'kubernetes': {
-      const { openKubernetes } = await import('./kubernetes.ts');
-      const { openDnsClient } = await import('./dns/client.ts');
-      const dns = openDnsClient({ servers: nameServersOf(RESOLV_CONF), clock: deps.clock });
-      return ok(openKubernetes({ clusterDomain: config.clusterDomain, dns, ...deps }));
     }
   }
 }

@@ -118,7 +118,6 @@ function configOf(
       host: '127.0.0.1',
       token: undefined,
     },
-    names: { kind: 'static', peers: [] },
     sentry: { kind: 'socket', path: socketPath },
     httpPort: anyPort,
     peerPort: anyPort,
