@@ -1,6 +1,6 @@
 // Where TLS connections come in to a part of the control plane. The certificate can be renewed under way.
 import tls from 'node:tls';
-import { type ListenAddress, type Listener, listen } from '../kit/listen.ts';
+import { type ListenAddress, type Listener, type ListenLimits, listen } from '../kit/listen.ts';
 import { ok, type Result } from '../kit/result.ts';
 import type { Credentials } from './svid.ts';
 import { serverContext } from './tls.ts';
@@ -10,10 +10,9 @@ export interface TlsListener extends Listener {
   renew(credentials: Credentials): void;
 }
 
-export interface TlsListenOptions {
+export interface TlsListenOptions extends ListenLimits {
   /** `required`: without a certificate that chains to our anchors there is no connection. */
   readonly clientCertificate: 'required' | 'not-asked';
-  readonly connectionsMax: number;
 }
 
 const TLS_HANDSHAKE_MS = 5000;
@@ -22,7 +21,7 @@ const TLS_HANDSHAKE_MS = 5000;
 export async function listenOnTls(
   { host, port }: ListenAddress,
   credentials: Credentials | undefined,
-  { clientCertificate, connectionsMax }: TlsListenOptions,
+  { clientCertificate, ...limits }: TlsListenOptions,
   accept: (connection: tls.TLSSocket) => void,
 ): Promise<Result<TlsListener>> {
   const isRequired = clientCertificate === 'required';
@@ -40,7 +39,7 @@ export async function listenOnTls(
   if (credentials !== undefined) server.setSecureContext(serverContext(credentials));
   // A handshake that timed out leaves its socket to us.
   server.on('tlsClientError', (_error, socket) => socket.destroy());
-  const bound = await listen(server, { host, port }, { connectionsMax });
+  const bound = await listen(server, { host, port }, limits);
   if (!bound.ok) return bound;
   return ok({ ...bound.value, renew: (renewed) => server.setSecureContext(serverContext(renewed)) });
 }

@@ -16,15 +16,22 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** Takes a server that does not listen yet. Connections beyond `connectionsMax` are closed as they come. */
-export async function listen(
-  server: Server,
-  where: ListenOptions,
-  { connectionsMax }: { readonly connectionsMax: number },
-): Promise<Result<Listener>> {
+/** Connections beyond these are closed as they come. */
+export interface ListenLimits {
+  readonly connectionsMax: number;
+  /** Of one remote address, for a server that one client could keep from all others. */
+  readonly connectionsPerAddressMax?: number;
+}
+
+/** Takes a server that does not listen yet. */
+export async function listen(server: Server, where: ListenOptions, limits: ListenLimits): Promise<Result<Listener>> {
+  const { connectionsMax, connectionsPerAddressMax } = limits;
   const sockets = new Set<Socket>();
   server.maxConnections = connectionsMax;
   server.on('connection', (socket: Socket) => {
+    const isOneTooMany =
+      connectionsPerAddressMax !== undefined && countFrom(sockets, socket.remoteAddress) >= connectionsPerAddressMax;
+    if (isOneTooMany) return socket.destroy();
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket)).on('error', () => undefined);
   });
@@ -40,6 +47,12 @@ export async function listen(
       await new Promise((done) => server.close(done));
     },
   });
+}
+
+function countFrom(sockets: ReadonlySet<Socket>, address: string | undefined): number {
+  let count = 0;
+  for (const { remoteAddress } of sockets) if (remoteAddress === address) count += 1;
+  return count;
 }
 
 function addressOf(address: AddressInfo | string | null): ListenAddress | undefined {

@@ -6,6 +6,7 @@ import { LOG_LEVELS, type LogFormat, type LogLevel } from '../kit/log.ts';
 import { parseDuration } from '../kit/quantity.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { excerpt } from '../kit/text.ts';
+import { parseOneOf } from '../kit/values.ts';
 import { CERT_TTL_MIN_MS } from './sign/sign.ts';
 
 export interface PodConfig {
@@ -55,8 +56,8 @@ export function readEnv(env: Env): Result<PodConfig, readonly string[]> {
   const sentry = read('INVOKE_SENTRY_PORT', parsePort);
   const health = read('INVOKE_HEALTH_PORT', parsePort);
   const metrics = read('INVOKE_METRICS_PORT', parsePort);
-  const level = read('INVOKE_LOG_LEVEL', oneOf(LOG_LEVELS));
-  const format = read('INVOKE_LOG_FORMAT', oneOf(['json', 'text'] as const));
+  const level = read('INVOKE_LOG_LEVEL', parseOneOf(LOG_LEVELS));
+  const format = read('INVOKE_LOG_FORMAT', parseOneOf(['json', 'text']));
   if (
     namespace === undefined ||
     replica === undefined ||
@@ -103,11 +104,4 @@ function parseTtl(text: string): Result<number> {
 function parsePort(text: string): Result<number> {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   return port <= 65_535 ? ok(port) : err(`"${excerpt(text)}" is not a port; use a number from 0 to 65535`);
-}
-
-function oneOf<const T extends string>(values: readonly T[]): Parse<T> {
-  return (text) => {
-    const found = values.find((value) => value === text);
-    return found === undefined ? err(`"${excerpt(text)}" is not one of ${values.join(', ')}`) : ok(found);
-  };
 }

@@ -17,6 +17,8 @@ export type ListenFailure = { readonly kind: 'already-served' } | { readonly kin
 
 /** A sentry's clients ask and hang up. */
 const CONNECTIONS_MAX = 1024;
+/** The pods of a node may share one address; whoever takes all that an address may have still leaves room for others. */
+const CONNECTIONS_PER_ADDRESS_MAX = 256;
 
 /** A socket file that nobody answers on is a leftover and is replaced, under a lock; one that is served is left alone. */
 export async function listenOnSocket(
@@ -64,7 +66,8 @@ export async function listenOnTls(
   credentials: Credentials,
   accept: (connection: TLSSocket) => void,
 ): Promise<Result<TlsListener, ListenFailure>> {
-  const options = { clientCertificate: 'not-asked', connectionsMax: CONNECTIONS_MAX } as const;
+  const limits = { connectionsMax: CONNECTIONS_MAX, connectionsPerAddressMax: CONNECTIONS_PER_ADDRESS_MAX };
+  const options = { clientCertificate: 'not-asked', ...limits } as const;
   const bound = await listenWithTls(where, credentials, options, accept);
   return bound.ok ? bound : failed(bound.error);
 }

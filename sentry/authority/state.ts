@@ -46,8 +46,9 @@ export const ANCHORS_ENTRY = 'trust-anchors.crt';
 const PHASES_ENTRY = 'phases.json';
 const SIGNERS = ['root', 'issuer', 'root-2', 'issuer-2'] as const;
 type SignerName = (typeof SIGNERS)[number];
-/** Everything of ours but the phases: each of them is a trace of an authority. */
-export const ENTRIES: readonly string[] = SIGNERS.flatMap((name) => [`${name}.key`, `${name}.crt`]);
+const SIGNER_ENTRIES = SIGNERS.flatMap((name) => [`${name}.key`, `${name}.crt`]);
+/** Every name that `printState` may use. */
+export const STATE_ENTRIES: readonly string[] = [...SIGNER_ENTRIES, PHASES_ENTRY];
 
 const phaseSchema = z.object({ phase: z.enum(['prepared', 'retiring']), since: z.iso.datetime() }).optional();
 const phasesSchema = z.object({ root: phaseSchema, issuer: phaseSchema });
@@ -60,7 +61,7 @@ export function readState(entries: Entries, place: Place, trustDomain: TrustDoma
   const root = readSlots(reader, 'root', phases.value.root);
   if (!root.ok) return root;
   if (!root.value) {
-    const orphan = [...ENTRIES, ANCHORS_ENTRY].find((name) => entries[name] !== undefined);
+    const orphan = [...SIGNER_ENTRIES, ANCHORS_ENTRY].find((name) => entries[name] !== undefined);
     return orphan === undefined ? ok(undefined) : err(lost(place, 'root.key and root.crt', orphan));
   }
   // No certificate: none was made yet, or a replacement was interrupted. Nothing depends on its key.
@@ -91,6 +92,16 @@ export function anchorsOf({ root }: StoredState): string {
 
 export function steady(active: Signer): Slots {
   return { phase: 'steady', active };
+}
+
+export function isSameState(one: AuthorityState, other: AuthorityState): boolean {
+  return isSameSlots(one.root, other.root) && isSameSlots(one.issuer, other.issuer);
+}
+
+function isSameSlots(one: Slots, other: Slots): boolean {
+  const certificates = (slots: Slots) =>
+    [slots.active, ...(slots.phase === 'steady' ? [] : [slots.second])].map((signer) => signer.certificatePem);
+  return one.phase === other.phase && certificates(one).join() === certificates(other).join();
 }
 
 interface Reader {
