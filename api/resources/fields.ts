@@ -122,7 +122,7 @@ export const EITHER_HTTP_OR_GRPC: Rule<Operation> = {
 };
 
 export const operationFields = {
-  methods: set('HTTP methods, in upper case. Left out: all of them.', text('An HTTP method.', 20, METHOD), {
+  methods: set('Methods of HTTP, in upper case. Left out: all of them.', text('A method of HTTP.', 20, METHOD), {
     minItems: 1,
     maxItems: 16,
   }).optional(),
@@ -132,8 +132,8 @@ export const operationFields = {
     { minItems: 1, maxItems: 10 },
   ).optional(),
   grpc: set(
-    'gRPC methods as package.Service/Method, in which * stands for any characters but a slash.',
-    text('A gRPC method.', 256, GRPC_METHOD),
+    'Methods of gRPC as package.Service/Method, in which * stands for any characters but a slash.',
+    text('A method of gRPC.', 256, GRPC_METHOD),
     { minItems: 1, maxItems: 10 },
   ).optional(),
 };

@@ -6,7 +6,7 @@ import { dictionary, integer, matching, object, oneOf, type Rule, ruled, text } 
 const NAMES_MAX = 64;
 
 const httpStatusCodes = text(
-  'HTTP statuses that are tried again, such as "429,500-599". Left out: every status of 400 and above.',
+  'Statuses of HTTP that are tried again, such as "429,500-599". Left out: every status of 400 and above.',
   128,
   matching(
     /^[1-5][0-9]{2}(-[1-5][0-9]{2})?(,[1-5][0-9]{2}(-[1-5][0-9]{2})?)*$/,
@@ -16,7 +16,7 @@ const httpStatusCodes = text(
 );
 
 const grpcStatusCodes = text(
-  'gRPC statuses that are tried again, by number, such as "1-4,14". Left out: every status but OK.',
+  'Statuses of gRPC that are tried again, by number, such as "1-4,14". Left out: every status but OK.',
   128,
   matching(
     /^(1[0-6]|[0-9])(-(1[0-6]|[0-9]))?(,(1[0-6]|[0-9])(-(1[0-6]|[0-9]))?)*$/,

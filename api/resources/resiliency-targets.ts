@@ -1,6 +1,8 @@
 // What a Resiliency asks for per target: which policies calls go by, and how they are spread over the target's instances.
+
+import { excerpt } from '../../kit/text.ts';
 import { duration, durationOrZero, EITHER_HTTP_OR_GRPC, headerName, labels, name, operationFields } from './fields.ts';
-import { dictionary, integer, named, object, oneOf, type Rule, ruled, text, yesOrNo } from './schema.ts';
+import { celText, dictionary, integer, named, object, oneOf, type Rule, ruled, text, yesOrNo } from './schema.ts';
 
 const policyName = (kind: string, what: string) =>
   text(`${what}, as the name of one of policies.${kind}.`, 253).optional();
@@ -116,10 +118,16 @@ const target = ruled(
 );
 
 const TARGET_NAME = /^[a-z*]([-a-z0-9*]{0,62}[a-z0-9*])?([.][a-z0-9*]([-a-z0-9*]{0,61}[a-z0-9*])?)?$/;
+const TARGET_MATCHES = `app.matches(${celText(TARGET_NAME.source)})`;
+const wrongNames = (apps: Record<string, unknown>) => Object.keys(apps).filter((app) => !TARGET_NAME.test(app));
 const TARGET_NAMES: Rule<Record<string, unknown>> = {
-  cel: `self.all(app, app.matches(r'${TARGET_NAME.source}'))`,
-  holds: (apps) => Object.keys(apps).every((app) => TARGET_NAME.test(app)),
-  message: 'a target is written as app or app.namespace, in which * stands for any characters',
+  cel: `self.all(app, ${TARGET_MATCHES})`,
+  holds: (apps) => wrongNames(apps).length === 0,
+  about: {
+    cel: `'"' + self.filter(app, !${TARGET_MATCHES})[0] + '"'`,
+    of: (apps) => `"${excerpt(wrongNames(apps)[0] ?? '')}"`,
+  },
+  message: 'write a target as app or app.namespace, in which * stands for any characters',
 };
 
 export const targets = object('How to call whom.', {

@@ -87,8 +87,8 @@ function isKnown([field, kind]: Reference): Rule<Referrers> {
     holds: (spec) => strangers(spec).length === 0,
     about: {
       // All of them would cost too much.
-      cel: `'targets.apps: ' + self.targets.apps.filter(app, !(${fine}))[0]`,
-      of: (spec) => `targets.apps: ${strangers(spec)[0] ?? ''}`,
+      cel: `'targets.apps[' + self.targets.apps.filter(app, !(${fine}))[0] + ']'`,
+      of: (spec) => `targets.apps[${strangers(spec)[0] ?? ''}]`,
     },
     message: `${field} names what policies.${kind} does not have; add it there, or correct the name`,
   };

@@ -1,6 +1,7 @@
 // Every generated file of the checkout: where it is, and what it says.
 import { RESOURCE_KINDS } from '../../api/resources/crd.ts';
 import { CHART_CRDS_PATH, chartCrds, crdPath, crdText } from './crds.ts';
+import { generateResources, RESOURCES_PATH } from './resources.ts';
 import { generateValues, VALUES_PATH } from './values.ts';
 import { generateWebhooks, WEBHOOKS_PATH } from './webhooks.ts';
 
@@ -13,6 +14,7 @@ export interface Generated {
 export const GENERATED: readonly Generated[] = [
   ...RESOURCE_KINDS.map((kind) => ({ path: crdPath(kind), text: () => crdText(kind) })),
   { path: CHART_CRDS_PATH, text: chartCrds },
+  { path: RESOURCES_PATH, text: generateResources },
   { path: VALUES_PATH, text: generateValues },
   { path: WEBHOOKS_PATH, text: generateWebhooks },
 ];
