@@ -196,6 +196,26 @@ test('files that cannot be read are named', async () => {
   }
 });
 
+test('anchors may come from whoever watches them, who is asked anew each time', async () => {
+  const [endpoint] = await tlsEndpoint(ca.issue(sentry));
+  if (endpoint.kind !== 'tls') throw new Error('not over TLS');
+  const { host, port, tokenFile } = endpoint;
+  let held: string | undefined;
+  const watched = {
+    kind: 'tls',
+    host,
+    port,
+    tokenFile,
+    trustAnchors: { from: 'the bundle', read: () => held },
+  } as const;
+  expect(await ask(watched)).toEqual({
+    ok: false,
+    error: { kind: 'unreadable', message: 'there are no trust anchors in the bundle yet' },
+  });
+  held = ca.anchors.join('');
+  expect((await ask(watched)).ok).toBe(true);
+});
+
 test('silence ends with the time given, and the connection with it', async () => {
   const clock = manualClock();
   const path = join(directory, 'signer.sock');

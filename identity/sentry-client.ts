@@ -17,20 +17,25 @@ import { callUnary, type UnaryFailure } from './unary.ts';
 
 export type SentryEndpoint =
   /** The private signer of this machine's user: a Unix socket in a folder that only they can enter. */
-  | { readonly kind: 'socket'; readonly path: string }
-  /** A sentry over TLS, proven by the anchors in the file and its SPIFFE ID. */
-  | {
-      readonly kind: 'tls';
-      readonly host: string;
-      readonly port: number;
-      readonly trustAnchorsFile: string;
-      /** A JWT, read anew for each request; undefined asks the `insecure` validator. */
-      readonly tokenFile: string | undefined;
-      /** The validator that the token is for: `kubernetes` in a pod, whose token is projected; `jwks` by default. */
-      readonly tokenKind?: 'jwks' | 'kubernetes';
-      /** Where the sentry runs, which is part of its SPIFFE ID; `invoke-system` by default. */
-      readonly sentryNamespace?: Namespace;
-    };
+  { readonly kind: 'socket'; readonly path: string } | (TlsEndpoint & AnchorsSource);
+
+/** A sentry over TLS, proven by the anchors and its SPIFFE ID. */
+interface TlsEndpoint {
+  readonly kind: 'tls';
+  readonly host: string;
+  readonly port: number;
+  /** A JWT, read anew for each request; undefined asks the `insecure` validator. */
+  readonly tokenFile: string | undefined;
+  /** The validator that the token is for: `kubernetes` in a pod, whose token is projected; `jwks` by default. */
+  readonly tokenKind?: 'jwks' | 'kubernetes';
+  /** Where the sentry runs, which is part of its SPIFFE ID; `invoke-system` by default. */
+  readonly sentryNamespace?: Namespace;
+}
+
+/** PEM, read anew for each request: of a file, or of whoever watches them, who says in words where they are from. */
+type AnchorsSource =
+  | { readonly trustAnchorsFile: string }
+  | { readonly trustAnchors: { readonly from: string; readonly read: () => string | undefined } };
 
 export interface SentryFailure {
   /**
@@ -106,10 +111,10 @@ function prepareLink(endpoint: SentryEndpoint, identity: Identity, clock: Clock)
       name: `the signer at ${endpoint.path}`,
     });
   }
-  const anchorsPem = readSmallFile(endpoint.trustAnchorsFile, 'trust anchors');
+  const anchorsPem = readAnchors(endpoint);
   if (!anchorsPem.ok) return anchorsPem;
   const anchors = readCertificates(anchorsPem.value);
-  if (!anchors.ok) return unreadable('trust anchors', endpoint.trustAnchorsFile, anchors.error);
+  if (!anchors.ok) return unreadable('trust anchors', placeOf(endpoint), anchors.error);
   const token = endpoint.tokenFile === undefined ? ok(undefined) : readSmallFile(endpoint.tokenFile, 'token');
   if (!token.ok) return token;
   const { host, port, tokenKind = 'jwks', sentryNamespace } = endpoint;
@@ -123,6 +128,19 @@ function prepareLink(endpoint: SentryEndpoint, identity: Identity, clock: Clock)
     anchorsPem: anchorsPem.value,
     name: `the sentry at ${authority}`,
   });
+}
+
+function readAnchors(source: AnchorsSource): Result<string, SentryFailure> {
+  if ('trustAnchorsFile' in source) return readSmallFile(source.trustAnchorsFile, 'trust anchors');
+  const { from, read } = source.trustAnchors;
+  const anchorsPem = read();
+  if (anchorsPem !== undefined) return ok(anchorsPem);
+  return err({ kind: 'unreadable', message: `there are no trust anchors in ${from} yet` });
+}
+
+/** For messages. */
+function placeOf(source: AnchorsSource): string {
+  return 'trustAnchorsFile' in source ? source.trustAnchorsFile : source.trustAnchors.from;
 }
 
 /** Read at once: these files are small, mounted in memory, and read twice a day. */
@@ -150,7 +168,7 @@ function explain(failure: UnaryFailure, name: string, endpoint: SentryEndpoint):
   // Where a name has several addresses, the platform's error has codes and no message.
   const why = failure.cause.message || ('code' in failure.cause ? String(failure.cause.code) : failure.cause.name);
   if (endpoint.kind === 'tls' && classifyTlsError(failure.cause) === 'untrusted') {
-    const message = `${name} is not to be trusted: ${why}; check that ${endpoint.trustAnchorsFile} holds its anchors`;
+    const message = `${name} is not to be trusted: ${why}; check that ${placeOf(endpoint)} holds its anchors`;
     return { kind: 'untrusted', message };
   }
   return { kind: 'unreachable', message: `${name} cannot be reached: ${why}; check that it runs` };
