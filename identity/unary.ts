@@ -7,6 +7,7 @@ import type { Cancel, Clock } from '../kit/clock.ts';
 import { codeOf } from '../kit/errors.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { FrameReader, frameMessage } from '../wire/grpc-frame.ts';
+import { decodeGrpcMessage } from '../wire/grpc-message.ts';
 
 export type UnaryFailure =
   /** No answer: the connection failed, broke or took too long. */
@@ -95,7 +96,11 @@ function judge(
   const status = last['grpc-status'];
   if (typeof status !== 'string') return malformed(`it answered ${head[':status']} without a grpc-status`);
   if (status !== '0') {
-    return err({ kind: 'status', status: Number(status), message: decodeMessage(String(last['grpc-message'] ?? '')) });
+    return err({
+      kind: 'status',
+      status: Number(status),
+      message: decodeGrpcMessage(String(last['grpc-message'] ?? '')),
+    });
   }
   const [message] = messages;
   return message && messages.length === 1 ? ok(message) : malformed(`it sent ${messages.length} messages, not one`);
@@ -104,15 +109,6 @@ function judge(
 /** A stream that waits for its connection hears of the connection's error first, wrapped up in words about itself. */
 function connectionErrorOf(error: Error): Error {
   return codeOf(error) === 'ERR_HTTP2_STREAM_CANCEL' && error.cause instanceof Error ? error.cause : error;
-}
-
-/** Percent-encoded UTF-8; what does not decode is shown as it came ("Status-Message"). */
-function decodeMessage(encoded: string): string {
-  try {
-    return decodeURIComponent(encoded);
-  } catch {
-    return encoded;
-  }
 }
 
 function broken(cause: Error): Result<never, UnaryFailure> {

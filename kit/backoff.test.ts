@@ -1,7 +1,7 @@
 // Waits grow to their limit, and chance spreads them.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { backoffMs } from './backoff.ts';
+import { backoffMs, fullJitterMs } from './backoff.ts';
 
 const options = { baseMs: 100, maxMs: 5000 };
 
@@ -24,4 +24,9 @@ test('a wait is never longer than the limit and never none, however many tries t
       expect(waitMs).toBeLessThanOrEqual(options.maxMs);
     }),
   );
+});
+
+test('with full jitter, chance may take all of it', () => {
+  expect([0, 0.5].map((drawn) => fullJitterMs(3, options, () => drawn))).toEqual([0, 200]);
+  expect(fullJitterMs(1e6, options, () => 0.5)).toBe(2500);
 });

@@ -13,3 +13,8 @@ export function backoffMs(attempt: number, { baseMs, maxMs }: BackoffOptions, ra
   const stepMs = Math.min(maxMs, baseMs * 2 ** Math.min(attempt - 1, 30));
   return stepMs * (0.5 + random() / 2);
 }
+
+/** As `backoffMs`, anywhere up to the step: for many who lost the same server at one moment, and can do without it. */
+export function fullJitterMs(attempt: number, { baseMs, maxMs }: BackoffOptions, random: Random): number {
+  return Math.min(maxMs, baseMs * 2 ** Math.min(attempt - 1, 30)) * random();
+}

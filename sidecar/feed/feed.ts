@@ -28,11 +28,11 @@ export interface FeedOptions {
 export interface FeedClient {
   /** The last one that was good, kept or received; undefined: there has never been one, and no call can be judged. */
   readonly config: Snapshot<FeedConfig | undefined>;
-  /** Undefined where nothing, or nothing lately, was told of it: then DNS alone says. Counts as use. */
+  /** Undefined where nothing, or nothing lately, was told of it: then DNS alone says. The same object until it changes. */
   endpoints(target: Target): AppEndpoints | undefined;
   /**
-   * Asks for the endpoints of an app from now on, until nobody has used them for ten minutes. Cheap enough for each call.
-   * False when a thousand apps are watched already.
+   * Asks for the endpoints of an app, until nobody has for ten minutes. Cheap enough for each call. False when a thousand apps
+   * are watched already.
    */
   watch(target: Target): boolean;
   /** After the endpoints of an app became known, changed, or are known no longer. */
