@@ -85,7 +85,7 @@ function complaintOfServed(
   if (restricted === undefined || !restricted.is(text) || allowed.has(key)) return undefined;
   return (
     `"${excerpt(text)}" takes the platform team's consent, because it changes what runs or is trusted: take it away, or ` +
-    `have "${key}" added to allowedAnnotations in the namespace's NamespacePolicy`
+    `have ${PREFIX}${key} added to allowedAnnotations in the namespace's NamespacePolicy`
   );
 }
 

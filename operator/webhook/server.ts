@@ -1,0 +1,188 @@
+// The webhooks over HTTPS: mutating pods and workloads, and validating the annotations of workloads. Every replica serves.
+import { createServer, type Server } from 'node:https';
+import express, { type ErrorRequestHandler, type Express } from 'express';
+import type { Namespace } from '../../api/ids.ts';
+import { TRUST_BUNDLE } from '../../api/pod.ts';
+import type { NamespacePolicy } from '../../api/resources/namespace-policy.ts';
+import type { Random } from '../../kit/backoff.ts';
+import type { Clock } from '../../kit/clock.ts';
+import { listen } from '../../kit/listen.ts';
+import type { Log } from '../../kit/log.ts';
+import { err, ok, type Result } from '../../kit/result.ts';
+import type { Kube } from '../../kube/kube.ts';
+import type { Store } from '../../kube/store.ts';
+import type { OperatorConfig } from '../config.ts';
+import type { Families } from '../metrics.ts';
+import {
+  type AdmissionRequest,
+  bugIn,
+  type Decision,
+  type Judge,
+  judgeAnnotations,
+  judgePod,
+  judgeWorkload,
+  nameOf,
+  notYet,
+  readReview,
+  response,
+  warned,
+} from './admission.ts';
+import { keepCertificates } from './certificate-keeper.ts';
+import type { WebhookCertificates } from './certificates.ts';
+import { POD_WEBHOOK, VALIDATION_WEBHOOK, WORKLOAD_WEBHOOK } from './conditions.ts';
+import { type WebhookMetrics, type WebhookName, webhookMetrics } from './webhook-metrics.ts';
+
+export interface WebhookOptions {
+  readonly config: OperatorConfig;
+  readonly kube: Kube;
+  /** Keyed by their name, which is their namespace's. */
+  readonly namespacePolicies: Store<NamespacePolicy>;
+  /** Settles when the namespace has the ConfigMap that its sidecars mount. */
+  readonly ensureTrustBundle: (namespace: Namespace) => Promise<Result<void>>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface Webhooks {
+  /** That was bound. */
+  readonly port: number;
+  readonly families: Families;
+  /** Why not, in a sentence; undefined when they serve and every caBundle is in place. */
+  unready(): string | undefined;
+  /** Answers what is under way, and no more. */
+  stop(): Promise<void>;
+}
+
+const BODY_BYTES_MAX = 4 * 2 ** 20;
+const CONNECTIONS_MAX = 1024;
+const TRUST_BUNDLE_MS = 3000;
+const HANDSHAKE_MS = 5000;
+const STOP_MS = 5000;
+/** Longer than the API server lets a connection idle (90 s), so that it is not closed while a request is on its way. */
+const KEEP_ALIVE_MS = 120_000;
+
+export async function startWebhooks(options: WebhookOptions): Promise<Result<Webhooks>> {
+  const { config, namespacePolicies, clock } = options;
+  const log = options.log.with({ part: 'webhook' });
+  const metrics = webhookMetrics();
+  let lacking: string | undefined = 'the NamespacePolicies have not been listed yet';
+  void namespacePolicies.synced.then(() => {
+    lacking = undefined;
+  });
+
+  const decider = { ...options, log, lacking: () => lacking };
+  const server = createServer(
+    { handshakeTimeout: HANDSHAKE_MS, keepAliveTimeout: KEEP_ALIVE_MS },
+    application(decider, metrics),
+  );
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  const bound = await listen(server, { port: config.ports.webhook }, { connectionsMax: CONNECTIONS_MAX });
+  if (!bound.ok) return bound;
+
+  const keeper = keepCertificates({ ...options, ...config, log });
+  keeper.certificates.changed((certificates) => {
+    if (certificates === undefined) return;
+    server.setSecureContext(secureContext(certificates));
+    metrics.serving(certificates);
+  });
+  return ok({
+    port: bound.value.address?.port ?? config.ports.webhook,
+    families: metrics.families,
+    unready: () => keeper.trouble() ?? lacking,
+    async stop() {
+      keeper.stop();
+      await answered(server, clock);
+      await bound.value.close();
+    },
+  });
+}
+
+function secureContext({ serving }: WebhookCertificates) {
+  return { cert: serving.certificate, key: serving.privateKey, minVersion: 'TLSv1.2' } as const;
+}
+
+/** Settles when no request is under way any more, or a while has passed. */
+function answered(server: Server, clock: Clock): Promise<void> {
+  return new Promise((done) => {
+    const cancel = clock.after(STOP_MS, done);
+    server.close(() => {
+      cancel();
+      done();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+interface Decider extends WebhookOptions {
+  /** What is not known yet, without which nothing can be decided. */
+  lacking(): string | undefined;
+}
+
+function application(decider: Decider, metrics: WebhookMetrics): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.use(express.json({ limit: BODY_BYTES_MAX, type: () => true }));
+  const serve = (path: string, webhook: WebhookName, judge: Judge) =>
+    app.post(path, async (request, reply) => {
+      const startedMs = decider.clock.elapsed();
+      const review = readReview(request.body);
+      if (!review.ok) {
+        reply.status(400).type('text').send(`Invoke's webhook was sent what is ${review.error}\n`);
+        return;
+      }
+      const decision = await decide(review.value, judge, decider);
+      metrics.answered(webhook, decision.kind, decider.clock.elapsed() - startedMs);
+      tell(decider.log.with({ webhook }), review.value, decision);
+      reply.json(response(review.value.uid, decision));
+    });
+  serve(POD_WEBHOOK.path, 'pods', judgePod);
+  serve(WORKLOAD_WEBHOOK.path, 'workloads', judgeWorkload);
+  serve(VALIDATION_WEBHOOK.path, 'annotations', judgeAnnotations);
+  app.use(unreadable);
+  return app;
+}
+
+async function decide(request: AdmissionRequest, judge: Judge, decider: Decider): Promise<Decision> {
+  const lacking = decider.lacking();
+  if (lacking !== undefined) return notYet(request, lacking);
+  try {
+    const policyOf = (namespace: Namespace) => decider.namespacePolicies.get(namespace);
+    const decision = judge(request, { config: decider.config, policyOf });
+    const isInjected = judge === judgePod && decision.kind === 'patched';
+    return isInjected && request.dryRun !== true ? await withTrustBundle(request, decision, decider) : decision;
+  } catch (error) {
+    const stack = error instanceof Error ? error.stack : String(error);
+    decider.log.error('a bug: a request could not be judged', { uid: request.uid, object: nameOf(request), stack });
+    return bugIn(request);
+  }
+}
+
+/** The pod is let in all the same: it waits for the ConfigMap, and starts as soon as that is there. */
+async function withTrustBundle(request: AdmissionRequest, decision: Decision, decider: Decider): Promise<Decision> {
+  const { promise: tooLate, resolve } = Promise.withResolvers<Result<void>>();
+  const seconds = TRUST_BUNDLE_MS / 1000;
+  const cancel = decider.clock.after(TRUST_BUNDLE_MS, () => resolve(err(`it took longer than ${seconds} s`)));
+  const ensured = await Promise.race([decider.ensureTrustBundle(request.namespace), tooLate]);
+  cancel();
+  if (ensured.ok) return decision;
+  decider.log.warn('a pod was let in without a trust bundle', { object: nameOf(request), reason: ensured.error });
+  return warned(decision, `the pod starts once the ConfigMap "${TRUST_BUNDLE}" is there: ${ensured.error}`);
+}
+
+function tell(log: Log, request: AdmissionRequest, decision: Decision): void {
+  const fields = { object: nameOf(request), uid: request.uid, dryRun: request.dryRun === true };
+  if (decision.kind === 'refused') log.info('refused', { ...fields, reason: decision.message });
+  else log.debug(decision.kind, fields);
+}
+
+/** What is no JSON, or too much of it: not from an API server. */
+const unreadable: ErrorRequestHandler = (error: unknown, _request, reply, next) => {
+  if (reply.headersSent) {
+    next(error);
+    return;
+  }
+  const status = error instanceof Error && 'status' in error && error.status === 413 ? 413 : 400;
+  const most = BODY_BYTES_MAX / 2 ** 20;
+  reply.status(status).type('text').send(`Invoke's webhook reads JSON of at most ${most} MiB\n`);
+};
