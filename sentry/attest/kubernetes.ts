@@ -165,9 +165,9 @@ async function checkPolicy(
   return { kind: 'not-allowed', reason, subject };
 }
 
-/** Undefined: any. */
+/** Undefined: any. An app id that the policy does not list is as free as without a policy. */
 function serviceAccountsFor({ spec }: NamespacePolicy, app: string): readonly string[] | undefined {
-  return spec.identities?.filter(({ appId }) => appId === app).flatMap(({ serviceAccounts }) => serviceAccounts);
+  return spec.identities?.find(({ appId }) => appId === app)?.serviceAccounts;
 }
 
 function subjectOf({ namespace, podName, podUid, serviceAccount }: Bearer): Subject {

@@ -83,12 +83,16 @@ function tellChange(log: Log, before: ReplicaState, next: ReplicaState): void {
   if (is === was) return;
   if (is !== undefined) {
     const message = next.kind === 'held' ? 'the authority is in trouble, and still signs' : 'nothing can be signed';
-    return log.error(message, { reason: is });
+    log.error(message, { reason: is });
+  } else if (next.kind === 'held') {
+    tellHeld(log, next.state);
   }
-  if (next.kind !== 'held') return;
+}
+
+function tellHeld(log: Log, { root, issuer }: AuthorityState): void {
   log.info('the authority is loaded and its anchors are published', {
-    fingerprint: next.state.root.active.certificate.fingerprint256,
-    issuerNotAfter: next.state.issuer.active.certificate.validToDate.toISOString(),
+    fingerprint: root.active.certificate.fingerprint256,
+    issuerNotAfter: issuer.active.certificate.validToDate.toISOString(),
   });
 }
 
