@@ -89,6 +89,7 @@ class App {
   readonly #bornMs: number;
   readonly #upstream: Upstream;
   #told: Told | undefined;
+  #isWatched = false;
   usedMs: number;
 
   constructor(target: Target, options: KubernetesOptions, feed: () => EndpointFeed | undefined) {
@@ -103,7 +104,7 @@ class App {
 
   resolve(): Resolution {
     this.usedMs = this.#clock.elapsed();
-    this.#feed()?.watch(this.#target);
+    this.#isWatched = this.#feed()?.watch(this.#target) ?? false;
     if (this.#listen() === undefined) this.#dns.use();
     return this.#look() ?? { kind: 'miss', wait: (done) => this.#wait(done) };
   }
@@ -153,7 +154,9 @@ class App {
   }
 
   #isFeedToAnswer(): boolean {
-    return this.#feed()?.state().kind === 'live' && this.#clock.elapsed() - this.#bornMs < FIRST_ANSWER_MS;
+    return (
+      this.#isWatched && this.#feed()?.state().kind === 'live' && this.#clock.elapsed() - this.#bornMs < FIRST_ANSWER_MS
+    );
   }
 
   #absent(): Fault {

@@ -13,6 +13,7 @@ import { silentLog } from '../../kit/log.ts';
 import { must } from '../../kit/result.ts';
 import { portOf } from '../../kit/testing/ports.ts';
 import type { SidecarConfig } from '../config.ts';
+import type { FeedClient } from '../feed/feed.ts';
 import type { Endpoint, Names } from '../resolve/resolver.ts';
 import { type Sidecar, startSidecar } from '../sidecar.ts';
 
@@ -31,6 +32,10 @@ export interface MeshApp {
   readonly ca?: ThrowawayCa;
   /** Another clock than the real one. */
   readonly clock?: Clock;
+  /** Finds others by these instead of the map of the mesh. */
+  readonly names?: Names;
+  /** In place of an operator's; there is none by default. */
+  readonly feed?: FeedClient;
 }
 
 export interface MeshSidecar {
@@ -65,18 +70,20 @@ export async function startMesh(): Promise<Mesh> {
       const socketPath = join(folder, `sentry-${number++}.sock`);
       const sentry = await startFakeSentry({ at: socketPath, answer: signedBy(options.ca ?? ca) });
       const app = options.handler === undefined ? undefined : await listening(options.handler);
-      const names = tableNames(table);
+      const own = tableNames(table);
+      const { feed, names = own } = options;
       const config = configOf(identity, socketPath, app, options.config);
       const sidecar = must(
         await startSidecar(config, {
           clock: options.clock ?? systemClock,
           random: () => 0.5,
           log: silentLog,
-          names,
+          names: { ...names, announce: own.announce },
+          ...(feed === undefined ? {} : { openFeed: () => feed }),
           version: 'test',
         }),
       );
-      await names.announcedReady;
+      await own.announcedReady;
       const stop = async () => {
         sidecar.stop();
         const code = await sidecar.done;
