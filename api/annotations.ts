@@ -63,6 +63,12 @@ export function annotationMistakes(annotations: Annotations, allowed: readonly s
   });
 }
 
+/** What is wrong with values that are to hold where pods say nothing; whoever sets these needs nobody's consent. */
+export function defaultMistakes(values: Defaults['values']): readonly string[] {
+  const prefixed = Object.entries(values).map(([key, text]) => [PREFIX + key, text]);
+  return annotationMistakes(Object.fromEntries(prefixed), KNOWN_KEYS);
+}
+
 function complaintAbout(key: string, text: string, allowed: ReadonlySet<string>): string | undefined {
   if (text.length > VALUE_CHARACTERS_MAX) return `it is longer than ${VALUE_CHARACTERS_MAX} characters`;
   const served = Object.values<ServedAnnotation>(SERVED).find((known) => known.key === key);

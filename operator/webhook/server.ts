@@ -1,6 +1,7 @@
 // The webhooks over HTTPS: mutating pods and workloads, and validating the annotations of workloads. Every replica serves.
 import { createServer, type Server } from 'node:https';
 import express, { type ErrorRequestHandler, type Express } from 'express';
+import { defaultMistakes } from '../../api/annotations.ts';
 import type { Namespace } from '../../api/ids.ts';
 import { TRUST_BUNDLE } from '../../api/pod.ts';
 import type { NamespacePolicy } from '../../api/resources/namespace-policy.ts';
@@ -64,6 +65,8 @@ const KEEP_ALIVE_MS = 120_000;
 
 export async function startWebhooks(options: WebhookOptions): Promise<Result<Webhooks>> {
   const { config, namespacePolicies, clock } = options;
+  const mistakes = defaultMistakes(config.sidecar.defaults);
+  if (mistakes.length > 0) return err(`the defaults of sidecars cannot be used: ${mistakes.join('; ')}`);
   const log = options.log.with({ part: 'webhook' });
   const metrics = webhookMetrics();
   let lacking: string | undefined = 'the NamespacePolicies have not been listed yet';

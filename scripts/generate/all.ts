@@ -1,5 +1,6 @@
 // Every generated file of the checkout: where it is, and what it says.
 import { RESOURCE_KINDS } from '../../api/resources/crd.ts';
+import { ANNOTATIONS_PATH, generateAnnotations } from './annotations.ts';
 import { CHART_CRDS_PATH, chartCrds, crdPath, crdText } from './crds.ts';
 import { generateResources, RESOURCES_PATH } from './resources.ts';
 import { generateValues, VALUES_PATH } from './values.ts';
@@ -12,6 +13,7 @@ export interface Generated {
 }
 
 export const GENERATED: readonly Generated[] = [
+  { path: ANNOTATIONS_PATH, text: generateAnnotations },
   ...RESOURCE_KINDS.map((kind) => ({ path: crdPath(kind), text: () => crdText(kind) })),
   { path: CHART_CRDS_PATH, text: chartCrds },
   { path: RESOURCES_PATH, text: generateResources },
