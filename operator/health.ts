@@ -31,7 +31,7 @@ function storeTrouble(name: string, store: Store<unknown>): readonly string[] {
 export function namedStores(stores: Stores): readonly (readonly [name: string, store: Store<unknown>])[] {
   const { workloads, ...others } = stores;
   return [
-    ...Object.entries<Store<unknown>>(others),
+    ...Object.entries<Store<unknown>>(others).map(([name, store]) => [dashed(name), store] as const),
     ...workloads.map((store, i) => [WORKLOAD_KINDS[i]?.plural ?? 'workloads', store] as const),
   ];
 }
@@ -40,4 +40,9 @@ export function namedStores(stores: Stores): readonly (readonly [name: string, s
 export function readinessPage(reasons: readonly string[]): Page {
   if (reasons.length === 0) return { status: 200, body: 'ready\n' };
   return { status: 503, body: `${reasons.join('\n')}\n` };
+}
+
+/** `trustBundles` as `trust-bundles`. */
+function dashed(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -22,8 +22,16 @@ export interface Reconciled {
   readonly againInMs?: number;
 }
 
-/** Says something on an object, for `kubectl describe`. */
-export type Report = (about: KubernetesObject, reason: string, message: string) => void;
+/** A Warning on an object, for `kubectl describe`. Said again and again it is one Event in a while. */
+export type Report = (about: KubernetesObject, warning: Warning) => void;
+
+export interface Warning {
+  /** Why, and what was tried: one word each, for programs. */
+  readonly reason: string;
+  readonly action: string;
+  /** For people. */
+  readonly note: string;
+}
 
 /** The outcome of one write. */
 export function outcome(

@@ -64,7 +64,7 @@ describe('the Service of an app that is claimed', () => {
   });
 
   test.each<[string, V1Service]>([
-    ['a port is another', existing({ spec: { ports: [{ name: 'invoke-peer', port: 80 }] } })],
+    ['the port is another', existing({ spec: { ports: [{ name: 'invoke-peer', port: 80 }] } })],
     ['the selector is narrower', existing({ spec: { selector: { 'invoke.io/app-id': 'web', track: 'canary' } } })],
     ['unready pods are published', existing({ spec: { publishNotReadyAddresses: true } })],
     ['it points elsewhere', existing({ spec: { type: 'ExternalName', externalName: 'evil.example' } })],
@@ -72,13 +72,17 @@ describe('the Service of an app that is claimed', () => {
     ['it says that nobody claims it', unclaimed(NOW_MS).existing ?? {}],
   ])('is put right when %s', (_, found) => {
     const step = serviceStep({ ...facts, existing: found });
-    expect(step).toMatchObject({ kind: 'apply', service: { spec: wantedService(facts).spec } });
+    expect(step).toMatchObject({ kind: 'replace', service: { spec: wantedService(facts).spec } });
     expect(step).not.toHaveProperty('againInMs');
-    expect(step).not.toHaveProperty('service.metadata.annotations');
+    expect(step).not.toHaveProperty(['service', 'metadata', 'annotations', UNCLAIMED_SINCE_KEY]);
+    expect(step).not.toHaveProperty('service.spec.externalName');
   });
 
-  test('is put right upon the object that was looked at alone', () => {
-    const step = serviceStep({ ...facts, existing: existing({ spec: { publishNotReadyAddresses: true } }) });
+  test('is put right upon the object that was looked at alone, and keeps what others have added', () => {
+    const labels = { ...existing().metadata?.labels, team: 'a' };
+    const metadata = { labels, annotations: { note: 'x' } };
+    const step = serviceStep({ ...facts, existing: existing({ metadata, spec: { publishNotReadyAddresses: true } }) });
+    expect(step).toMatchObject({ service: { metadata, spec: { sessionAffinity: 'None' } } });
     expect(step).toHaveProperty('service.metadata.uid', 'uid');
     expect(step).toHaveProperty('service.metadata.resourceVersion', '7');
   });
@@ -104,7 +108,7 @@ describe('the Service of an app that nobody claims any more', () => {
   test('says since when, and is looked at again ten minutes later', () => {
     const step = serviceStep({ ...facts, isClaimed: false, existing: existing() });
     expect(step).toMatchObject({
-      kind: 'apply',
+      kind: 'replace',
       service: { metadata: { annotations: { [UNCLAIMED_SINCE_KEY]: '2030-01-01T12:00:00.000Z' } } },
       againInMs: UNCLAIMED_KEPT_MS,
     });
@@ -119,7 +123,7 @@ describe('the Service of an app that nobody claims any more', () => {
   test.each(['', 'yesterday', '2031-01-01T00:00:00Z'])('starts anew when the time written on it is "%s"', (since) => {
     const found = existing({ metadata: { annotations: { [UNCLAIMED_SINCE_KEY]: since } } });
     expect(serviceStep({ ...facts, isClaimed: false, existing: found })).toMatchObject({
-      kind: 'apply',
+      kind: 'replace',
       service: { metadata: { annotations: { [UNCLAIMED_SINCE_KEY]: '2030-01-01T12:00:00.000Z' } } },
       againInMs: UNCLAIMED_KEPT_MS,
     });

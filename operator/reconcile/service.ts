@@ -30,8 +30,8 @@ export interface ServiceFacts {
 export type ServiceStep =
   | { readonly kind: 'nothing'; readonly againInMs?: number }
   | { readonly kind: 'create'; readonly service: V1Service }
-  /** Only upon the very object that was looked at. */
-  | { readonly kind: 'apply'; readonly service: V1Service; readonly againInMs?: number }
+  /** Only what was looked at: whoever has changed it since, or has put their own in its place, wins. */
+  | { readonly kind: 'replace'; readonly service: V1Service; readonly againInMs?: number }
   | { readonly kind: 'delete'; readonly service: V1Service };
 
 type Check = (facts: ServiceFacts) => ServiceStep | undefined;
@@ -96,13 +96,22 @@ function mend(facts: ServiceFacts): ServiceStep | undefined {
   const isSelecting = isDeepStrictEqual(existing.spec?.selector, service.spec?.selector);
   const isOwned = includes(existing.metadata?.ownerReferences, [OWNER]);
   if (includes(existing, service) && isSelecting && isOwned && !isMarkStale) return undefined;
-  return { kind: 'apply', service: pinned(service, existing), ...againAfter(facts) };
+  return { kind: 'replace', service: mended(existing, service), ...againAfter(facts) };
 }
 
-/** Whoever has put their own in its place, or has taken our label away, in the meantime wins. */
-function pinned(service: V1Service, { metadata: { uid, resourceVersion } = {} }: V1Service): V1Service {
-  const pin = { ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }) };
-  return { ...service, metadata: { ...service.metadata, ...pin } };
+/** Not by an apply, which goes by the numbers of ports: ours would come to stand beside a wrong one of the same name. */
+function mended({ metadata = {}, spec = {} }: V1Service, wanted: V1Service): V1Service {
+  const { [UNCLAIMED_SINCE_KEY]: _mark, ...annotations } = metadata.annotations ?? {};
+  const { externalName: _externalName, ...kept } = spec;
+  return {
+    ...wanted,
+    metadata: {
+      ...metadata,
+      labels: { ...metadata.labels, ...wanted.metadata?.labels },
+      annotations: { ...annotations, ...wanted.metadata?.annotations },
+    },
+    spec: { ...kept, ...wanted.spec },
+  };
 }
 
 function againAfter(facts: ServiceFacts): { readonly againInMs?: number } {

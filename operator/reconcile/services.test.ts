@@ -43,7 +43,7 @@ beforeEach(async () => {
     kube: server.kube,
     stores: { namespaces, services },
     claims: followClaims({ pods, workloads: [workloads] }),
-    report: ({ kind, metadata }, reason, message) => reported.push(`${kind} ${metadata?.name}: ${reason}: ${message}`),
+    report: ({ kind, metadata }, { reason, note }) => reported.push(`${kind} ${metadata?.name}: ${reason}: ${note}`),
     clock,
   });
 });
@@ -91,7 +91,7 @@ describe('the Service of an app', () => {
     await reconcile();
     services.put({ ...kept(), spec: { ...kept()?.spec, selector: { app: 'other' } } });
     expect(await reconcile()).toEqual({ did: 'applied' });
-    expect(kept()?.spec?.selector).toHaveProperty(['invoke.io/app-id'], 'web');
+    expect(kept()?.spec?.selector).toEqual({ 'invoke.io/app-id': 'web' });
   });
 
   test('is not taken over when somebody put their own in its place in the meantime', async () => {

@@ -13,7 +13,7 @@ import { outcome, type Reconciled, type Reconciler, type Report } from './reconc
 import { type ServiceFacts, type ServiceStep, serviceStep } from './service.ts';
 
 export interface ServicesOptions {
-  readonly kube: Pick<Kube, 'get' | 'create' | 'apply' | 'delete'>;
+  readonly kube: Pick<Kube, 'get' | 'create' | 'replace' | 'delete'>;
   readonly stores: Pick<Stores, 'namespaces' | 'services'>;
   readonly claims: Claims;
   readonly report: Report;
@@ -84,9 +84,9 @@ async function carryOut(step: ServiceStep, claimants: readonly Claimant[], optio
       return outcome({ ok: true, value: undefined }, 'nothing', step.againInMs);
     case 'create':
       return await create(step.service, claimants, options);
-    case 'apply': {
+    case 'replace': {
       const service = await withOwner(kube, step.service);
-      return outcome(service.ok ? await kube.apply(SERVICES, service.value) : service, 'applied', step.againInMs);
+      return outcome(service.ok ? await kube.replace(SERVICES, service.value) : service, 'applied', step.againInMs);
     }
     case 'delete':
       return outcome(await kube.delete(SERVICES, step.service), 'deleted');
@@ -104,7 +104,8 @@ async function create(wanted: V1Service, claimants: readonly Claimant[], options
   // Gone again, or ours and not heard of yet: the next look is worth it.
   if (!found.ok) return found;
   if (found.value.metadata?.labels?.[MANAGED_BY_LABEL] === MANAGED_BY) return created;
-  for (const about of [found.value, ...reportedOn(claimants)]) report(about, 'ServiceNameTaken', inTheWay(found.value));
+  const warning = { reason: 'ServiceNameTaken', action: 'CreateService', note: inTheWay(found.value) };
+  for (const about of [found.value, ...reportedOn(claimants)]) report(about, warning);
   return outcome({ ok: true, value: undefined }, 'blocked', BLOCKED_AGAIN_MS);
 }
 

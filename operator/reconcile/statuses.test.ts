@@ -25,7 +25,7 @@ beforeEach(async () => {
     store,
     judge: (policy) => judgeNamespacePolicy(policy, (name) => namespaces.has(name)),
     kube: server.kube,
-    report: (_, reason, message) => reported.push(`${reason}: ${message}`),
+    report: (_, { reason, note }) => reported.push(`${reason}: ${note}`),
     clock: manualClock(),
   });
 });

@@ -27,7 +27,7 @@ interface WithStatus extends KubernetesObject {
 export function statusReconciler<Spec>(options: StatusOptions<Spec>): Reconciler {
   const { kind, store, judge, followVerdicts, kube, report, clock } = options;
   return {
-    name: `${kind.kind}-status`,
+    name: `${kind.plural}-status`,
     keys: () => store.all().map(keyOf),
     follow(look) {
       const cancels = [store.changed((key) => look(key)), followVerdicts?.(look)];
@@ -44,7 +44,7 @@ export function statusReconciler<Spec>(options: StatusOptions<Spec>): Reconciler
       const metadata = { name, ...(namespace === undefined ? {} : { namespace }) };
       const applied = await kube.apply<WithStatus>(kind, { metadata, status }, 'status');
       if (applied.ok && isNewlyRefused(object.status, status)) {
-        report(object, 'NotAccepted', acceptedIn(status)?.message ?? '');
+        report(object, { reason: 'NotAccepted', action: 'Check', note: acceptedIn(status)?.message ?? '' });
       }
       return outcome(applied, 'applied');
     },
