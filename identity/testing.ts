@@ -27,14 +27,14 @@ export interface ThrowawayCa {
 
 const HOUR_MS = 3_600_000;
 
-/** A new authority. Two of them have the same names and different keys, like a reinstalled mesh. */
-export function throwawayCa(): ThrowawayCa {
+/** A new authority. Two of the same name have different keys, like a reinstalled mesh. */
+export function throwawayCa(rootName = 'root'): ThrowawayCa {
   const rootKey = newKey();
   const issuerKey = newKey();
   const dates = { notBefore: Date.now() - 24 * HOUR_MS, notAfter: Date.now() + 48 * HOUR_MS };
   const ca = { ...dates, isCa: true, uris: [], dnsNames: [] };
-  const root = { name: 'root', key: rootKey.privateKey };
-  const rootPem = certificate({ ...ca, subject: 'root', publicKey: rootKey.publicKey, issuer: root });
+  const root = { name: rootName, key: rootKey.privateKey };
+  const rootPem = certificate({ ...ca, subject: rootName, publicKey: rootKey.publicKey, issuer: root });
   const issuerPem = certificate({ ...ca, subject: 'issuer', publicKey: issuerKey.publicKey, issuer: root });
   const anchors = [rootPem];
   return {

@@ -3,12 +3,12 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { err, ok } from '../../kit/result.ts';
 import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
+import { claimed, pod, type TestFeed, testFeed, UNCLAIMED } from '../testing/feed.ts';
 import type { DnsClient } from './dns/client.ts';
 import type { Question } from './dns/message.ts';
 import { openKubernetes } from './kubernetes.ts';
 import { portsOf, settled, target, until } from './names.suite.ts';
 import type { Names, Resolved } from './resolver.ts';
-import { claimed, pod, type TestFeed, testFeed, UNCLAIMED } from './testing-feed.ts';
 
 const ORDERS = target('orders', 'shop');
 

@@ -1,9 +1,11 @@
-// For tests: the operator's feed as names see it, whose every word is the test's own.
+// For tests: the operator's feed, whose every word is the test's own.
 import { type Target, targetName } from '../../api/ids.ts';
-import type { AppEndpoints, FeedState, KnownEndpoint } from '../feed/feed.ts';
-import type { EndpointFeed } from './resolver.ts';
+import { snapshot, type WritableSnapshot } from '../../kit/snapshot.ts';
+import type { AppEndpoints, FeedClient, FeedConfig, FeedState, KnownEndpoint } from '../feed/feed.ts';
 
-export interface TestFeed extends EndpointFeed {
+export interface TestFeed extends FeedClient {
+  /** There is none before the test sets one. */
+  readonly config: WritableSnapshot<FeedConfig | undefined>;
   readonly watched: ReadonlySet<string>;
   /** What is known of an app from now on; undefined: nothing any more. */
   say(target: Target, endpoints: AppEndpoints | undefined): void;
@@ -18,6 +20,7 @@ export function testFeed(): TestFeed {
   let state: FeedState = { kind: 'live' };
   const feed: TestFeed = {
     watched,
+    config: snapshot<FeedConfig | undefined>(undefined),
     endpoints: (target) => told.get(targetName(target))?.endpoints,
     watch(target) {
       watched.add(targetName(target));
@@ -28,6 +31,7 @@ export function testFeed(): TestFeed {
       return () => listeners.delete(listener);
     },
     state: () => state,
+    stop: () => undefined,
     say(target, endpoints) {
       if (endpoints === undefined) told.delete(targetName(target));
       else told.set(targetName(target), { target, endpoints });
@@ -54,3 +58,5 @@ export function claimed(...endpoints: readonly KnownEndpoint[]): AppEndpoints {
 }
 
 export const UNCLAIMED: AppEndpoints = { isClaimed: false, endpoints: [] };
+
+export const EMPTY_CONFIG: FeedConfig = { epoch: 1, versions: new Map(), trustAnchors: [], resources: [] };
