@@ -13,7 +13,7 @@ import { outcome, type Reconciled, type Reconciler, type Report } from './reconc
 import { type ServiceFacts, type ServiceStep, serviceStep } from './service.ts';
 
 export interface ServicesOptions {
-  readonly kube: Pick<Kube, 'get' | 'create' | 'replace' | 'delete'>;
+  readonly kube: Pick<Kube, 'get' | 'create' | 'patch' | 'delete'>;
   readonly stores: Pick<Stores, 'namespaces' | 'services'>;
   readonly claims: Claims;
   readonly report: Report;
@@ -84,10 +84,8 @@ async function carryOut(step: ServiceStep, claimants: readonly Claimant[], optio
       return outcome({ ok: true, value: undefined }, 'nothing', step.againInMs);
     case 'create':
       return await create(step.service, claimants, options);
-    case 'replace': {
-      const service = await withOwner(kube, step.service);
-      return outcome(service.ok ? await kube.replace(SERVICES, service.value) : service, 'applied', step.againInMs);
-    }
+    case 'replace':
+      return outcome(await replace(step.service, kube), 'applied', step.againInMs);
     case 'delete':
       return outcome(await kube.delete(SERVICES, step.service), 'deleted');
   }
@@ -107,6 +105,20 @@ async function create(wanted: V1Service, claimants: readonly Claimant[], options
   const warning = { reason: 'ServiceNameTaken', action: 'CreateService', note: inTheWay(found.value) };
   for (const about of [found.value, ...reportedOn(claimants)]) report(about, warning);
   return outcome({ ok: true, value: undefined }, 'blocked', BLOCKED_AGAIN_MS);
+}
+
+/** All that may be ours of it, at the version that was looked at: a conflict if that is not the newest. */
+async function replace(wanted: V1Service, kube: ServicesOptions['kube']): Promise<Result<V1Service, KubeFailure>> {
+  const service = await withOwner(kube, wanted);
+  if (!service.ok) return service;
+  const { metadata: { name = '', namespace, ...metadata } = {}, spec } = service.value;
+  return await kube.patch(SERVICES, name, namespace, [
+    { op: 'replace', path: '/metadata/resourceVersion', value: metadata.resourceVersion },
+    { op: 'add', path: '/metadata/labels', value: metadata.labels },
+    { op: 'add', path: '/metadata/annotations', value: metadata.annotations },
+    { op: 'add', path: '/metadata/ownerReferences', value: metadata.ownerReferences },
+    { op: 'replace', path: '/spec', value: spec },
+  ]);
 }
 
 /** The workloads; pods only where nothing made them. */
