@@ -69,7 +69,8 @@ export function parseHost(text: string): Result<string> {
 /** What can only be the pod itself. */
 export function isLoopback(text: string): boolean {
   const host = parseHost(text);
-  return host.ok && (host.value === 'localhost' || host.value === '::1' || /^127\./.test(host.value));
+  if (!host.ok) return false;
+  return ['localhost', '::1'].includes(host.value) || (isIP(host.value) === 4 && host.value.startsWith('127.'));
 }
 
 export function parseCpu(text: string): Result<string> {
