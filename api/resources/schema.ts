@@ -86,9 +86,14 @@ interface Length {
   readonly maxItems: number;
 }
 
-export function list<Item extends z.ZodType>(description: string, item: Item, { minItems = 0, maxItems }: Length) {
-  const items = z.array(item).max(maxItems);
-  return (minItems > 0 ? items.min(minItems) : items).meta({ description, [LIST_TYPE]: 'atomic' });
+/** Server-side apply replaces such a list as a whole. */
+export function list<Item extends z.ZodType>(description: string, item: Item, length: Length) {
+  return items(item, length).meta({ description, [LIST_TYPE]: 'atomic' });
+}
+
+function items<Item extends z.ZodType>(item: Item, { minItems, maxItems }: Length) {
+  const few = z.array(item).max(maxItems);
+  return minItems === undefined ? few : few.min(minItems);
 }
 
 /** A list whose items are told apart by a field: the API server refuses two of a name, and merges by it. */
@@ -115,11 +120,7 @@ export function named<Item extends z.ZodType>(
 
 /** A list of different words. */
 export function set<Item extends z.ZodType<string>>(description: string, item: Item, length: Length) {
-  const items = z
-    .array(item)
-    .max(length.maxItems)
-    .min(length.minItems ?? 0);
-  return items
+  return items(item, length)
     .check(z.superRefine((words, context) => reportTwins(words, context)))
     .meta({ description, [LIST_TYPE]: 'set' });
 }

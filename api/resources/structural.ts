@@ -34,8 +34,14 @@ function structural(schema: JsonSchema): StructuralSchema {
   // The one union that a structural schema may have.
   const types =
     rest[INT_OR_STRING] === true ? { anyOf: [{ type: 'integer' }, { type: 'string' }] } : { type: String(type) };
-  const kept: Readonly<Record<string, unknown>> = rest;
-  return { ...(description !== undefined && { description }), ...types, ...schemas, ...kept };
+  return { ...(description !== undefined && { description }), ...types, ...schemas, ...withoutWidest(rest) };
+}
+
+/** JavaScript's own bounds of whole numbers are not those of the resource. */
+function withoutWidest(keywords: object): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(keywords).filter(([, value]) => Math.abs(Number(value)) !== Number.MAX_SAFE_INTEGER),
+  );
 }
 
 function structuralFields(properties: Readonly<Record<string, unknown>>): Record<string, StructuralSchema> {

@@ -22,9 +22,16 @@ export function chartCrds(): string {
 }
 
 function template(text: string): string {
-  const kept = `  annotations:\n    {{- if .Values.crds.keep }}\n    helm.sh/resource-policy: keep\n    {{- end }}\n`;
-  return literally(text).replace(/^metadata:\n/m, (line) => `${line}${kept}`);
+  return literally(text).replace(/^metadata:\n/m, (line) => line + METADATA);
 }
+
+const METADATA = `  labels:
+    {{- include "invoke.labels" (dict "root" $ "name" "invoke-crds") | nindent 4 }}
+  {{- if .Values.crds.keep }}
+  annotations:
+    helm.sh/resource-policy: keep
+  {{- end }}
+`;
 
 /** Text that Helm passes on as it is. */
 function literally(text: string): string {

@@ -26,7 +26,7 @@ test('every kind has an example, which is a good one of its kind', () => {
 });
 
 test("the chart's definitions are kubectl's, but for what Helm is told of them", () => {
-  const told = /^ *\{\{-.*\}\}(?: *-\}\})?\n|^ +annotations:\n|^ +helm\.sh\/resource-policy: keep\n/gm;
+  const told = /^ *\{\{-.*\}\}\n|^ {2}(labels|annotations):\n|^ {4}helm\.sh\/resource-policy: keep\n/gm;
   const plain = read(CHART_CRDS_PATH).replaceAll(told, '').replaceAll('{{ "{{" }}', '{{');
   const documents = plain.split(/^---\n/m).filter((text) => text.trim() !== '');
   expect(documents.map((text) => load(text))).toEqual(RESOURCE_KINDS.map(customResourceDefinition));
