@@ -17,7 +17,8 @@ export function failureOf(httpStatus: number, body: unknown, asked: string): Kub
   const status = statusOf(body);
   const code = status.code ?? httpStatus;
   const words = status.message ?? (typeof body === 'string' ? body.trim() : '');
-  const message = `could not ${asked}: ${code} ${excerpt(words, MESSAGE_LENGTH_MAX)}`.trimEnd();
+  const reason = excerpt(words, MESSAGE_LENGTH_MAX);
+  const message = `could not ${asked}: ${reason.startsWith(`${code}`) ? reason : `${code} ${reason}`}`.trimEnd();
   return { kind: kindOf(code, status.reason), message };
 }
 

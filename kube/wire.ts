@@ -18,10 +18,11 @@ export function pathOf(kind: Kind<KubernetesObject>, { namespace, name, subresou
   return `/${segments.map(encodeURIComponent).join('/')}`;
 }
 
-/** For messages: `pods shop/web-1`. */
+/** For messages: `pods shop/web-1`, `leases.coordination.k8s.io/status shop/web`. */
 export function nameOf(kind: Kind<KubernetesObject>, { namespace, name, subresource }: Address): string {
+  const resource = kind.group === '' ? kind.plural : `${kind.plural}.${kind.group}`;
+  const what = subresource === undefined ? resource : `${resource}/${subresource}`;
   const place = [namespace, name].filter((part) => part !== undefined).join('/');
-  const what = subresource === undefined ? kind.plural : `${kind.plural}/${subresource}`;
   return place === '' ? what : `${what} ${place}`;
 }
 

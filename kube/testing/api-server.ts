@@ -3,6 +3,7 @@
 // subresource alone.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { promisify } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
 import { type Clock, systemClock } from '../../kit/clock.ts';
 import { silentLog } from '../../kit/log.ts';
@@ -55,6 +56,8 @@ export interface ApiServer extends Pick<Watches, 'bookmark'> {
   watches(kind?: Kind<KubernetesObject>): number;
   /** Settles when this many watches of the kind are open. */
   watching(kind: Kind<KubernetesObject>, count?: number): Promise<void>;
+  /** Of clients, the idle ones too. */
+  connections(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -114,6 +117,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     async watching(kind, count = 1) {
       while (watches.count(resourceOf(kind)) < count) await opened.next(() => true);
     },
+    connections: () => promisify(server.getConnections.bind(server))(),
     async stop() {
       const closed = once(server, 'close');
       server.close();
