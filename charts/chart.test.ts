@@ -67,6 +67,10 @@ describe('the environment', () => {
   });
 });
 
+test('Kubernetes adds no variables of its own for our Services, such as INVOKE_SENTRY_PORT', () => {
+  expect(text('templates/_pods.tpl')).toContain('enableServiceLinks: false\n');
+});
+
 describe('names and ports', () => {
   test.each([
     [

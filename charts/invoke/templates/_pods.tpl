@@ -28,6 +28,8 @@ annotations:
 {{- define "invoke.podSpec" -}}
 {{- $values := index .root.Values .part -}}
 serviceAccountName: {{ .name }}
+# Kubernetes would set INVOKE_SENTRY_PORT and its like, for Services that happen to be there.
+enableServiceLinks: false
 {{- with .root.Values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
