@@ -3,7 +3,10 @@
 //
 // Fields that a sidecar does not know are ignored: the operator may be newer than the image. On a laptop the same things are
 // flags (cli/flags.ts).
-import * as z from 'zod';
+//
+// The small variant of zod: a sidecar reads this once, and what it has loaded stays in its memory for life.
+import { en } from 'zod/locales';
+import * as z from 'zod/mini';
 import { err, ok, type Result } from '../kit/result.ts';
 import { parseAppId, parseNamespace, parseTrustDomain } from './ids.ts';
 
@@ -11,7 +14,12 @@ export const SIDECAR_VARIABLE = 'INVOKE_SIDECAR';
 /** Filled from Secrets by the kubelet: a token never stands in a pod's spec. */
 export const TOKEN_VARIABLES = { api: 'INVOKE_API_TOKEN', app: 'APP_API_TOKEN' } as const;
 
-const port = z.int().min(1).max(65535);
+const port = z.int().check(z.gte(1), z.lte(65535));
+
+/** The small variant has no words of its own. */
+const WORDS = en().localeError;
+
+const count = z.int().check(z.gte(0));
 
 const podSidecar = z.object({
   appId: parsedBy(parseAppId),
@@ -24,7 +32,7 @@ const podSidecar = z.object({
   /** `cluster.local`, as a rule. */
   clusterDomain: z.string(),
   /** Left out for a program that only calls. */
-  appPort: port.optional(),
+  appPort: z.optional(port),
   appHost: z.string(),
   httpPort: port,
   /** Accepted; served by a later version. */
@@ -32,10 +40,10 @@ const podSidecar = z.object({
   publicPort: port,
   peerPort: port,
   /** Left out: no metrics. */
-  metricsPort: port.optional(),
+  metricsPort: z.optional(port),
   /** Left out: no limit. */
-  bodyBytesMax: z.int().min(0).optional(),
-  gracefulShutdownMs: z.int().min(0),
+  bodyBytesMax: z.optional(count),
+  gracefulShutdownMs: count,
   logLevel: z.enum(['debug', 'info', 'warn', 'error']),
   logFormat: z.enum(['json', 'text']),
   allowedOrigins: z.array(z.string()),
@@ -53,7 +61,7 @@ export function printPodSidecar(config: PodSidecar): string {
 export function parsePodSidecar(text: string | undefined): Result<PodSidecar> {
   const read = readJson(text ?? '');
   if (!read.ok) return err(`the variable ${SIDECAR_VARIABLE} is no JSON; the webhook of Invoke sets it in a pod`);
-  const parsed = podSidecar.safeParse(read.value);
+  const parsed = podSidecar.safeParse(read.value, { error: WORDS });
   if (parsed.success) return ok(parsed.data);
   const mistakes = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
   return err(`${SIDECAR_VARIABLE} cannot be used: ${mistakes.join('; ')}`);
@@ -69,10 +77,13 @@ function readJson(text: string): Result<unknown> {
 
 /** A string that one of our own parsers takes, with its branded type and its complaint. */
 function parsedBy<T extends string>(parse: (text: string) => Result<T>) {
-  return z.string().transform((text, context) => {
-    const parsed = parse(text);
-    if (parsed.ok) return parsed.value;
-    context.addIssue(parsed.error);
-    return z.NEVER;
-  });
+  return z.pipe(
+    z.string(),
+    z.transform((text: string, context) => {
+      const parsed = parse(text);
+      if (parsed.ok) return parsed.value;
+      context.issues.push({ code: 'custom', message: parsed.error, input: text });
+      return z.NEVER;
+    }),
+  );
 }
