@@ -2,18 +2,18 @@
 //
 // Sockets are accepted by our own listener and handed in, as at the sentry: TLS is made by the same contexts as everywhere else.
 import { X509Certificate } from 'node:crypto';
-import type { TLSSocket } from 'node:tls';
 import { Server, ServerCredentials, type ServiceDefinition, status, type UntypedHandleCall } from '@grpc/grpc-js';
 import { type Identity, spiffeId, type TrustDomain } from '../../api/ids.ts';
 import { FEED_MESSAGE_BYTES_MAX, FEED_PATH } from '../../api/proto/feed.ts';
 import type { Credentials } from '../../identity/svid.ts';
-import { peerIdentity, readPeerCertificate } from '../../identity/tls.ts';
+import { readPeerCertificate } from '../../identity/tls.ts';
 import { listenOnTls } from '../../identity/tls-listener.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { ListenAddress } from '../../kit/listen.ts';
 import type { Log } from '../../kit/log.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { Snapshot } from '../../kit/snapshot.ts';
+import { Connections } from './connections.ts';
 import { type Ending, endCall, type FeedCall, type FeedStream } from './stream.ts';
 
 export interface FeedServerOptions {
@@ -39,8 +39,6 @@ export interface FeedServer {
 const STREAMS_MAX = 10_000;
 /** Room for those that come while others go. */
 const CONNECTIONS_MAX = 12_000;
-/** Of one address: a pod, or all of a node's where their addresses are hidden behind the node's. */
-const CONNECTIONS_PER_ADDRESS_MAX = 512;
 const STREAMS_PER_CONNECTION_MAX = 4;
 /** A hello and the names of a thousand apps, several times over. */
 const REQUEST_BYTES_MAX = 1024 * 1024;
@@ -52,8 +50,8 @@ const KEEPALIVE_TIMEOUT_MS = 10_000;
 const STOP_MS = 1000;
 
 export async function startFeedServer(options: FeedServerOptions): Promise<Result<FeedServer>> {
-  const { credentials, clock } = options;
-  const streams = new Set<FeedStream>();
+  const { credentials } = options;
+  const streams = new Streams();
   const server = new Server({
     'grpc.max_receive_message_length': REQUEST_BYTES_MAX,
     'grpc.max_send_message_length': FEED_MESSAGE_BYTES_MAX,
@@ -64,12 +62,12 @@ export async function startFeedServer(options: FeedServerOptions): Promise<Resul
   });
   server.addService(SERVICE, { Subscribe: subscribeHandler(options, streams) });
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const admit = admission(options);
+  const connections = new Connections(options);
   const listener = await listenOnTls(
     options.listen,
     credentials.current(),
     { clientCertificate: 'required', connectionsMax: CONNECTIONS_MAX },
-    (socket) => admit(socket) && injector.injectConnection(socket),
+    (socket) => connections.admit(socket) && injector.injectConnection(socket),
   );
   if (!listener.ok) {
     server.forceShutdown();
@@ -80,14 +78,9 @@ export async function startFeedServer(options: FeedServerOptions): Promise<Resul
     address: listener.value.address,
     async stop() {
       cancelRenewal();
-      for (const stream of [...streams]) stream.end(STOPPING);
-      await new Promise<void>((done) => {
-        const cancel = clock.after(STOP_MS, done);
-        server.tryShutdown(() => {
-          cancel();
-          done();
-        });
-      });
+      streams.stop();
+      // Having read the end of its stream, a sidecar hangs up.
+      await connections.gone(STOP_MS);
       server.forceShutdown();
       await listener.value.close();
     },
@@ -95,48 +88,51 @@ export async function startFeedServer(options: FeedServerOptions): Promise<Resul
 }
 
 const STOPPING: Ending = { code: status.UNAVAILABLE, details: 'this replica of the operator is stopping' };
+const FULL: Ending = {
+  code: status.RESOURCE_EXHAUSTED,
+  details: `this replica serves ${STREAMS_MAX} streams already; run more replicas of the operator`,
+};
 
-/** Who may stay connected: one workload of our trust domain, until its certificate ends. */
-function admission({ trustDomain, clock, log }: FeedServerOptions): (socket: TLSSocket) => boolean {
-  const perAddress = new Map<string, number>();
-  return (socket) => {
-    const from = socket.remoteAddress ?? '';
-    const peer = peerIdentity(socket, trustDomain, clock.now());
-    const count = (perAddress.get(from) ?? 0) + 1;
-    if (!peer.ok || count > CONNECTIONS_PER_ADDRESS_MAX) {
-      const why = peer.ok ? `it has ${CONNECTIONS_PER_ADDRESS_MAX} connections already` : peer.error;
-      log.warn(`feed: a connection is refused: ${why}`, { from });
-      socket.destroy();
-      return false;
-    }
-    perAddress.set(from, count);
-    const cancelEnd = clock.after(peer.value.notAfter - clock.now(), () => socket.destroy());
-    socket.once('close', () => {
-      cancelEnd();
-      const left = (perAddress.get(from) ?? 0) - 1;
-      if (left > 0) perAddress.set(from, left);
-      else perAddress.delete(from);
+/** Those that are open. Once stopped, there are no new ones. */
+class Streams {
+  readonly #open = new Set<FeedStream>();
+  #isStopping = false;
+
+  /** Why there can be no further stream; undefined when there can. */
+  refusal(): Ending | undefined {
+    if (this.#isStopping) return STOPPING;
+    return this.#open.size >= STREAMS_MAX ? FULL : undefined;
+  }
+
+  add(call: FeedCall, stream: FeedStream, changed: (streams: number) => void): void {
+    this.#open.add(stream);
+    changed(this.#open.size);
+    call.once('close', () => {
+      this.#open.delete(stream);
+      changed(this.#open.size);
     });
-    return true;
-  };
+  }
+
+  stop(): void {
+    this.#isStopping = true;
+    for (const stream of [...this.#open]) stream.end(STOPPING);
+  }
 }
 
-function subscribeHandler(options: FeedServerOptions, streams: Set<FeedStream>): UntypedHandleCall {
+function subscribeHandler(options: FeedServerOptions, streams: Streams): UntypedHandleCall {
   return (call: FeedCall) => {
     const self = callerOf(call, options);
-    if (!self.ok) return endCall(call, { code: status.UNAUTHENTICATED, details: self.error });
-    if (streams.size >= STREAMS_MAX) {
-      const details = `this replica serves ${STREAMS_MAX} streams already; run more replicas of the operator`;
-      return endCall(call, { code: status.RESOURCE_EXHAUSTED, details });
+    if (!self.ok) {
+      endCall(call, { code: status.UNAUTHENTICATED, details: self.error });
+      return;
+    }
+    const refusal = streams.refusal();
+    if (refusal !== undefined) {
+      endCall(call, refusal);
+      return;
     }
     const log = options.log.with({ app: spiffeId(self.value), from: call.getPeer() });
-    const stream = options.serve(call, self.value, log);
-    streams.add(stream);
-    options.changed(streams.size);
-    call.once('close', () => {
-      streams.delete(stream);
-      options.changed(streams.size);
-    });
+    streams.add(call, options.serve(call, self.value, log), options.changed);
   };
 }
 
