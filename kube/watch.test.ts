@@ -166,6 +166,20 @@ test('a watch that says nothing for too long is given up, though its connection 
   expect(api.watches()).toBe(1);
 });
 
+test('a watch that ended in good order and never said a thing is not believed', async () => {
+  await watched();
+  clock.advance(240_000);
+  api.endWatches();
+  await poll(verbs).toEqual(['list', 'watch', 'list', 'watch']);
+  await api.watching(CONFIG_MAPS);
+  clock.advance(200_000);
+  api.bookmark();
+  await poll(() => store.staleMs()).toBe(0);
+  clock.advance(50_000);
+  api.endWatches();
+  await poll(verbs).toEqual(['list', 'watch', 'list', 'watch', 'watch']);
+});
+
 test('a bookmark is a sign of life', async () => {
   await watched();
   clock.advance(200_000);

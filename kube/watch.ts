@@ -155,6 +155,7 @@ class Keeper<T extends KubernetesObject> {
     const timeoutSec = WATCH_SEC_MIN + Math.round(random() * WATCH_SEC_SPREAD);
     const startedMs = clock.elapsed();
     let isOpen = true;
+    let isSilent = true;
     const leave = () => {
       isOpen = false;
       stopGuard();
@@ -162,13 +163,14 @@ class Keeper<T extends KubernetesObject> {
     const over = (failure: KubeFailure | undefined) => {
       if (!isOpen) return;
       leave();
-      this.#ended(failure, clock.elapsed() - startedMs);
+      this.#ended(failure, clock.elapsed() - startedMs, isSilent);
     };
     const stopGuard = this.#guard(timeoutSec * 1000 + SILENCE_MARGIN_MS, (silentMs) => {
       cut();
       over({ kind: 'unavailable', message: `the API server said nothing for ${Math.round(silentMs / 1000)} s` });
     });
     const event = (event: WatchEvent<T>) => {
+      isSilent = false;
       if (isOpen) this.#event(event);
     };
     const request = { ...this.#where, resourceVersion: this.#resourceVersion, timeoutSec };
@@ -207,11 +209,13 @@ class Keeper<T extends KubernetesObject> {
     else this.#table.put(event.object);
   }
 
-  #ended(failure: KubeFailure | undefined, livedMs: number): void {
+  #ended(failure: KubeFailure | undefined, livedMs: number, isSilent: boolean): void {
     const isHealthy = livedMs >= HEALTHY_MS;
     if (isHealthy) this.#failures = 0;
     if (failure === undefined) this.#heard();
-    if (failure === undefined && isHealthy) this.#watch();
+    // There is a bookmark every minute, unless the server has not come to our version: that of an etcd that was restored.
+    if (failure === undefined && isSilent && livedMs >= WATCH_SEC_MIN * 1000) this.list();
+    else if (failure === undefined && isHealthy) this.#watch();
     else this.#retry(failure, this.#canResume(failure) ? 'watch' : 'list');
   }
 
