@@ -125,7 +125,7 @@ describe('an operator', () => {
     const answer = await fetch(`http://127.0.0.1:${ports.health}/readyz`);
     expect(answer.status).toBe(503);
     expect(await answer.text()).toMatch(/^the feed has no certificate from the sentry yet$/m);
-    expect(unready()).toContain('the feed has no certificate from the sentry yet');
+    await until(() => unready().find((reason) => /^there are no trust anchors in the ConfigMap/.test(reason)));
   });
 
   test('counts what it does, and says how fresh its knowledge is', async () => {

@@ -5,6 +5,7 @@
 //
 // Every replica serves webhooks and feed; the leader alone reconciles.
 import { OPERATOR } from '../api/pod.ts';
+import type { IdentitySource } from '../identity/source.ts';
 import { listenForPages, type Page } from '../kit/pages.ts';
 import { ok, type Result } from '../kit/result.ts';
 import { type Candidacy, runForLeader } from '../kube/lease.ts';
@@ -63,6 +64,7 @@ class House {
     this.#deps = deps;
     this.#parts = joinParts(config, deps);
     const { stores, claims, identity, events } = this.#parts;
+    this.#readiness.push(() => withoutCertificate(identity));
     this.#closers.push(async () => {
       await events.stop();
       identity.stop();
@@ -160,4 +162,10 @@ class House {
     this.#closers.push(stop);
     return ok(address?.port ?? this.#config.ports.feed);
   }
+}
+
+/** Why: the sentry's own words, or what keeps us from it. That there is none yet the feed says. */
+function withoutCertificate(identity: IdentitySource): string | undefined {
+  const state = identity.state();
+  return state.kind === 'waiting' ? state.lastError : undefined;
 }

@@ -75,7 +75,7 @@ function ownIdentity(
       host: `${SENTRY}.${namespace}.svc.${clusterDomain}`,
       port: CONTROL_PLANE_PORTS.sentry,
       trustAnchors: {
-        from: `the ConfigMap ${namespace}/${TRUST_BUNDLE}, which the sentry publishes`,
+        from: `the ConfigMap ${namespace}/${TRUST_BUNDLE} of the sentry`,
         read: trustAnchors,
       },
       tokenFile: PATHS.token,
