@@ -60,6 +60,14 @@ test('whoever forgot its token is told how to bring one', async () => {
   expect(outcome).toEqual({ ok: false, error: { kind: 'bad-request', reason } });
 });
 
+test('in a cluster, whoever brings another proof than a pod is told what counts there', async () => {
+  const outcome = await ask({ validator: 'jwks' }, 'network', { kubernetes: async ({ identity }) => ok({ identity }) });
+  expect(outcome).toMatchObject({
+    ok: false,
+    error: { reason: expect.stringMatching(/serves the pods of its cluster/) },
+  });
+});
+
 test('no validator but that of pods, however convinced, gives out an identity of the control plane', async () => {
   const convinced: Validator = async ({ identity }) => ok({ identity });
   const own = { namespace: 'invoke-system', appId: 'invoke-operator' };

@@ -82,7 +82,7 @@ export async function attest(
   const validator = validators[request.validator];
   if (!validator) {
     const enabled = Object.keys(validators).join(', ');
-    const advice = ADVICE[request.validator] ?? '';
+    const advice = validators.kubernetes ? TO_PODS : (ADVICE[request.validator] ?? '');
     const reason = `token_validator "${request.validator}" is not enabled here; enabled: ${enabled}${advice}`;
     return refuse('bad-request', reason);
   }
@@ -103,6 +103,8 @@ const SAYS: Readonly<Record<Doubt['kind'], string>> = {
   'not-allowed': 'is not allowed',
   unavailable: 'could not be proven just now',
 };
+
+const TO_PODS = '; this authority serves the pods of its cluster, with their projected tokens';
 
 /** To those who ask for a validator that is not enabled; the flag is that of `invokectl`. */
 const ADVICE: Readonly<Partial<Record<TokenValidator, string>>> = {

@@ -52,7 +52,7 @@ export function readSigner(kind: SignerKind, trustDomain: TrustDomain, text: Sig
   if (certificate.subjectAltName !== `URI:spiffe://${trustDomain}` || !certificate.ca) {
     return err(
       `${certificatePlace} is not an authority of the trust domain ${trustDomain} (it says ` +
-        `${certificate.subjectAltName ?? 'nothing'}); start with the trust domain of before, or with another folder`,
+        `${certificate.subjectAltName ?? 'nothing'}); start with the trust domain of before, or keep the new one elsewhere`,
     );
   }
   return ok(signerOf(kind, trustDomain, privateKey, certificate));
