@@ -34,7 +34,7 @@ function main(suites: readonly string[]): number {
 }
 
 function loadIntoKind(tag: string): boolean {
-  const images = PARTS.map((part) => `invoke/${part}:${tag}`);
+  const images = PARTS.map((part) => `invoke-${part}:${tag}`);
   return step('kind', [
     'load',
     'docker-image',
