@@ -18,8 +18,8 @@ const NAMESPACE_POLICY_FIELDS = ['callableFrom', 'mayCall', 'defaultAccess', 'tr
 /** In a fixed order, so that equal policies make equal bytes. */
 export function compileResources(stores: ConfigStores, { app, namespace }: Target): readonly FeedResource[] {
   const isOurs = ({ metadata }: Resource<unknown>) => metadata.namespace === namespace;
-  const access = stores.accessPolicies.all().filter((policy) => isOurs(policy) && selects(policy.spec, app));
-  const resiliencies = stores.resiliencies.all().filter(isOurs);
+  const access = stores.accessPolicies.all().filter((policy) => isOurs(policy) && selects(policy.spec.apps, app));
+  const resiliencies = stores.resiliencies.all().filter((one) => isOurs(one) && selects(one.spec.scopes, app));
   const namespacePolicy = stores.namespacePolicies.get(namespace);
   return [
     ...access.map((policy) => resource(ACCESS_POLICIES.kind, policy, policy.spec)),
@@ -42,7 +42,8 @@ export function configVersions(stores: ConfigStores): readonly KindVersion[] {
   return [...versionedStores(stores)].map(([kind, store]) => ({ kind, version: store.version() }));
 }
 
-function selects({ apps }: { readonly apps?: readonly string[] | undefined }, app: string): boolean {
+/** Without a list, all apps of the namespace. */
+function selects(apps: readonly string[] | undefined, app: string): boolean {
   return apps === undefined || apps.includes(app);
 }
 

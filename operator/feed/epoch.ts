@@ -68,9 +68,9 @@ export class Epoch {
 
   #next(known: number): Result<number> {
     const now = this.#options.clock.now();
-    if (known >= now) return err(`the epoch ${known} lies in the future; one of the clocks is wrong`);
     if (now - this.#current < GROWS_AFTER_MS)
       return err('an epoch began less than ten minutes ago; the next has to wait');
+    if (known >= now) return err(`the epoch ${known} lies in the future; one of the clocks is wrong`);
     return ok(now);
   }
 

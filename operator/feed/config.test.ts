@@ -1,0 +1,93 @@
+// Which policies an app is told of.
+import { expect, test } from 'vitest';
+import { parseSpiffeId } from '../../api/ids.ts';
+import type { AccessPolicy } from '../../api/resources/access-policy.ts';
+import type { NamespacePolicy } from '../../api/resources/namespace-policy.ts';
+import { type Resiliency, readResiliency } from '../../api/resources/resiliency.ts';
+import { must } from '../../kit/result.ts';
+import { memoryStore, memoryStores } from '../testing-stores.ts';
+import { compileResources, configVersions } from './config.ts';
+
+const web = must(parseSpiffeId('spiffe://cluster.local/ns/shop/web'));
+
+function accessPolicy(namespace: string, name: string, apps?: string[]): AccessPolicy {
+  const spec: AccessPolicy['spec'] = {
+    ...{ mode: 'enforce', default: 'deny', encodedSlash: 'both', rules: [] },
+    ...(apps && { apps }),
+  };
+  return { metadata: { namespace, name, generation: 3, creationTimestamp: new Date(1000) }, spec };
+}
+
+function resiliency(namespace: string, name: string, scopes?: string[]): Resiliency {
+  return { metadata: { namespace, name }, spec: { ...must(readResiliency({})), ...(scopes && { scopes }) } };
+}
+
+const told = (stores: Partial<ReturnType<typeof memoryStores>>) =>
+  compileResources(memoryStores(stores), web).map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`);
+
+test('an app is told of the policies of its namespace that are for all apps or for it', () => {
+  const accessPolicies = memoryStore(
+    accessPolicy('shop', 'z-for-all'),
+    accessPolicy('shop', 'for-web', ['cart', 'web']),
+    accessPolicy('shop', 'for-cart', ['cart']),
+    accessPolicy('bank', 'for-web', ['web']),
+  );
+  const resiliencies = memoryStore(
+    resiliency('shop', 'calls'),
+    resiliency('shop', 'of-cart', ['cart']),
+    resiliency('bank', 'calls'),
+  );
+  expect(told({ accessPolicies, resiliencies })).toEqual([
+    'AccessPolicy shop/for-web',
+    'AccessPolicy shop/z-for-all',
+    'Resiliency shop/calls',
+  ]);
+});
+
+test('of its NamespacePolicy an app is told what its sidecar enforces, and not who may claim which name', () => {
+  const namespacePolicy = (name: string): NamespacePolicy => ({
+    metadata: { name },
+    spec: {
+      directTraffic: 'deny',
+      defaultAccess: 'deny',
+      callableFrom: [{ namespace: 'bank' }],
+      identities: [{ appId: 'web', serviceAccounts: ['web'] }],
+      allowedAnnotations: ['invoke.io/env'],
+    },
+  });
+  const namespacePolicies = memoryStore(namespacePolicy('shop'), namespacePolicy('bank'));
+  const [policy, ...others] = compileResources(memoryStores({ namespacePolicies }), web);
+  expect(others).toEqual([]);
+  expect(policy).toMatchObject({ kind: 'NamespacePolicy', namespace: '', name: 'shop' });
+  expect(JSON.parse(`${policy?.spec}`)).toEqual({ defaultAccess: 'deny', callableFrom: [{ namespace: 'bank' }] });
+});
+
+test('a policy that nobody can read is told all the same: leaving it out would open what it was to close', () => {
+  const broken: AccessPolicy = JSON.parse(
+    '{"metadata":{"namespace":"shop","name":"broken"},"spec":{"mode":"of tomorrow"}}',
+  );
+  expect(told({ accessPolicies: memoryStore(broken) })).toEqual(['AccessPolicy shop/broken']);
+});
+
+test('the order in which a store holds policies makes no difference', () => {
+  const policies = [accessPolicy('shop', 'b'), accessPolicy('shop', 'a'), accessPolicy('shop', 'c')];
+  const compiled = [policies, policies.toReversed()].map((order) =>
+    compileResources(memoryStores({ accessPolicies: memoryStore(...order) }), web),
+  );
+  expect(compiled[0]).toEqual(compiled[1]);
+  expect(compiled[0]?.[0]).toEqual({
+    ...{ kind: 'AccessPolicy', namespace: 'shop', name: 'a', generation: 3, createdMs: 1000 },
+    spec: Buffer.from(JSON.stringify(policies[1]?.spec)),
+  });
+});
+
+test('the versions are those of every kind that a config is made of', () => {
+  const accessPolicies = memoryStore<AccessPolicy>();
+  accessPolicies.pretend({ version: 42 });
+  expect(configVersions(memoryStores({ accessPolicies }))).toEqual([
+    { kind: 'AccessPolicy', version: 42 },
+    { kind: 'Resiliency', version: 1 },
+    { kind: 'NamespacePolicy', version: 1 },
+    { kind: 'ConfigMap', version: 1 },
+  ]);
+});
