@@ -1,12 +1,7 @@
-// The program that preStop runs in the sidecar's container: asks the sidecar to drain and waits until it does. It ends well
-// and soon whatever happens, for a pod must not be held up by it.
-import { connect } from 'node:net';
+// The program that preStop runs in the sidecar's container.
 import { PATHS } from '../api/pod.ts';
+import { askToDrain } from './ask-to-drain.ts';
 
 const TIMEOUT_MS = 2000;
 
-const socket = connect(PATHS.drainSocket);
-socket.setTimeout(TIMEOUT_MS, () => socket.destroy());
-socket.on('error', () => undefined);
-socket.on('connect', () => socket.write('drain\n'));
-socket.resume();
+await askToDrain(PATHS.drainSocket, TIMEOUT_MS);
