@@ -7,9 +7,10 @@ const ROOT = join(import.meta.dirname, '..');
 
 for (const { path, text } of GENERATED) {
   const file = join(ROOT, path);
-  if (read(file) === text()) continue;
+  const wanted = text();
+  if (read(file) === wanted) continue;
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, text());
+  writeFileSync(file, wanted);
   console.log(`wrote ${path}`);
 }
 

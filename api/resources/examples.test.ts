@@ -1,4 +1,5 @@
 // What our own reading says of the examples; that the API server says the same is shown by applying them to one.
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readAccessPolicy } from './access-policy.ts';
 import { RESOURCE_KINDS } from './crd.ts';
@@ -65,6 +66,13 @@ test('our own reading fills in the same defaults as the API server', () => {
   }
 });
 
+test('every rule is broken by a bad example', () => {
+  const told = BAD_EXAMPLES.map(({ object }) => mistakes(object)).join('\n');
+  for (const { kind } of RESOURCE_KINDS) {
+    expect(messages(schemaOf(kind)).filter((message) => !told.includes(message))).toEqual([]);
+  }
+});
+
 test('the good examples speak of every field', () => {
   for (const { kind } of RESOURCE_KINDS) {
     const specs = GOOD_EXAMPLES.filter(({ object }) => object.kind === kind).map(({ object }) => object.spec);
@@ -72,6 +80,42 @@ test('the good examples speak of every field', () => {
     expect(missing.map((way) => way.join('.'))).toEqual([]);
   }
 });
+
+test('whatever is written can be read, and reading it once more changes nothing', () => {
+  for (const [kind, reader] of Object.entries(READERS)) {
+    fc.assert(
+      fc.property(mutations(kind), (spec) => {
+        const once = reader(spec);
+        if (once.ok) expect(reader(once.value)).toEqual(once);
+        else expect(once.error).not.toEqual([]);
+      }),
+      { numRuns: 300 },
+    );
+  }
+});
+
+test('names that JavaScript knows by itself are names like any other', () => {
+  const spec = (timeout: string) => ({ policies: { timeouts: {} }, targets: { apps: { orders: { timeout } } } });
+  for (const name of ['constructor', 'toString', '__proto__']) expect(readResiliency(spec(name)).ok).toBe(false);
+  const polluted = readResiliency(JSON.parse('{"policies":{"timeouts":{"__proto__":{"trip":"x"}}}}'));
+  expect(Reflect.get({}, 'trip')).toBeUndefined();
+  expect(polluted.ok && Object.keys(polluted.value.policies.timeouts)).not.toContain('trip');
+});
+
+/** A good example in which any one value is another. */
+function mutations(kind: string): fc.Arbitrary<unknown> {
+  const good = GOOD_EXAMPLES.filter(({ object }) => object.kind === kind).map(({ object }) => object.spec);
+  return fc
+    .tuple(fc.constantFrom(...good), fc.nat(), fc.jsonValue())
+    .map(([spec, at, other]) => withOther(spec, { left: at % 60, other }));
+}
+
+function withOther(value: unknown, place: { left: number; readonly other: unknown }): unknown {
+  if (place.left-- === 0) return place.other;
+  if (Array.isArray(value)) return value.map((item) => withOther(item, place));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, withOther(field, place)]));
+}
 
 /** As the API server does it: what is missing comes from `default`, and then its own fields in turn. */
 function defaulted(schema: StructuralSchema, value: unknown): unknown {
@@ -88,6 +132,14 @@ function defaulted(schema: StructuralSchema, value: unknown): unknown {
       defaulted(properties?.[name] ?? additionalProperties ?? {}, field),
     ]),
   );
+}
+
+function messages({ properties = {}, additionalProperties, items, ...rest }: StructuralSchema): string[] {
+  const rules = rest['x-kubernetes-validations'];
+  const below = [...Object.values(properties), additionalProperties, items].flatMap((part) =>
+    part ? messages(part) : [],
+  );
+  return [...(Array.isArray(rules) ? rules.map(({ message }) => String(message)) : []), ...below];
 }
 
 /** The way to each field; `*` stands for every item of a list and every entry of a map. */

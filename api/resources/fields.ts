@@ -36,7 +36,7 @@ const STARTS_WITH_SLASH: Rule<string> = {
   message: 'a path begins with a slash, such as /orders/{id}',
 };
 const PATH_TEMPLATE = matching(
-  /^([^*{}?#\s]|\/\{\w+\})*(\/\*\*)?$/,
+  /^[^/*{}?#\s]*(\/([^/*{}?#\s]*|\{\w+\}))*(\/\*\*)?$/,
   'write a path without query, such as /orders; {id} stands for one whole segment, and ** at the very end for any number of them',
 );
 /** The path that a sidecar judges has one spelling (api/path.ts); a template in another would never match. */
@@ -69,7 +69,12 @@ export const caller = ruled(
   {
     cel: 'has(self.app) || has(self.__namespace__) || has(self.trustDomain)',
     holds: ({ app, namespace, trustDomain }) => [app, namespace, trustDomain].some((part) => part !== undefined),
-    message: "name an app, a namespace or a trust domain; app: '*' is every app of the policy's own namespace",
+    message: "name an app, a namespace or both; app: '*' is every app of the policy's own namespace",
+  },
+  {
+    cel: '!has(self.trustDomain) || has(self.__namespace__)',
+    holds: ({ namespace, trustDomain }) => trustDomain === undefined || namespace !== undefined,
+    message: "a trust domain has namespaces of its own; name one beside it, or write namespace: '*'",
   },
 );
 

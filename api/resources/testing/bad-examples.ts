@@ -45,6 +45,11 @@ export const BAD_EXAMPLES: readonly BadExample[] = [
     ours: 'spec.rules[0].name: Invalid input: expected string',
   },
   {
+    says: 'a rule whose name is a sentence',
+    object: rules({ name: 'Web reads', from: [{ app: 'web' }] }),
+    refusal: '"Web reads": a name has lower-case letters, digits and dashes',
+  },
+  {
     says: 'a rule that says neither whom nor what',
     object: rules({ name: 'all', action: 'allow' }),
     refusal: 'say whom the rule is about (from), what (to), or both',
@@ -52,7 +57,7 @@ export const BAD_EXAMPLES: readonly BadExample[] = [
   {
     says: 'a caller that is nobody in particular',
     object: rules({ name: 'all', from: [{}] }),
-    refusal: 'name an app, a namespace or a trust domain',
+    refusal: 'name an app, a namespace or both',
   },
   {
     says: 'an empty list of callers, which others read as everybody',
@@ -61,14 +66,24 @@ export const BAD_EXAMPLES: readonly BadExample[] = [
     ours: 'spec.rules[0].from: Too small',
   },
   {
+    says: 'a pattern with more than stars',
+    object: rules({ name: 'a', from: [{ app: 'web-[12]' }] }),
+    refusal: '"web-[12]": write an app id, such as web, or a pattern in which * stands for any characters',
+  },
+  {
     says: 'a namespace that is none',
     object: rules({ name: 'a', from: [{ namespace: 'team_a' }] }),
     refusal: '"team_a": write a namespace, such as shop',
   },
   {
     says: 'a SPIFFE ID for a trust domain',
-    object: rules({ name: 'a', from: [{ trustDomain: 'spiffe://other' }] }),
+    object: rules({ name: 'a', from: [{ namespace: '*', trustDomain: 'spiffe://other' }] }),
     refusal: 'a trust domain has lower-case letters',
+  },
+  {
+    says: 'a trust domain without a namespace',
+    object: rules({ name: 'a', from: [{ trustDomain: 'other.example' }] }),
+    refusal: "name one beside it, or write namespace: '*'",
   },
   {
     says: 'a method in lower case',
@@ -92,6 +107,7 @@ export const BAD_EXAMPLES: readonly BadExample[] = [
     refusal: '{id} stands for one whole segment',
   },
   { says: 'two stars inside a path', object: operation({ paths: ['/a/**/b'] }), refusal: '** at the very end' },
+  { says: 'braces and more in a segment', object: operation({ paths: ['/a/{id}x'] }), refusal: 'one whole segment' },
   { says: 'half a segment in braces', object: operation({ paths: ['/a/x{id}'] }), refusal: 'one whole segment' },
   { says: 'an empty segment', object: operation({ paths: ['/a//b'] }), refusal: 'write it as sidecars judge it' },
   { says: 'a dot segment', object: operation({ paths: ['/a/../b'] }), refusal: 'write it as sidecars judge it' },
@@ -176,6 +192,16 @@ export const BAD_EXAMPLES: readonly BadExample[] = [
     says: 'two ways to trip',
     object: policies({ circuitBreakers: { simple: { trip: 'requests > 5', consecutiveFailures: 5 } } }),
     refusal: 'write trip, or consecutiveFailures and failureRatio, but not both',
+  },
+  {
+    says: 'an interval that is no duration',
+    object: policies({ circuitBreakers: { simple: { interval: '0' } } }),
+    refusal: '"0": write a duration, such as 500ms, 30s or 1h30m; 0s for none',
+  },
+  {
+    says: 'a header that is none',
+    object: target({ balancing: { algorithm: 'consistent-hash', hashHeader: 'x user' } }),
+    refusal: '"x user": write the name of a header, such as x-user',
   },
   {
     says: 'a hash without its header',

@@ -13,7 +13,11 @@ export const GOOD_EXAMPLES: readonly GoodExample[] = [
       rules: [
         {
           name: 'web-reads',
-          from: [{ app: 'web' }, { app: 'front-*', namespace: 'team-*' }, { trustDomain: 'other.example' }],
+          from: [
+            { app: 'web' },
+            { app: 'front-*', namespace: 'team-*' },
+            { namespace: '*', trustDomain: 'other.example' },
+          ],
           to: [
             { methods: ['GET', 'HEAD'], paths: ['/', '/orders/{id}', '/files/**', '/a%2Fb/{x}/c', '/**'] },
             { grpc: ['shop.Orders/Get', 'shop.*/*', '*/*'] },
