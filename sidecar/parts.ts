@@ -58,6 +58,10 @@ export interface SidecarParts {
   readonly servers: ServerMakers;
 }
 
+const IN_A_CLUSTER =
+  'An address that another pod was given just now heals by itself: try again. If it stays so, the pods there have the ' +
+  'label of the app and another identity, or another certificate authority.';
+
 export function joinParts(
   config: SidecarConfig,
   deps: SidecarDeps,
@@ -74,7 +78,8 @@ export function joinParts(
   const metrics = callMetrics(version);
   const flights = new Flights(clock, observers(metrics, callLog(log)));
   const agent = new AppAgent(clock);
-  const pool = new PeerPool({ credentials: () => credentials.current(), clock, random, log });
+  const advice = feed === undefined ? {} : { untrustedAdvice: IN_A_CLUSTER };
+  const pool = new PeerPool({ credentials: () => credentials.current(), clock, random, log, ...advice });
 
   const app = { clock, agent, host: config.app.host, port: config.app.port, token: config.app.token };
   const inbound = inboundWay({

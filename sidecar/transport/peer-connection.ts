@@ -29,7 +29,11 @@ export interface PeerConnectionDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** What people do about a peer that is not trusted. */
+  readonly untrustedAdvice?: string;
 }
+
+const ON_A_LAPTOP = 'If it runs on another machine, both must use one certificate authority: see --sentry-address.';
 
 /** A session to send on, or why there is none. */
 export type Connected =
@@ -205,7 +209,7 @@ export class PeerConnection {
     return fault(
       'peer-untrusted',
       `the peer that answers for ${targetName(this.#expected)} is not trusted as ${spiffeId(this.#expected)} (${reason}); nothing was sent. ` +
-        'If it runs on another machine, both must use one certificate authority: see --sentry-address.',
+        (this.#deps.untrustedAdvice ?? ON_A_LAPTOP),
     );
   }
 }
