@@ -90,13 +90,14 @@ export function followClaims({ pods, workloads }: ClaimSources): Claims {
     for (const listener of [...listeners]) listener(key);
   }
 
-  function follow<T extends Claimant>(store: Store<T>, number: number, claimOf: (object: T) => Target | undefined) {
+  /** `place` tells objects of the same name in several stores apart. */
+  function follow<T extends Claimant>(place: string, store: Store<T>, claimOf: (object: T) => Target | undefined) {
     for (const object of store.all()) {
       const claimed = claimOf(object);
-      if (claimed !== undefined) put(`${number}/${keyOf(object)}`, claimed, object);
+      if (claimed !== undefined) put(`${place}/${keyOf(object)}`, claimed, object);
     }
     return store.changed((objectKey, now, before) => {
-      const source = `${number}/${objectKey}`;
+      const source = `${place}/${objectKey}`;
       const [nowClaimed, beforeClaimed] = [now && claimOf(now), before && claimOf(before)];
       const left = beforeClaimed && take(source, beforeClaimed);
       const joined = now && nowClaimed && put(source, nowClaimed, now);
@@ -106,8 +107,8 @@ export function followClaims({ pods, workloads }: ClaimSources): Claims {
   }
 
   const cancels = [
-    follow(pods, -1, claimOfPod),
-    ...workloads.map((store, number) => follow(store, number, claimOfWorkload)),
+    follow('pods', pods, claimOfPod),
+    ...workloads.map((store, i) => follow(`workloads-${i}`, store, claimOfWorkload)),
   ];
   return {
     of: (key) => [...(claimants.get(key)?.values() ?? [])],

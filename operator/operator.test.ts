@@ -1,4 +1,6 @@
 // The operator as a whole, against an API server: what it serves, who of several leads, and that it goes without a trace.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseNamespace, parseTrustDomain } from '../api/ids.ts';
 import { type Clock, systemClock } from '../kit/clock.ts';
@@ -136,6 +138,15 @@ describe('an operator', () => {
     expect(page).toContain('invoke_operator_leader 1');
     expect(page).toMatch(/^invoke_operator_store_staleness_seconds\{store="pods"\} [\d.e-]+$/m);
     expect(page).toContain('invoke_operator_store_objects{store="deployments"} 1');
+  });
+
+  test('has every metric described in the docs, and no other', async () => {
+    const { ports } = await open();
+    const page = await (await fetch(`http://127.0.0.1:${ports.metrics}/metrics`)).text();
+    const served = [...page.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => `${name} ${type}`);
+    const docs = readFileSync(join(import.meta.dirname, '../docs/operations.md'), 'utf8');
+    const described = [...docs.matchAll(/^\| `(invoke_\w+)` \| (\w+) \|/gm)].map(([, name, type]) => `${name} ${type}`);
+    expect(described.toSorted()).toEqual(served.toSorted());
   });
 
   test('stops without a trace: no watch, no port, no lease', async () => {

@@ -125,6 +125,7 @@ class House {
   async #openPages(port: number, pages: Readonly<Record<string, () => Page>>): Promise<Result<number>> {
     const listener = await listenForPages(port, pages);
     if (!listener.ok) return listener;
+    // Last of all: until then probes are told that it stops.
     this.#closers.unshift(() => listener.value.close());
     return ok(listener.value.address?.port ?? port);
   }

@@ -54,7 +54,9 @@ async function reconcileOne(reconciler: Reconciler, key: string, { clock, log, m
   metrics.ended(reconciler.name, done.ok ? done.value.did : 'failed', clock.elapsed() - startMs);
   if (!done.ok) return done.error;
   const { did, againInMs } = done.value;
-  if (did !== 'nothing') log.info(`reconciled: ${did}`, { reconciler: reconciler.name, key });
+  // What is blocked is looked at often, and an Event says it.
+  const say = did === 'nothing' || did === 'blocked' ? log.debug : log.info;
+  say(`reconciled: ${did}`, { reconciler: reconciler.name, key });
   return againInMs === undefined ? 'done' : { retryAfterMs: againInMs };
 }
 
