@@ -3,7 +3,6 @@
 // What stays is the user's to judge: annotations that were copied into templates, and sidecars in pods that run. Changing
 // either restarts apps, so it is listed here and done by nobody.
 import { spawn } from 'node:child_process';
-import type { V1Pod } from '@kubernetes/client-node';
 import { COPIED_KEY, SIDECAR_CONTAINER } from '../api/pod.ts';
 import { messageOf } from '../kit/errors.ts';
 import { silentLog } from '../kit/log.ts';
@@ -95,7 +94,12 @@ function copiedKeys({ spec }: Workload): readonly string[] {
   return marker.split(',').filter((key) => key !== '');
 }
 
-function hasSidecar({ spec, status }: V1Pod): boolean {
+type Pod = KubernetesObject & {
+  readonly spec?: { readonly initContainers?: readonly { readonly name: string }[] };
+  readonly status?: { readonly phase?: string };
+};
+
+function hasSidecar({ spec, status }: Pod): boolean {
   const isOver = status?.phase === 'Succeeded' || status?.phase === 'Failed';
   return !isOver && (spec?.initContainers ?? []).some(({ name }) => name === SIDECAR_CONTAINER);
 }

@@ -309,7 +309,7 @@ describe('who may change what', () => {
       ['label', 'pod', metadata.name, 'invoke.io/app-id=other', '--overwrite'],
       ['label', 'pod', metadata.name, 'invoke.io/app-id-'],
     ]) {
-      expect(await refused([...change, '-n', HERE, ...editor])).toMatch(/invoke\.io\/app-id/);
+      expect(await refused([...change, '-n', HERE, ...editor])).toMatch(/Invoke: .*invoke\.io\/.* cannot be changed/);
     }
   });
 
