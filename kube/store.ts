@@ -18,5 +18,6 @@ export interface Store<T> {
   changed(listener: (key: string, now: T | undefined, before: T | undefined) => void): Cancel;
   /** Lists anew from a quorum read; settles when the store has caught up with the API server of this moment. */
   relist(): Promise<void>;
+  /** What did not settle by then never does. */
   stop(): void;
 }

@@ -226,14 +226,19 @@ test('who asks for a list gets one that began afterwards, together with all who 
   expect(heard).toEqual(['shop/a ->1']);
 });
 
-test('a list that was asked for comes in spite of failures', async () => {
+test('a list that was asked for comes in spite of failures, and the watch goes on meanwhile', async () => {
   await watched();
+  const relisted = api.requested({ verb: 'list' });
   api.failNext(1, { status: 500 }, { verb: 'list' });
   const caughtUp = store.relist();
+  await relisted;
+  await poll(verbs).toEqual(['list', 'watch', 'list', 'watch']);
   api.put(CONFIG_MAPS, configMap('a', '1'));
+  await poll(() => heard).toEqual(['shop/a ->1']);
   await retried();
   await caughtUp;
-  expect(heard).toEqual(['shop/a ->1']);
+  await poll(verbs).toEqual(['list', 'watch', 'list', 'watch', 'list', 'watch']);
+  await api.watching(CONFIG_MAPS);
 });
 
 test('every half hour or so the store is compared with the API server', async () => {

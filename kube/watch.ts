@@ -57,7 +57,7 @@ type Step = 'list' | 'watch';
 
 type State =
   | { readonly phase: 'listing' }
-  | { readonly phase: 'watching'; readonly close: Cancel }
+  | { readonly phase: 'watching'; readonly sinceMs: number; readonly close: Cancel }
   | { readonly phase: 'waiting'; readonly next: Step; readonly cancel: Cancel }
   | { readonly phase: 'stopped' };
 
@@ -69,7 +69,7 @@ class Keeper<T extends KubernetesObject> {
   readonly #deps: WatchKindDeps;
   readonly #table: Table<T>;
   #state: State = { phase: 'stopped' };
-  /** Where a watch resumes. */
+  /** Where a watch resumes; empty: nowhere, only a list helps. */
   #resourceVersion = '';
   #heardMs: number;
   /** Lists and watches in a row that did not last. */
@@ -105,6 +105,7 @@ class Keeper<T extends KubernetesObject> {
     const caughtUp = new Promise<void>((resolve) => this.#waiters.push(resolve));
     if (this.#state.phase === 'watching') {
       this.#state.close();
+      this.#sawLife(this.#state.sinceMs);
       this.list();
     } else if (this.#state.phase === 'waiting') {
       this.#state = { ...this.#state, next: 'list' };
@@ -127,7 +128,7 @@ class Keeper<T extends KubernetesObject> {
       if (this.#state !== listing) return;
       if (!listed.ok) {
         this.#waiters.push(...served);
-        this.#retry(listed.error, 'list');
+        this.#listFailed(listed.error);
         return;
       }
       this.#heard();
@@ -144,10 +145,23 @@ class Keeper<T extends KubernetesObject> {
       this.list();
       return;
     }
-    const { clock, random } = this.#deps;
-    this.#cancelRelist();
-    this.#cancelRelist = clock.after(RELIST_MS * (0.8 + 0.4 * random()), () => void this.relist());
+    this.#relistIn(RELIST_MS * (0.8 + 0.4 * this.#deps.random()));
     this.#watch();
+  }
+
+  /** A server that refuses lists under load may still serve a watch, so that goes on until the next try. */
+  #listFailed(failure: KubeFailure): void {
+    if (this.#resourceVersion === '') {
+      this.#retry(failure, 'list');
+      return;
+    }
+    this.#relistIn(this.#failed(failure, 'lists again later'));
+    this.#watch();
+  }
+
+  #relistIn(waitMs: number): void {
+    this.#cancelRelist();
+    this.#cancelRelist = this.#deps.clock.after(waitMs, () => void this.relist());
   }
 
   #watch(): void {
@@ -163,7 +177,7 @@ class Keeper<T extends KubernetesObject> {
     const over = (failure: KubeFailure | undefined) => {
       if (!isOpen) return;
       leave();
-      this.#ended(failure, clock.elapsed() - startedMs, isSilent);
+      this.#ended(failure, startedMs, isSilent);
     };
     const stopGuard = this.#guard(timeoutSec * 1000 + SILENCE_MARGIN_MS, (silentMs) => {
       cut();
@@ -179,7 +193,7 @@ class Keeper<T extends KubernetesObject> {
       leave();
       cut();
     };
-    if (isOpen) this.#state = { phase: 'watching', close };
+    if (isOpen) this.#state = { phase: 'watching', sinceMs: startedMs, close };
   }
 
   /** Calls `silent` once nothing was heard for so long since now. */
@@ -209,33 +223,46 @@ class Keeper<T extends KubernetesObject> {
     else this.#table.put(event.object);
   }
 
-  #ended(failure: KubeFailure | undefined, livedMs: number, isSilent: boolean): void {
-    const isHealthy = livedMs >= HEALTHY_MS;
-    if (isHealthy) this.#failures = 0;
-    if (failure === undefined) this.#heard();
+  #ended(failure: KubeFailure | undefined, sinceMs: number, isSilent: boolean): void {
+    const livedMs = this.#deps.clock.elapsed() - sinceMs;
+    this.#sawLife(sinceMs);
+    if (failure !== undefined) {
+      const next = failure.kind === 'unavailable' && this.#failures < RESUMES_MAX ? 'watch' : 'list';
+      if (next === 'list') this.#resourceVersion = '';
+      this.#retry(failure, next);
+      return;
+    }
+    this.#heard();
     // There is a bookmark every minute, unless the server has not come to our version: that of an etcd that was restored.
-    if (failure === undefined && isSilent && livedMs >= WATCH_SEC_MIN * 1000) this.list();
-    else if (failure === undefined && isHealthy) this.#watch();
-    else this.#retry(failure, this.#canResume(failure) ? 'watch' : 'list');
+    if (isSilent && livedMs >= WATCH_SEC_MIN * 1000) this.list();
+    else if (livedMs >= HEALTHY_MS) this.#watch();
+    else this.#retry({ kind: 'unavailable', message: 'the API server ended the watch at once' }, 'watch');
   }
 
-  #canResume(failure: KubeFailure | undefined): boolean {
-    return (failure === undefined || failure.kind === 'unavailable') && this.#failures < RESUMES_MAX;
+  /** A watch has been open since then. */
+  #sawLife(sinceMs: number): void {
+    if (this.#deps.clock.elapsed() - sinceMs >= HEALTHY_MS) this.#failures = 0;
   }
 
-  #retry(failure: KubeFailure | undefined, next: Step): void {
-    const { clock, random, log } = this.#deps;
-    this.#failures += 1;
-    const waitMs = backoffMs(this.#failures, BACKOFF, random);
-    const reason = failure?.message ?? 'the server ended the watch early';
-    const say = failure === undefined || failure.kind === 'expired' ? log.debug : log.warn;
-    say(next === 'list' ? 'lists again later' : 'resumes the watch later', { waitMs: Math.round(waitMs), reason });
-    const cancel = clock.after(waitMs, () => {
+  #retry(failure: KubeFailure, next: Step): void {
+    const waitMs = this.#failed(failure, next === 'list' ? 'lists again later' : 'resumes the watch later');
+    const cancel = this.#deps.clock.after(waitMs, () => {
       if (this.#state.phase !== 'waiting') return;
       if (this.#state.next === 'list') this.list();
       else this.#watch();
     });
     this.#state = { phase: 'waiting', next, cancel };
+  }
+
+  /** How long to wait before the next try. */
+  #failed(failure: KubeFailure, consequence: string): number {
+    const { random, log } = this.#deps;
+    this.#failures += 1;
+    const waitMs = Math.round(backoffMs(this.#failures, BACKOFF, random));
+    // A version that is too old is no trouble of anybody's.
+    const say = failure.kind === 'expired' ? log.debug : log.warn;
+    say(consequence, { waitMs, reason: failure.message });
+    return waitMs;
   }
 
   #heard(): void {
