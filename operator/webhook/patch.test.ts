@@ -146,6 +146,11 @@ test('the pod is labelled with its app id, with or without labels of its own', (
   expect(must(inject(labelled)).pod.metadata?.labels).toEqual({ a: 'b', 'invoke.io/app-id': 'web' });
 });
 
+test('a pod without containers is left for the API server to refuse', () => {
+  const pod: V1Pod = JSON.parse('{"metadata":{"annotations":{"invoke.io/app-id":"web"}},"spec":{"containers":null}}');
+  expect(must(inject(pod)).pod.spec?.containers).toEqual([]);
+});
+
 test('pods that did not ask, mirror pods and Windows pods are none of ours', () => {
   expect(isMeshed(podOf({ 'app-id': 'web' }))).toBe(true);
   expect(isMeshed({ spec: { containers: [] } })).toBe(false);

@@ -33,6 +33,8 @@ export function injectSidecar(
   const mistakes = podMistakes(pod, settings);
   if (mistakes.length > 0) return err(mistakes);
   const { metadata, spec = { containers: [] } } = pod;
+  // It is null where the user has named none; the API server says so, after us.
+  const containers = spec.containers ?? [];
   const before = ownSidecar(spec);
   const sidecar = keeping(before, sidecarContainer(settings, namespace, config));
   const volumes = sidecarVolumes(config);
@@ -43,7 +45,7 @@ export function injectSidecar(
     spec: {
       ...spec,
       initContainers: [sidecar, ...others(spec).map((container) => told(container, settings))],
-      containers: spec.containers.map((container) => told(container, settings)),
+      containers: containers.map((container) => told(container, settings)),
       volumes: [...(spec.volumes ?? []).filter(({ name }) => !isOurs(name)), ...volumes],
     },
   };

@@ -1,5 +1,5 @@
 // The webhooks as the API server meets them: over HTTPS, under certificates that it can trust, with answers that it can read.
-import { request } from 'node:https';
+import { Agent, request } from 'node:https';
 import type { V1MutatingWebhookConfiguration, V1ValidatingWebhookConfiguration } from '@kubernetes/client-node';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Namespace } from '../../api/ids.ts';
@@ -27,6 +27,7 @@ const KEPT = {
 
 let api: ApiServer;
 const running: Webhooks[] = [];
+const keptAlive = new Agent({ keepAlive: true });
 
 beforeEach(async () => {
   api = await startApiServer();
@@ -36,6 +37,7 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const webhooks of running.splice(0)) await webhooks.stop();
   await api.stop();
+  keptAlive.destroy();
 });
 
 function putConfigurations(): void {
@@ -88,11 +90,11 @@ interface Answer {
 }
 
 /** As the API server calls: it trusts the bundle of the configuration, and the Service's name. */
-function post(webhooks: Webhooks, path: string, body: string): Promise<Answer> {
+function post(webhooks: Webhooks, path: string, body: string, agent: Agent | false = false): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const servername = `invoke-operator.${CONFIG.namespace}.svc`;
   const [ca] = bundles();
-  const options = { host: 'localhost', port: webhooks.port, path, method: 'POST', servername, ca, agent: false };
+  const options = { host: 'localhost', port: webhooks.port, path, method: 'POST', servername, ca, agent };
   const asked = request({ ...options, headers: { 'content-type': 'application/json' } }, (response) => {
     response.toArray().then((chunks) => resolve({ status: response.statusCode ?? 0, text: chunks.join('') }), reject);
   });
@@ -123,13 +125,14 @@ async function review(
   path: string,
   object: object,
   asked: Asked = {},
+  agent: Agent | false = false,
 ): Promise<Review['response']> {
   const kind = { group: '', version: 'v1', kind: 'kind' in object ? object.kind : '' };
   const body = {
     ...{ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' },
     request: { uid: 'u-1', kind, namespace: 'shop', operation: 'CREATE', object, ...asked },
   };
-  const answer = await post(webhooks, path, JSON.stringify(body));
+  const answer = await post(webhooks, path, JSON.stringify(body), agent);
   expect(answer.status).toBe(200);
   const { apiVersion, response }: Review = JSON.parse(answer.text);
   expect([apiVersion, response.uid]).toEqual(['admission.k8s.io/v1', 'u-1']);
@@ -359,19 +362,21 @@ test('answers are counted by what they said, and the end of the certificates is 
   expect(text).toMatch(/invoke_webhook_certificate_expiry_timestamp_seconds\{certificate="serving"\} \d{10}/);
 });
 
-test('stopping lets an answer that is under way be given', async () => {
+test('stopping lets an answer that is under way be given, and then ends its connection', async () => {
   const { promise: asked, resolve: askedFor } = Promise.withResolvers<void>();
   const { promise: made, resolve: make } = Promise.withResolvers<Result<void>>();
   const ensureTrustBundle = () => {
     askedFor();
     return made;
   };
-  const webhooks = await ready({ ensureTrustBundle });
-  const response = review(webhooks, '/mutate/pods', podOf({ 'app-id': 'web' }));
+  const clock = manualClock();
+  const webhooks = await ready({ clock, ensureTrustBundle });
+  const response = review(webhooks, '/mutate/pods', podOf({ 'app-id': 'web' }), {}, keptAlive);
   await asked;
   const stopped = webhooks.stop();
   make(ok(undefined));
   expect((await response).allowed).toBe(true);
+  // No time passes on this clock: it ends by itself, and not because it was waited for long enough.
   await stopped;
   running.splice(0);
 });

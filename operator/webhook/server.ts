@@ -74,7 +74,8 @@ export async function startWebhooks(options: WebhookOptions): Promise<Result<Web
     lacking = undefined;
   });
 
-  const decider = { ...options, log, lacking: () => lacking };
+  let isStopping = false;
+  const decider = { ...options, log, lacking: () => lacking, isStopping: () => isStopping };
   const server = createServer(
     { handshakeTimeout: HANDSHAKE_MS, keepAliveTimeout: KEEP_ALIVE_MS },
     application(decider, metrics),
@@ -94,6 +95,7 @@ export async function startWebhooks(options: WebhookOptions): Promise<Result<Web
     families: metrics.families,
     unready: () => keeper.trouble() ?? lacking,
     async stop() {
+      isStopping = true;
       keeper.stop();
       await answered(server, clock);
       await bound.value.close();
@@ -120,6 +122,7 @@ function answered(server: Server, clock: Clock): Promise<void> {
 interface Decider extends WebhookOptions {
   /** What is not known yet, without which nothing can be decided. */
   lacking(): string | undefined;
+  isStopping(): boolean;
 }
 
 function application(decider: Decider, metrics: WebhookMetrics): Express {
@@ -137,6 +140,8 @@ function application(decider: Decider, metrics: WebhookMetrics): Express {
       const decision = await decide(review.value, judge, decider);
       metrics.answered(webhook, decision.kind, decider.clock.elapsed() - startedMs);
       tell(decider.log.with({ webhook }), review.value, decision);
+      // The API server would send the next request on the same connection.
+      if (decider.isStopping()) reply.set('connection', 'close');
       reply.json(response(review.value.uid, decision));
     });
   serve(POD_WEBHOOK.path, 'pods', judgePod);
