@@ -85,10 +85,11 @@ function told(container: V1Container, settings: SidecarSettings): V1Container {
 function warningsFor(spec: V1PodSpec, settings: SidecarSettings): readonly string[] {
   const warnings: string[] = [];
   const graceSec = spec.terminationGracePeriodSeconds ?? TERMINATION_GRACE_SEC;
-  if (settings.gracefulShutdownMs > graceSec * 1000) {
+  const shutdownSec = settings.gracefulShutdownMs / 1000;
+  if (shutdownSec > graceSec) {
     warnings.push(
-      `${annotationKey('gracefulShutdownMs')} is longer than terminationGracePeriodSeconds, which is ${graceSec}: calls ` +
-        'in flight are cut off when that is over',
+      `the sidecar would give calls in flight ${shutdownSec} s at the end (${annotationKey('gracefulShutdownMs')}), but the ` +
+        `pod has ${graceSec} s in all (terminationGracePeriodSeconds): what is not over by then is cut off`,
     );
   }
   if (spec.hostNetwork === true && spec.dnsPolicy !== 'ClusterFirstWithHostNet') {
