@@ -154,8 +154,14 @@ describe("a Service of somebody else's with the name", () => {
   });
 });
 
-test('without the owner nothing is written, and the reason is said', async () => {
-  server.remove(CLUSTER_ROLES, 'invoke-owner');
+test.each<[string, () => void]>([
+  ['missing', () => server.remove(CLUSTER_ROLES, 'invoke-owner')],
+  [
+    'on its way out',
+    () => server.put(CLUSTER_ROLES, { metadata: { name: 'invoke-owner', deletionTimestamp: new Date(0) } }),
+  ],
+])('while the owner is %s nothing is written, and the reason is said', async (_, change) => {
+  change();
   const done = await reconciler.reconcile('shop/web');
   expect(done.ok ? '' : done.error.message).toMatch(/^the ClusterRole "invoke-owner" is not there/);
   expect(kept()).toBeUndefined();
