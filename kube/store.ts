@@ -7,7 +7,8 @@ export interface Store<T> {
   all(): readonly T[];
   /**
    * The highest resourceVersion that this store has seen, as a number; 0 before the first list. It holds every change up
-   * to there. Comparable between replicas of one cluster.
+   * to there. Comparable between replicas of one cluster. It falls when a list shows that versions began anew (a cluster
+   * restored from a backup).
    */
   version(): number;
   /** Settles once the first list is in. */

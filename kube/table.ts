@@ -69,7 +69,8 @@ export function createTable<T extends KubernetesObject>(select: (object: T) => T
       const before = rows;
       rows = new Map(items.map((object) => [keyOf(object), rowOf(keyOf(object), object)]));
       all = undefined;
-      reached(resourceVersion);
+      // Smaller than before only where versions began anew: whoever compares them has to see that.
+      version = Number(resourceVersion);
       for (const change of differences(before, rows)) tell(change);
     },
     put(object) {
