@@ -113,6 +113,23 @@ test('of two who have both seen an empty Secret, the second takes what the first
   expect(anchors()).toBe(stored()['root.crt']);
 });
 
+test.each(['configmaps', 'secrets'])(
+  'one that is filled and published in the middle of a look (%s) is not taken for lost',
+  async (plural) => {
+    const made = await anotherAuthority();
+    const release = api.hold({ verb: 'get', plural });
+    const asked = api.requested({ verb: 'get', plural });
+    const replica = start();
+    const state = looked(replica);
+    await asked;
+    putSecret(made);
+    putAnchors(made['root.crt'] ?? '');
+    release();
+    expect(await state).toMatchObject({ kind: 'held' });
+    expect(replica.authority()?.anchorsPem).toBe(made['root.crt']);
+  },
+);
+
 test('an empty Secret beside published anchors is a lost authority: nothing is made until it is restored', async () => {
   await looked(start());
   const backup = stored();
