@@ -12,6 +12,14 @@ import { loopbackFirst } from './address.ts';
 
 const IDLE_MS_MAX = 1000;
 const CONNECT_TIMEOUT_MS = 2000;
+/**
+ * The next address is tried when one has refused. The platform would also go on when 250 ms have passed, which they have
+ * after any hiccup of this process, and then the refusal of ::1 hides that 127.0.0.1 was about to answer.
+ */
+const ONE_ADDRESS_AFTER_THE_OTHER = {
+  autoSelectFamily: true,
+  autoSelectFamilyAttemptTimeout: CONNECT_TIMEOUT_MS,
+} as const;
 /** As many sockets as one app can sensibly serve; a further call waits for one of them. */
 const SOCKETS_MAX = 1024;
 const FREE_SOCKETS_MAX = 64;
@@ -34,7 +42,7 @@ export class AppAgent extends Agent {
 
   /** An attempt that hangs is given up: an app on this machine answers at once or not at all. */
   override createConnection(options: NetConnectOpts): Duplex {
-    const socket = new AppSocket().connect({ ...options, lookup: loopbackFirst, autoSelectFamily: true });
+    const socket = new AppSocket().connect({ ...options, lookup: loopbackFirst, ...ONE_ADDRESS_AFTER_THE_OTHER });
     socket.setNoDelay(true);
     const cancel = this.#clock.after(CONNECT_TIMEOUT_MS, () => {
       socket.destroy(new Error(`connecting took longer than ${CONNECT_TIMEOUT_MS} ms`));
