@@ -15,6 +15,8 @@ interface Replica {
   /** Lets the work end that was told to. */
   finish(): void;
   failWork(): void;
+  /** Time goes on, and no timer runs. */
+  standStill(ms: number): void;
 }
 
 let api: ApiServer;
@@ -48,13 +50,18 @@ function replica(identity: string, { wallClockMs = Date.UTC(2026), isSlow = fals
     if (isSlow) await finished;
   };
   const options = { namespace: 'invoke-system', name: 'operator', identity };
+  let stoodMs = 0;
   const deps = {
-    clock,
+    clock: { ...clock, elapsed: () => clock.elapsed() + stoodMs },
     random: () => 0,
     log: createLog({ level: 'info', format: 'text', write: (line) => log.push(line), now: () => 0 }),
   };
   const candidacy = runForLeader(api.kube, options, { elected }, deps);
-  const made = { clock, candidacy, story, log, finish, failWork: () => reject(new Error('a bug')) };
+  const failWork = () => reject(new Error('a bug'));
+  const standStill = (ms: number) => {
+    stoodMs += ms;
+  };
+  const made = { clock, candidacy, story, log, finish, failWork, standStill };
   replicas.push(made);
   return made;
 }
@@ -168,6 +175,49 @@ test('a leader does not believe itself to lead when its own timers are late', as
   clock.advance(1);
   expect(candidacy.isLeader()).toBe(false);
   await candidacy.stop();
+});
+
+test('a leader that stood still while its renewal was under way leads no more', async () => {
+  const a = replica('a');
+  await poll(() => a.story).toEqual(['elected']);
+  await rested(a.clock);
+  const release = api.hold();
+  a.clock.advance(2000);
+  await poll(() => api.requests.length).toBe(3);
+  a.standStill(10_000);
+  release();
+  await poll(() => a.story).toEqual(['elected', 'dismissed']);
+});
+
+test('an answer that comes when the term is over begins no other', async () => {
+  const a = replica('a');
+  await poll(() => a.story).toEqual(['elected']);
+  await rested(a.clock);
+  const release = api.hold();
+  a.clock.advance(10_000);
+  await poll(() => a.story).toEqual(['elected', 'dismissed']);
+  await rested(a.clock);
+  const answered = api.requests.length;
+  release();
+  await api.kube.get(LEASES, 'operator', 'invoke-system');
+  await rested(a.clock);
+  expect(a.story).toEqual(['elected', 'dismissed']);
+  a.clock.advance(2000);
+  await poll(() => a.story).toEqual(['elected', 'dismissed', 'elected']);
+  expect(api.requests.length).toBeGreaterThan(answered);
+});
+
+test('who was stopped while it looked at the lease does not take it', async () => {
+  const release = api.hold({ verb: 'get' });
+  const a = replica('a');
+  await poll(() => api.requests.length).toBe(1);
+  const stopped = a.candidacy.stop();
+  a.clock.advance(5000);
+  await poll(() => api.requests.length).toBe(2);
+  release();
+  await stopped;
+  await api.kube.get(LEASES, 'operator', 'invoke-system');
+  expect(api.requests.map(({ verb }) => verb)).toEqual(['get', 'get', 'get']);
 });
 
 test('an edit by somebody else does not end a term, another holder does', async () => {

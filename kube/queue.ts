@@ -62,7 +62,6 @@ class KeyedQueue implements WorkQueue {
   add(key: string): void {
     if (this.#isStopped) return;
     const work = this.#works.get(key);
-    if (work?.phase === 'queued') return;
     if (work?.phase === 'running') {
       this.#works.set(key, { phase: 'running', isDirty: true });
       return;

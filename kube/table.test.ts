@@ -1,23 +1,43 @@
-// What a kind's objects in memory promise whoever compares versions.
+// A table tells of what is different, however often it is told the same.
 import { expect, test } from 'vitest';
 import { silentLog } from '../kit/log.ts';
 import { createTable } from './table.ts';
 import type { KubernetesObject } from './types.ts';
 
-const object = (resourceVersion: string): KubernetesObject => ({ metadata: { name: 'a', resourceVersion } });
+const object = (name: string, resourceVersion: string) => ({ metadata: { name, resourceVersion } });
 
-test('the version is the highest that was seen, whatever order things come in', () => {
-  const table = createTable((kept: KubernetesObject) => kept, silentLog);
-  table.reset([object('3')], '5');
-  expect(table.version()).toBe(5);
-  table.put(object('9'));
-  table.reached('7');
-  expect(table.version()).toBe(9);
+function table() {
+  const heard: string[] = [];
+  const version = (seen: KubernetesObject | undefined) => seen?.metadata?.resourceVersion ?? '-';
+  const made = createTable<KubernetesObject>((whole) => whole, silentLog);
+  made.changed((key, now, before) => heard.push(`${key} ${version(before)}>${version(now)}`));
+  return { ...made, heard };
+}
+
+test('an event that is repeated, by a watch or a list, is told once', () => {
+  const { put, drop, reset, heard } = table();
+  put(object('a', '5'));
+  put(object('a', '5'));
+  reset([object('a', '5')], '6');
+  drop(object('a', '7'));
+  drop(object('a', '7'));
+  expect(heard).toEqual(['a ->5', 'a 5>-']);
 });
 
-test('a list with a smaller version is that of a cluster that was restored, and is believed', () => {
-  const table = createTable((kept: KubernetesObject) => kept, silentLog);
-  table.reset([object('900')], '900');
-  table.reset([object('400')], '410');
-  expect(table.version()).toBe(410);
+test('listeners see every object of a list when they hear of the first', () => {
+  const { reset, changed, all, version } = table();
+  const seen: string[] = [];
+  changed((key) => seen.push(`${key} of ${all().length} at ${version()}`));
+  reset([object('a', '5'), object('b', '7')], '9');
+  expect(seen).toEqual(['a of 2 at 9', 'b of 2 at 9']);
+});
+
+test('the version is the highest that was seen', () => {
+  const { put, reached, version } = table();
+  expect(version()).toBe(0);
+  put(object('a', '10'));
+  reached('9');
+  expect(version()).toBe(10);
+  reached('not a number');
+  expect(version()).toBe(10);
 });

@@ -224,6 +224,23 @@ test('who asks for a list gets one that began afterwards, together with all who 
   api.put(CONFIG_MAPS, configMap('a', '1'));
   await store.relist();
   expect(heard).toEqual(['shop/a ->1']);
+  await poll(verbs).toEqual(['list', 'list', 'watch', 'list', 'watch']);
+  await poll(() => api.watches()).toBe(1);
+});
+
+test('a version that is gone is not watched again, though the list fails', async () => {
+  await watched();
+  api.dropWatches();
+  await poll(() => api.watches()).toBe(0);
+  api.put(CONFIG_MAPS, configMap('a', '1'));
+  api.compact();
+  api.failNext(1, { status: 500 }, { verb: 'list' });
+  for (let n = 0; n < 3; n += 1) {
+    await retried();
+    await poll(() => verbs().length).toBe(3 + n);
+  }
+  await api.watching(CONFIG_MAPS);
+  expect(verbs()).toEqual(['list', 'watch', 'watch', 'list', 'list', 'watch']);
 });
 
 test('a list that was asked for comes in spite of failures, and the watch goes on meanwhile', async () => {
