@@ -166,6 +166,21 @@ test('when versions begin anew, an epoch does, and sidecars take the smaller ver
   expect(lease?.metadata?.annotations).toEqual({ 'invoke.io/feed-epoch': `${epoch}` });
 });
 
+test('a cluster that is restored under a replica that lives on is followed, too', async () => {
+  const stores = testStores();
+  stores.accessPolicies.pretend({ version: 1000 });
+  const client = mesh.startSidecar(web, await mesh.startReplica(stores));
+  await nextConfig(client);
+  stores.accessPolicies.pretend({ version: 400 });
+  stores.accessPolicies.put(policyOf('shop', 'of-the-backup'));
+  tellChanges();
+  await expect.poll(() => client.state()).toMatchObject({ lastError: expect.stringContaining('we have had 1000') });
+  const told = nextConfig(client);
+  mesh.clock.advance(200);
+  expect(namesIn(await told)).toEqual(['of-the-backup']);
+  expect((await told).epoch).toBeGreaterThan(1);
+});
+
 test('what is kept of one replica is what the next is asked to be newer than', async () => {
   const stores = testStores();
   stores.accessPolicies.put(policyOf('shop', 'kept'));
