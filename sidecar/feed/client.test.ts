@@ -208,6 +208,18 @@ test('the apps that calls go to are asked for, many at once, and told of as they
   expect(heard).toEqual(['cart', 'cart']);
 });
 
+test('endpoints are believed from the first config on: before, a replica may be behind', async () => {
+  const client = start();
+  client.watch(cart);
+  const stream = await operator.subscribed(1);
+  stream.tell(endpointsMessage('cart', '10.0.0.1'));
+  stream.tell(config());
+  await isLive(client);
+  expect(client.endpoints(cart)).toBeUndefined();
+  stream.tell(endpointsMessage('cart', '10.0.0.2'));
+  await expect.poll(() => client.endpoints(cart)?.endpoints).toMatchObject([{ host: '10.0.0.2' }]);
+});
+
 test('after ten minutes without a call an app is asked for no longer', async () => {
   const credentials = snapshot<Credentials | undefined>(undefined);
   const client = start({ credentials });
