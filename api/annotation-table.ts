@@ -118,6 +118,15 @@ export const SERVED = {
     initially: '5',
     parse: parseGraceSeconds,
   },
+  appDrainSec: {
+    key: 'app-drain-seconds',
+    value: 'SECONDS',
+    help:
+      'how long the app still serves when its pod is to end, before it gets SIGTERM: time for callers to turn to other ' +
+      'pods. For containers without a preStop of their own, if the pod has an app port; 0 for none',
+    initially: '2',
+    parse: parseWhole(0, 300, 'a number of seconds'),
+  },
   apiTokenSecret: {
     key: 'api-token-secret',
     value: 'SECRET',
@@ -161,7 +170,7 @@ export const SERVED = {
     key: 'log-as-json',
     value: 'true or false',
     help: 'whether log lines are JSON',
-    initially: 'false',
+    initially: 'true',
     parse: parseSwitch,
   },
   cpuRequest: {

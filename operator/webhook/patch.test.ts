@@ -114,6 +114,23 @@ describe('the sidecar', () => {
 
 describe('the containers of the user', () => {
   const init = { initContainers: [{ name: 'own', image: 'own:1' }] };
+  const preStopOf = (pod: V1Pod) => pod.spec?.containers.map(({ lifecycle }) => lifecycle?.preStop);
+
+  test('serve on for a moment when the pod is to end, so that callers can turn elsewhere', () => {
+    expect(preStopOf(injected({ 'app-port': '8080' }))).toEqual([{ sleep: { seconds: 2 } }]);
+    expect(preStopOf(injected({ 'app-port': '8080', 'app-drain-seconds': '7' }))).toEqual([{ sleep: { seconds: 7 } }]);
+  });
+
+  test('are told at once where nobody calls them, where it is not wanted, and where there is no time', () => {
+    expect(preStopOf(injected())).toEqual([undefined]);
+    expect(preStopOf(injected({ 'app-port': '8080', 'app-drain-seconds': '0' }))).toEqual([undefined]);
+    expect(preStopOf(injected({ 'app-port': '8080' }, { terminationGracePeriodSeconds: 2 }))).toEqual([undefined]);
+  });
+
+  test('keep a preStop of their own', () => {
+    const own = { name: 'app', image: 'app:1', lifecycle: { preStop: { exec: { command: ['bye'] } } } };
+    expect(preStopOf(injected({ 'app-port': '8080' }, { containers: [own] }))).toEqual([own.lifecycle.preStop]);
+  });
 
   test('are told where the sidecar is, init containers too, and what they set themselves holds', () => {
     const own = { name: 'app', image: 'app:1', env: [{ name: 'DAPR_HTTP_PORT', value: '1' }] };

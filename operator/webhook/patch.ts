@@ -45,7 +45,7 @@ export function injectSidecar(
     spec: {
       ...spec,
       initContainers: [sidecar, ...others(spec).map((container) => told(container, settings))],
-      containers: containers.map((container) => told(container, settings)),
+      containers: containers.map((container) => leaving(told(container, settings), settings, graceSecOf(spec))),
       volumes: [...(spec.volumes ?? []).filter(({ name }) => !isOurs(name)), ...volumes],
     },
   };
@@ -82,9 +82,25 @@ function told(container: V1Container, settings: SidecarSettings): V1Container {
   return missing.length === 0 ? container : { ...container, env: [...missing, ...own] };
 }
 
+/**
+ * Kubernetes tells app and sidecar at once that the pod is to end, and an app that closes its port at once breaks calls that
+ * are on their way to it. So the app hears of it a little later, by an action of the kubelet that takes no program in the
+ * image (KEP-3960). A preStop of the user's own is left to the user.
+ */
+function leaving(container: V1Container, { appPort, appDrainSec }: SidecarSettings, graceSec: number): V1Container {
+  const isAsked = appPort !== undefined && appDrainSec > 0;
+  // The API server takes no sleep that is as long as the grace.
+  if (!isAsked || appDrainSec >= graceSec || container.lifecycle?.preStop !== undefined) return container;
+  return { ...container, lifecycle: { ...container.lifecycle, preStop: { sleep: { seconds: appDrainSec } } } };
+}
+
+function graceSecOf({ terminationGracePeriodSeconds = TERMINATION_GRACE_SEC }: V1PodSpec): number {
+  return terminationGracePeriodSeconds;
+}
+
 function warningsFor(spec: V1PodSpec, settings: SidecarSettings): readonly string[] {
   const warnings: string[] = [];
-  const graceSec = spec.terminationGracePeriodSeconds ?? TERMINATION_GRACE_SEC;
+  const graceSec = graceSecOf(spec);
   const shutdownSec = settings.gracefulShutdownMs / 1000;
   if (shutdownSec > graceSec) {
     warnings.push(
