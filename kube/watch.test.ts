@@ -237,7 +237,7 @@ test('a version that is gone is not watched again, though the list fails', async
   api.failNext(1, { status: 500 }, { verb: 'list' });
   for (let n = 0; n < 3; n += 1) {
     await retried();
-    await poll(() => verbs().length).toBe(3 + n);
+    await poll(() => verbs().length).toBeGreaterThanOrEqual(3 + n);
   }
   await api.watching(CONFIG_MAPS);
   expect(verbs()).toEqual(['list', 'watch', 'watch', 'list', 'list', 'watch']);
