@@ -1,6 +1,7 @@
 // The first ten minutes of somebody who installs Invoke: install, annotate, call across namespaces.
 import { beforeAll, expect, test } from 'vitest';
 import { aPod, callFrom, deploy, echoed, meshed, namespace } from '../apps.ts';
+import { makeExpiringToken } from '../expiring-token.ts';
 import { CONTROL_PLANE, install } from '../installation.ts';
 import { helm, kubectl, run, until } from '../kubectl.ts';
 
@@ -9,6 +10,7 @@ const SHOP = 'e2e-shop';
 
 beforeAll(async () => {
   await install();
+  await makeExpiringToken();
   await namespace(FRONT);
   await namespace(SHOP);
 });

@@ -1,25 +1,15 @@
 // Who gets which certificate, and what the control plane itself may do.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Identity, parseAppId, parseNamespace, parseTrustDomain } from '../../../api/ids.ts';
-import { requestCertificate, type SentryFailure } from '../../../identity/sentry-client.ts';
-import type { Credentials } from '../../../identity/svid.ts';
-import { systemClock } from '../../../kit/clock.ts';
-import { must, type Result } from '../../../kit/result.ts';
+import type { Identity } from '../../../api/ids.ts';
 import { aPod, deploy, meshed, namespace } from '../apps.ts';
 import { CONTROL_PLANE, ensureInstalled } from '../installation.ts';
 import { kubectl, refused, run, until } from '../kubectl.ts';
+import { identityOf, looseToken, openSentryTunnel, type SentryTunnel, sentryLog, tokenOf } from '../sentry.ts';
 
 const HERE = 'e2e-identity';
 const OTHER = 'e2e-identity-other';
-const AUDIENCE = `spiffe://cluster.local/ns/${CONTROL_PLANE}/invoke-sentry`;
 
-let folder: string;
-let tunnel: ChildProcess;
-let port: number;
+let sentry: SentryTunnel;
 
 beforeAll(async () => {
   await ensureInstalled();
@@ -28,57 +18,17 @@ beforeAll(async () => {
   await deploy({ name: 'web', namespace: HERE, annotations: meshed('web') });
   await deploy({ name: 'orders', namespace: HERE, annotations: meshed('orders') });
   await deploy({ name: 'web', namespace: OTHER, annotations: meshed('web') });
-  folder = mkdtempSync(join(tmpdir(), 'e2e-identity-'));
-  const anchors = ['get', 'configmap', 'invoke-trust-bundle', '-n', HERE, '-o', 'jsonpath={.data.trust-anchors\\.crt}'];
-  writeFileSync(join(folder, 'anchors'), await kubectl(...anchors));
-  ({ tunnel, port } = await openTunnel());
+  sentry = await openSentryTunnel();
 });
 
-afterAll(() => {
-  tunnel?.kill();
-  if (folder !== undefined) rmSync(folder, { recursive: true });
-});
-
-/** To the sentry, which proves itself by its certificate, whatever the address. */
-function openTunnel(): Promise<{ tunnel: ChildProcess; port: number }> {
-  const child = spawn('kubectl', ['port-forward', '-n', CONTROL_PLANE, 'service/invoke-sentry', ':50001']);
-  return new Promise((settle, fail) => {
-    child.once('exit', () => fail(new Error('kubectl port-forward ended')));
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      const found = /127\.0\.0\.1:(\d+)/.exec(text);
-      if (found) settle({ tunnel: child, port: Number(found[1]) });
-    });
-  });
-}
+afterAll(() => sentry?.close());
 
 function identity(app: string, where = HERE): Identity {
-  const trustDomain = must(parseTrustDomain('cluster.local'));
-  return { app: must(parseAppId(app)), namespace: must(parseNamespace(where)), trustDomain };
-}
-
-/** What the sentry says to whoever brings this token and asks for that identity. */
-function ask(token: string, wanted: Identity): Promise<Result<Credentials, SentryFailure>> {
-  const tokenFile = join(folder, 'token');
-  writeFileSync(tokenFile, token);
-  const files = { trustAnchorsFile: join(folder, 'anchors'), tokenFile };
-  const tokenOf = { tokenKind: 'kubernetes', sentryNamespace: must(parseNamespace(CONTROL_PLANE)) } as const;
-  const endpoint = { kind: 'tls', host: '127.0.0.1', port, ...files, ...tokenOf } as const;
-  return new Promise(
-    (settle) => void requestCertificate(endpoint, wanted, { clock: systemClock, timeoutMs: 10_000 }, settle),
-  );
-}
-
-async function tokenOf(pod: string, where: string, ...more: readonly string[]): Promise<string> {
-  const bound = ['--bound-object-kind', 'Pod', '--bound-object-name', pod, '--audience', AUDIENCE];
-  return (await kubectl('create', 'token', 'default', '-n', where, ...bound, ...more)).trim();
-}
-
-function sentryLog(): Promise<string> {
-  return kubectl('logs', '-n', CONTROL_PLANE, '-l', 'app.kubernetes.io/name=invoke-sentry', '--tail=200');
+  return identityOf(app, where);
 }
 
 async function expectRefused(token: string, wanted: Identity, reason: RegExp): Promise<void> {
-  const outcome = await ask(token, wanted);
+  const outcome = await sentry.ask(token, wanted);
   expect(outcome.ok ? 'a certificate' : outcome.error.message).toMatch(reason);
   await until(
     'the audit line',
@@ -93,7 +43,7 @@ async function expectRefused(token: string, wanted: Identity, reason: RegExp): P
 describe('a certificate', () => {
   test("is given for the pod's own identity, with an audit line", async () => {
     const web = await aPod(HERE, 'invoke.io/app-id=web');
-    const outcome = await ask(await tokenOf(web.metadata.name, HERE), identity('web'));
+    const outcome = await sentry.ask(await tokenOf(web.metadata.name, HERE), identity('web'));
     expect(outcome.ok || outcome.error).toBe(true);
     expect(await sentryLog()).toMatch(new RegExp(`certificate issued.*spiffe://cluster.local/ns/${HERE}/web`));
   });
@@ -118,8 +68,7 @@ describe('a certificate', () => {
   });
 
   test('is refused to a token that is bound to no pod', async () => {
-    const token = (await kubectl('create', 'token', 'default', '-n', HERE, '--audience', AUDIENCE)).trim();
-    await expectRefused(token, identity('web'), /pod/);
+    await expectRefused(await looseToken(HERE), identity('web'), /pod/);
   });
 
   test('is refused to an altered token', async () => {
@@ -181,9 +130,8 @@ test('three sentries agree on one authority', async () => {
   await kubectl('rollout', 'status', 'deployment/invoke-sentry', '-n', CONTROL_PLANE, '--timeout=120s');
   const { metadata } = await aPod(HERE, 'invoke.io/app-id=web');
   for (let i = 0; i < 6; i++) {
-    tunnel.kill();
-    ({ tunnel, port } = await openTunnel());
-    const outcome = await ask(await tokenOf(metadata.name, HERE), identity('web'));
+    await sentry.reopen();
+    const outcome = await sentry.ask(await tokenOf(metadata.name, HERE), identity('web'));
     expect(outcome.ok || outcome.error).toBe(true);
   }
   await run('kubectl', ['scale', 'deployment', 'invoke-sentry', '-n', CONTROL_PLANE, '--replicas=1']);

@@ -1,6 +1,6 @@
 // The resources as a user meets them: explained, listed, refused with a reason, and with a status.
 import { beforeAll, describe, expect, test } from 'vitest';
-import { BAD_EXAMPLES, GOOD_EXAMPLES } from '../../../api/resources/testing/examples.ts';
+import { BAD_EXAMPLES, GOOD_EXAMPLES, LATE_EXAMPLES } from '../../../api/resources/testing/examples.ts';
 import { namespace } from '../apps.ts';
 import { ensureInstalled } from '../installation.ts';
 import { apply, get, kubectl, type Manifest, run, until } from '../kubectl.ts';
@@ -31,6 +31,30 @@ describe('a wrong object is refused at apply', () => {
     },
   );
 });
+
+describe('what the API server cannot judge is not Accepted, and the status says why', () => {
+  test.each(LATE_EXAMPLES.map((example) => [example.says, example] as const))(
+    '%s',
+    async (_says, { object, mistake }) => {
+      await apply(placed(object));
+      const where = object.kind === 'NamespacePolicy' ? [] : ['-n', HERE];
+      const of = [object.kind.toLowerCase(), String(object.metadata.name), ...where];
+      const accepted = await until('the status', async () => {
+        const { status } = await get<{ status?: { conditions: Condition[] } }>(...of);
+        return status?.conditions.find(({ type }) => type === 'Accepted');
+      });
+      expect(accepted.status).toBe('False');
+      expect(accepted.message).toMatch(mistake);
+      await kubectl('delete', ...of);
+    },
+  );
+});
+
+interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly message: string;
+}
 
 describe('a good object', () => {
   test.each(GOOD_EXAMPLES.map((example) => [example.says, example] as const))(
