@@ -41,3 +41,11 @@ test('the version is the highest that was seen', () => {
   reached('not a number');
   expect(version()).toBe(10);
 });
+
+test('a list with a smaller version is that of a cluster that was restored, and is believed', () => {
+  const { reset, version, heard } = table();
+  reset([object('a', '900')], '900');
+  reset([object('a', '400')], '410');
+  expect(version()).toBe(410);
+  expect(heard).toEqual(['a ->900', 'a 900>400']);
+});
