@@ -17,6 +17,8 @@ const RANK: Readonly<Record<string, number>> = {
   ...{ sidecar: 3, sentry: 3, operator: 3, sdk: 3, cli: 4, e2e: 5, bench: 5, fuzz: 5, examples: 5 },
 };
 const CONTROL_PLANE = ['kube', 'pki', 'sentry', 'operator'];
+/** Loaded when they are called for, and never on the way to a sidecar. */
+const CLUSTER_COMMANDS = new Set(['cli/uninstall.ts']);
 const STAGES = new Set(['identify', 'authorize', 'resolve', 'resilience', 'transport']);
 const FILE_LINES_MAX = 400;
 const FUNCTION_LINES_MAX = 70;
@@ -74,6 +76,17 @@ const RULES: readonly Rule[] = [
             .filter(({ specifier }) => /^(@peculiar\/x509|@grpc\/grpc-js|@kubernetes\/|express)/.test(specifier))
             .map(({ at }) => at),
     sample: ['cli/x.ts', '// Why.\nimport * as grpc from "@grpc/grpc-js";'],
+  },
+  {
+    says: 'the rooms of the control plane stay out of the sidecar',
+    instead: 'move what both need to api/ or kit/; of the CLI, only a command about a cluster may know Kubernetes',
+    breaks: (source) =>
+      isTest(source.path) ||
+      isUnder(source.path, ...CONTROL_PLANE, 'e2e', 'scripts') ||
+      CLUSTER_COMMANDS.has(source.path)
+        ? []
+        : source.imports.filter((used) => isUnder(target(source.path, used), 'kube', 'pki')).map(({ at }) => at),
+    sample: ['sidecar/x.ts', '// Why.\nimport type { Kube } from "../kube/kube.ts";'],
   },
   {
     says: '`process` and `console` belong to main files',
