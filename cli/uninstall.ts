@@ -9,15 +9,8 @@ import { silentLog } from '../kit/log.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { openKube } from '../kube/client.ts';
 import type { Kube, KubeFailure } from '../kube/kube.ts';
-import {
-  CRON_JOBS,
-  DAEMON_SETS,
-  DEPLOYMENTS,
-  type Kind,
-  type KubernetesObject,
-  PODS,
-  STATEFUL_SETS,
-} from '../kube/types.ts';
+import { JOBS, type KubernetesObject, PODS } from '../kube/types.ts';
+import { templateOf, WORKLOAD_KINDS, type Workload } from '../kube/workload.ts';
 import { EXIT, type Host, nonEmpty, say } from './host.ts';
 
 export interface UninstallSettings {
@@ -59,21 +52,12 @@ export interface LeftBehind {
   readonly meshed: readonly { readonly namespace: string; readonly name: string }[];
 }
 
-type Template = { readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> } };
-
-/** A Deployment and its like, or a CronJob. */
-type Workload = KubernetesObject & {
-  readonly spec?: {
-    readonly template?: Template;
-    readonly jobTemplate?: { readonly spec?: { readonly template?: Template } };
-  };
-};
-
-const WORKLOADS: readonly Kind<Workload>[] = [DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS, CRON_JOBS];
+/** The template of a Job that is there cannot be changed. */
+const LASTING_KINDS = WORKLOAD_KINDS.filter((kind) => kind !== JOBS);
 
 export async function leftBehind(kube: Kube): Promise<Result<LeftBehind, KubeFailure>> {
   const copied: LeftBehind['copied'][number][] = [];
-  for (const kind of WORKLOADS) {
+  for (const kind of LASTING_KINDS) {
     const listed = await kube.list(kind);
     if (!listed.ok) return listed;
     for (const workload of listed.value.items) {
@@ -88,16 +72,12 @@ export async function leftBehind(kube: Kube): Promise<Result<LeftBehind, KubeFai
   return ok({ copied, meshed });
 }
 
-function copiedKeys({ spec }: Workload): readonly string[] {
-  const template = spec?.template ?? spec?.jobTemplate?.spec?.template;
-  const marker = template?.metadata?.annotations?.[COPIED_KEY] ?? '';
+function copiedKeys(workload: Workload): readonly string[] {
+  const marker = templateOf(workload)?.metadata?.annotations?.[COPIED_KEY] ?? '';
   return marker.split(',').filter((key) => key !== '');
 }
 
-type Pod = KubernetesObject & {
-  readonly spec?: { readonly initContainers?: readonly { readonly name: string }[] };
-  readonly status?: { readonly phase?: string };
-};
+type Pod = NonNullable<(typeof PODS)['object']>;
 
 function hasSidecar({ spec, status }: Pod): boolean {
   const isOver = status?.phase === 'Succeeded' || status?.phase === 'Failed';

@@ -1,8 +1,8 @@
 // Who claims an app id, and who has ceased to.
 import type { V1Pod } from '@kubernetes/client-node';
 import { describe, expect, test } from 'vitest';
+import type { Workload } from '../kube/workload.ts';
 import { claimOfPod, claimOfWorkload, followClaims } from './claims.ts';
-import type { Workload } from './stores.ts';
 import { memoryStore } from './testing-stores.ts';
 
 const claimed = { namespace: 'shop', app: 'web' };

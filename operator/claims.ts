@@ -1,12 +1,13 @@
 // Who claims an app id: a live pod by its label, a workload by the annotation on its pod template. While somebody does, the
 // app has a Service and is known to the feed.
-import type { V1Pod, V1PodTemplateSpec } from '@kubernetes/client-node';
+import type { V1Pod } from '@kubernetes/client-node';
 import { parseAppId, parseNamespace, type Target } from '../api/ids.ts';
 import { APP_ID_KEY } from '../api/pod.ts';
 import type { Cancel } from '../kit/clock.ts';
 import type { Store } from '../kube/store.ts';
 import { keyOf } from '../kube/types.ts';
-import type { Stores, Workload } from './stores.ts';
+import { templateOf, type Workload } from '../kube/workload.ts';
+import type { Stores } from './stores.ts';
 
 /** The app that this pod is; undefined when it is none of ours, or has ended. */
 export function claimOfPod(pod: V1Pod): Target | undefined {
@@ -31,10 +32,6 @@ export function claimKey({ namespace, app }: Target): string {
 export function parseClaimKey(key: string): Target | undefined {
   const [namespaceText, appText = '', ...rest] = key.split('/');
   return rest.length > 0 ? undefined : targetOf(namespaceText, appText);
-}
-
-export function templateOf({ spec }: Workload): V1PodTemplateSpec | undefined {
-  return spec?.template ?? spec?.jobTemplate?.spec?.template;
 }
 
 /** Conditions of a Job that is over; no other workload has them. */

@@ -1,7 +1,8 @@
 // Whether this replica is of use, and if not, why not: for the readiness probe, and for whoever reads it.
 import type { Page } from '../kit/pages.ts';
 import type { Store } from '../kube/store.ts';
-import { type Stores, WORKLOAD_KINDS } from './stores.ts';
+import { WORKLOAD_KINDS } from '../kube/workload.ts';
+import type { Stores } from './stores.ts';
 
 /** A part of the operator; undefined when it serves, else what is the matter. */
 export type Readiness = () => string | undefined;

@@ -7,8 +7,9 @@ import type { Kube } from '../kube/kube.ts';
 import type { Store } from '../kube/store.ts';
 import { CONFIG_MAPS, type Kind, type KubernetesObject, NAMESPACES, NODES, PODS, SERVICES } from '../kube/types.ts';
 import { type WatchKindDeps, type WatchKindOptions, watchKind } from '../kube/watch.ts';
-import { ENDINGS, templateOf } from './claims.ts';
-import { type Stores, WORKLOAD_KINDS, type Workload } from './stores.ts';
+import { templateOf, WORKLOAD_KINDS, type Workload } from '../kube/workload.ts';
+import { ENDINGS } from './claims.ts';
+import type { Stores } from './stores.ts';
 
 /** They fill by themselves, each when its kind has been listed. */
 export function openStores(kube: Pick<Kube, 'list' | 'watch'>, deps: WatchKindDeps): Stores {

@@ -10,6 +10,7 @@ import { ACCESS_POLICIES, NAMESPACE_POLICIES, RESILIENCIES } from '../kube/custo
 import { type EventRecorder, eventRecorder } from '../kube/events.ts';
 import type { Kube } from '../kube/kube.ts';
 import { type Kind, type KubernetesObject, PODS, SERVICES } from '../kube/types.ts';
+import { WORKLOAD_KINDS } from '../kube/workload.ts';
 import { type Claims, followClaims } from './claims.ts';
 import type { OperatorConfig } from './config.ts';
 import { openStores } from './open-stores.ts';
@@ -19,7 +20,7 @@ import { statusReconciler } from './reconcile/statuses.ts';
 import { anchorsIn } from './reconcile/trust-bundle.ts';
 import { type EnsureTrustBundle, ensureTrustBundle, trustBundlesReconciler } from './reconcile/trust-bundles.ts';
 import { judgeAccessPolicy, judgeNamespacePolicy, judgeResiliency } from './reconcile/verdicts.ts';
-import { type Stores, WORKLOAD_KINDS } from './stores.ts';
+import type { Stores } from './stores.ts';
 
 export interface OperatorDeps {
   readonly kube: Kube;

@@ -1,40 +1,10 @@
 // What the operator keeps in memory of the cluster: one watched store per kind, shared by webhook, reconcilers and feed.
-import type { V1ConfigMap, V1Namespace, V1Node, V1Pod, V1PodTemplateSpec, V1Service } from '@kubernetes/client-node';
+import type { V1ConfigMap, V1Namespace, V1Node, V1Pod, V1Service } from '@kubernetes/client-node';
 import type { AccessPolicy } from '../api/resources/access-policy.ts';
 import type { NamespacePolicy } from '../api/resources/namespace-policy.ts';
 import type { Resiliency } from '../api/resources/resiliency.ts';
 import type { Store } from '../kube/store.ts';
-import {
-  CRON_JOBS,
-  DAEMON_SETS,
-  DEPLOYMENTS,
-  JOBS,
-  type Kind,
-  type KubernetesObject,
-  STATEFUL_SETS,
-} from '../kube/types.ts';
-
-/** What Deployment, StatefulSet, DaemonSet, Job and CronJob have in common, as far as anybody looks at it. */
-export interface Workload extends KubernetesObject {
-  readonly spec?:
-    | {
-        readonly template?: V1PodTemplateSpec | undefined;
-        /** Of a CronJob. */
-        readonly jobTemplate?:
-          | { readonly spec?: { readonly template?: V1PodTemplateSpec | undefined } | undefined }
-          | undefined;
-      }
-    | undefined;
-  readonly status?:
-    | {
-        readonly conditions?: readonly { readonly type: string; readonly status: string }[] | undefined;
-        /** Of a CronJob, which has no conditions, and of a Job. */
-        readonly active?: unknown;
-      }
-    | undefined;
-}
-
-export const WORKLOAD_KINDS: readonly Kind<Workload>[] = [DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS, JOBS, CRON_JOBS];
+import type { Workload } from '../kube/workload.ts';
 
 export interface Stores {
   readonly namespaces: Store<V1Namespace>;

@@ -9,8 +9,8 @@ import { type NamespacePolicy, readNamespacePolicy } from '../../api/resources/n
 import { type Resiliency, readResiliency } from '../../api/resources/resiliency.ts';
 import { must } from '../../kit/result.ts';
 import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
+import type { Workload } from '../../kube/workload.ts';
 import { followClaims } from '../claims.ts';
-import type { Workload } from '../stores.ts';
 import { memoryStore, memoryStores } from '../testing-stores.ts';
 import { Hub } from './hub.ts';
 

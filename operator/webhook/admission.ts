@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { parseNamespace } from '../../api/ids.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { excerpt } from '../../kit/text.ts';
-import type { Workload } from '../stores.ts';
+import type { Workload } from '../../kube/workload.ts';
 import { decidePod, type Surroundings, workloadMistakes } from './decide.ts';
 import { jsonDiff } from './json-patch.ts';
 import { copyAnnotations } from './workload.ts';

@@ -6,10 +6,10 @@ import type { Namespace } from '../../api/ids.ts';
 import { APP_ID_KEY } from '../../api/pod.ts';
 import { isInjectionEnabled, type NamespacePolicy, sidecarDefaults } from '../../api/resources/namespace-policy.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
+import { templateOf, type Workload } from '../../kube/workload.ts';
 import type { OperatorConfig } from '../config.ts';
-import type { Workload } from '../stores.ts';
 import { type Injected, injectSidecar, isMeshed } from './patch.ts';
-import { isLeftAlone, templateAnnotations, templateOf } from './workload.ts';
+import { isLeftAlone, templateAnnotations } from './workload.ts';
 
 export interface Surroundings {
   readonly config: OperatorConfig;

@@ -3,8 +3,8 @@ import type { V1Pod } from '@kubernetes/client-node';
 import { readAnnotations, type SidecarSettings } from '../../api/annotations.ts';
 import { parseNamespace, parseTrustDomain } from '../../api/ids.ts';
 import { must } from '../../kit/result.ts';
+import type { Workload } from '../../kube/workload.ts';
 import type { OperatorConfig } from '../config.ts';
-import type { Workload } from '../stores.ts';
 
 export const SHOP = must(parseNamespace('shop'));
 export const OWN = must(parseNamespace('invoke-system'));

@@ -2,7 +2,7 @@
 // rest, in the eyes of the condition by which the API server calls us.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Workload } from '../stores.ts';
+import type { Workload } from '../../kube/workload.ts';
 import { workloadOf } from './testing.ts';
 import { copyAnnotations, templateAnnotations } from './workload.ts';
 

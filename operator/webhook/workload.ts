@@ -3,7 +3,7 @@
 // template in its own right wins, and stays.
 import type { V1OwnerReference, V1PodTemplateSpec } from '@kubernetes/client-node';
 import { COPIED_KEY, GROUP } from '../../api/pod.ts';
-import type { Workload } from '../stores.ts';
+import { templateOf, type Workload } from '../../kube/workload.ts';
 
 type Annotations = Readonly<Record<string, string>>;
 
@@ -22,10 +22,6 @@ export function copyAnnotations(workload: Workload, before?: Workload): Workload
 export function isLeftAlone({ metadata }: Workload): boolean {
   const owners: readonly V1OwnerReference[] = metadata?.ownerReferences ?? [];
   return metadata?.deletionTimestamp !== undefined || owners.some(({ controller }) => controller === true);
-}
-
-export function templateOf({ spec }: Workload): V1PodTemplateSpec | undefined {
-  return spec?.jobTemplate?.spec?.template ?? spec?.template;
 }
 
 export function templateAnnotations(workload: Workload): Annotations {
