@@ -1,9 +1,9 @@
 // The first ten minutes of somebody who installs Invoke: install, annotate, call across namespaces.
 import { beforeAll, expect, test } from 'vitest';
-import { aPod, callFrom, deploy, echoed, meshed, namespace } from '../apps.ts';
+import { APP_IMAGE, aPod, callFrom, deploy, echoed, meshed, namespace } from '../apps.ts';
 import { makeExpiringToken } from '../expiring-token.ts';
 import { CONTROL_PLANE, install } from '../installation.ts';
-import { helm, kubectl, run, until } from '../kubectl.ts';
+import { apply, helm, kubectl, run, until } from '../kubectl.ts';
 
 const FRONT = 'e2e-front';
 const SHOP = 'e2e-shop';
@@ -51,11 +51,16 @@ test('a plain TCP client on the peer port gets nothing', async () => {
     "socket.on('connect', () => socket.write('GET / HTTP/1.1\\r\\nhost: orders\\r\\n\\r\\n'));",
     "socket.on('close', () => console.log('application bytes: ' + got)).on('error', () => undefined);",
   ].join('');
-  const { stdout } = await run('kubectl', [
-    ...['run', 'stranger', '-n', FRONT, '--rm', '-i', '--quiet', '--restart=Never'],
-    ...['--image=docker.io/library/node:24-bookworm-slim', '--image-pull-policy=IfNotPresent'],
-    ...['--command', '--', 'node', '-e', stranger],
-  ]);
+  const container = {
+    name: 'stranger',
+    image: APP_IMAGE,
+    imagePullPolicy: 'IfNotPresent',
+    command: ['node', '-e', stranger],
+  };
+  const spec = { restartPolicy: 'Never', containers: [container] };
+  await apply({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'stranger', namespace: FRONT }, spec });
+  await kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/stranger', '-n', FRONT, '--timeout=60s');
+  const stdout = await kubectl('logs', 'stranger', '-n', FRONT);
   // At most a TLS alert (7 bytes), which is what a TLS server says to bytes that are no TLS.
   const bytes = Number(/application bytes: (\d+)/.exec(stdout)?.[1]);
   expect(bytes).toBeLessThanOrEqual(7);
