@@ -143,18 +143,16 @@ class House {
   }
 
   async #openFeed(): Promise<Result<number>> {
-    const { stores, identity, trustAnchors } = this.#parts;
+    const { stores, claims, identity, trustAnchors } = this.#parts;
     const asBytes = () => {
       const pem = trustAnchors();
       return pem === undefined ? undefined : Buffer.from(pem);
     };
-    const { credentials } = identity;
     const started = await startFeed({
       ...this.#deps,
       config: this.#config,
-      stores,
-      credentials,
-      trustAnchors: asBytes,
+      ...{ stores, claims, trustAnchors: asBytes },
+      credentials: identity.credentials,
     });
     if (!started.ok) return started;
     const { metrics, ready, stop, address } = started.value;

@@ -14,6 +14,7 @@ import { must } from '../../kit/result.ts';
 import { snapshot } from '../../kit/snapshot.ts';
 import { manualClock } from '../../kit/testing/clock.ts';
 import { type ApiServer, startApiServer } from '../../kube/testing/api-server.ts';
+import { followClaims } from '../../operator/claims.ts';
 import { type Feed, startFeed } from '../../operator/feed/feed.ts';
 import { memoryStore, memoryStores } from '../../operator/testing-stores.ts';
 import { startFeed as startClient } from '../../sidecar/feed/client.ts';
@@ -38,6 +39,7 @@ export async function openMesh() {
     const feed = must(
       await startFeed({
         stores,
+        claims: followClaims(stores),
         credentials: snapshot(ca.issue(operator)),
         trustAnchors: () => (anchors() === undefined ? undefined : Buffer.from(anchors() ?? '')),
         config: { namespace: operator.namespace, trustDomain: operator.trustDomain, ports: { feed: port } },

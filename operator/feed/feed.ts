@@ -8,7 +8,7 @@ import { Numbers } from '../../kit/metrics.ts';
 import { ok, type Result } from '../../kit/result.ts';
 import type { Snapshot } from '../../kit/snapshot.ts';
 import type { Kube } from '../../kube/kube.ts';
-import { followClaims } from '../claims.ts';
+import type { Claims } from '../claims.ts';
 import type { OperatorConfig } from '../config.ts';
 import type { Stores } from '../stores.ts';
 import { catchUpWith } from './catch-up.ts';
@@ -20,6 +20,8 @@ import { serveStream } from './stream.ts';
 
 export interface FeedOptions {
   readonly stores: Stores;
+  /** Of those stores. */
+  readonly claims: Claims;
   readonly credentials: Snapshot<Credentials | undefined>;
   /** PEM, from `stores.trustBundles`: looked at again when that ConfigMap of our namespace changes. */
   readonly trustAnchors: () => Buffer | undefined;
@@ -49,8 +51,7 @@ export async function startFeed(options: FeedOptions): Promise<Result<Feed>> {
   const { stores, credentials, config, kube, clock, log } = options;
   const metrics = createMetrics();
   const epoch = new Epoch({ kube, namespace: config.namespace, clock, log });
-  const claims = followClaims(stores);
-  const hub = new Hub({ ...options, claims, namespace: config.namespace, epoch: () => epoch.current() });
+  const hub = new Hub({ ...options, namespace: config.namespace, epoch: () => epoch.current() });
   const synced = followSync(stores);
   const catchUp = catchUpWith({ stores: versionedStores(stores), synced: synced.promise, epoch, clock });
   const server = await startFeedServer({
@@ -65,7 +66,6 @@ export async function startFeed(options: FeedOptions): Promise<Result<Feed>> {
     cancelReread();
     if (server.ok) await server.value.stop();
     hub.stop();
-    claims.stop();
   }
   if (!server.ok) {
     await stop();

@@ -14,6 +14,7 @@ import { renderMetrics } from '../../kit/metrics.ts';
 import { err, must } from '../../kit/result.ts';
 import { snapshot } from '../../kit/snapshot.ts';
 import { manualClock } from '../../kit/testing/clock.ts';
+import { followClaims } from '../claims.ts';
 import { memoryStore, memoryStores } from '../testing-stores.ts';
 import { type Feed, startFeed } from './feed.ts';
 import { subscribe, type TestClient } from './testing-client.ts';
@@ -53,7 +54,15 @@ afterEach(async () => {
 async function start(over: Partial<Parameters<typeof startFeed>[0]> = {}): Promise<Feed> {
   return must(
     await startFeed({
-      ...{ stores, credentials, clock, log: silentLog, kube: emptyKube, host: '127.0.0.1' },
+      ...{
+        stores,
+        claims: followClaims(stores),
+        credentials,
+        clock,
+        log: silentLog,
+        kube: emptyKube,
+        host: '127.0.0.1',
+      },
       trustAnchors: () => {
         const anchors = trustBundles.get(`invoke-system/${TRUST_BUNDLE}`)?.data?.anchors;
         return anchors === undefined ? undefined : Buffer.from(anchors);
