@@ -4,7 +4,8 @@
 /** Beyond it, new label sets share one slot whose labels all read "other": peers and statuses must not eat the memory. */
 const LABEL_SETS_MAX = 2000;
 
-interface Family {
+/** One metric with all its label sets. */
+export interface Family {
   render(lines: string[]): void;
 }
 
@@ -130,6 +131,9 @@ export class Histogram implements Family {
     return this.#bounds.length + 2;
   }
 }
+
+/** Of what `renderMetrics` gives. */
+export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 export function renderMetrics(families: readonly Family[]): string {
   const lines: string[] = [];

@@ -1,15 +1,13 @@
 // The metrics page of a replica: what its parts count, and how fresh its stores are at the moment of asking.
-import { type Histogram, Numbers, renderMetrics } from '../kit/metrics.ts';
+import { type Family, METRICS_CONTENT_TYPE, Numbers, renderMetrics } from '../kit/metrics.ts';
 import type { Page } from '../kit/pages.ts';
 import { namedStores } from './health.ts';
 import type { Stores } from './stores.ts';
 
-export type Families = readonly (Numbers | Histogram)[];
-
 /** `expiresAtMs`: when the operator's own certificate ends; undefined until there is one. */
 export function metricsPage(
   stores: Stores,
-  parts: readonly Families[],
+  parts: readonly (readonly Family[])[],
   expiresAtMs: () => number | undefined,
 ): () => Page {
   const staleness = new Numbers(
@@ -32,6 +30,6 @@ export function metricsPage(
     const expiry = expiresAtMs();
     if (expiry !== undefined) certificate.set(certificate.slot(), expiry / 1000);
     const body = renderMetrics([...parts.flat(), staleness, objects, certificate]);
-    return { status: 200, contentType: 'text/plain; version=0.0.4; charset=utf-8', body };
+    return { status: 200, contentType: METRICS_CONTENT_TYPE, body };
   };
 }

@@ -6,13 +6,14 @@
 // Every replica serves webhooks and feed; the leader alone reconciles.
 import { OPERATOR } from '../api/pod.ts';
 import type { IdentitySource } from '../identity/source.ts';
+import type { Family } from '../kit/metrics.ts';
 import { listenForPages, type Page } from '../kit/pages.ts';
 import { ok, type Result } from '../kit/result.ts';
 import { type Candidacy, runForLeader } from '../kube/lease.ts';
 import type { OperatorConfig } from './config.ts';
 import { startFeed } from './feed/feed.ts';
 import { namedStores, type Readiness, readinessPage, unready } from './health.ts';
-import { type Families, metricsPage } from './metrics.ts';
+import { metricsPage } from './metrics.ts';
 import { joinParts, type OperatorDeps, type OperatorParts } from './parts.ts';
 import { lead } from './reconcile/lead.ts';
 import { type ReconcileMetrics, reconcileMetrics } from './reconcile/metrics.ts';
@@ -52,7 +53,7 @@ class House {
   readonly #deps: OperatorDeps;
   readonly #parts: OperatorParts;
   readonly #counted: ReconcileMetrics = reconcileMetrics();
-  readonly #families: Families[] = [this.#counted.families];
+  readonly #families: (readonly Family[])[] = [this.#counted.families];
   /** Each says why it is not ready. */
   readonly #readiness: Readiness[] = [];
   /** Run last first. */

@@ -11,9 +11,6 @@ export interface SentryMetrics {
   render(): string;
 }
 
-/** What `render` gives. */
-export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
-
 const DURATION_BOUNDS_SEC = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 export function createSentryMetrics(): SentryMetrics {

@@ -3,6 +3,7 @@
 import { type Credentials, sentryIdentity } from '../identity/svid.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
+import { METRICS_CONTENT_TYPE } from '../kit/metrics.ts';
 import { listenForPages, type Page, type Pages } from '../kit/pages.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import type { Kube } from '../kube/kube.ts';
@@ -14,7 +15,7 @@ import { secretStore } from './authority/secret-store.ts';
 import { createCa } from './ca.ts';
 import type { PodConfig } from './env.ts';
 import { listenOnTls } from './listeners.ts';
-import { createSentryMetrics, METRICS_CONTENT_TYPE, type SentryMetrics } from './metrics.ts';
+import { createSentryMetrics, type SentryMetrics } from './metrics.ts';
 import { keepOwnCertificate, type OwnCertificate } from './own-certificate.ts';
 import { createGrpcServer } from './server.ts';
 

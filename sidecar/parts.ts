@@ -7,6 +7,7 @@ import type { Credentials } from '../identity/svid.ts';
 import type { Random } from '../kit/backoff.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
+import { METRICS_CONTENT_TYPE } from '../kit/metrics.ts';
 import type { Snapshot } from '../kit/snapshot.ts';
 import { callLog, observers } from './admin/call-log.ts';
 import { type CallMetrics, callMetrics } from './admin/call-metrics.ts';
@@ -105,7 +106,7 @@ export function joinParts(
   const probes = healthPages(health, appId, statuses);
   const routes = [...healthRoutes(probes), ...metadataRoutes(appId, version, config.app), ...shutdownRoutes(shutdown)];
   const edge = { open: outbound, self, bodyBytesMax, statuses, clock, random, log, rules: config, routes };
-  const metricsText = { contentType: 'text/plain; version=0.0.4; charset=utf-8', status: 200 };
+  const metricsText = { contentType: METRICS_CONTENT_TYPE, status: 200 };
   const servers: ServerMakers = {
     http: () => appHttpServer(edge),
     peer: peers.server,

@@ -1,12 +1,12 @@
 // What the operator counts of its reconcilers. Only the leader's grow.
-import { Histogram, Numbers } from '../../kit/metrics.ts';
+import { type Family, Histogram, Numbers } from '../../kit/metrics.ts';
 import type { Reconciled } from './reconciler.ts';
 
 /** Seconds; a reconciliation that writes takes two requests. */
 const DURATION_BOUNDS_SEC = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30];
 
 export interface ReconcileMetrics {
-  readonly families: readonly (Numbers | Histogram)[];
+  readonly families: readonly Family[];
   ended(reconciler: string, outcome: Reconciled['did'] | 'failed', durationMs: number): void;
   queued(reconciler: string, depth: number): void;
   leads(isLeader: boolean): void;

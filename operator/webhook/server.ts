@@ -9,11 +9,11 @@ import type { Random } from '../../kit/backoff.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { listen } from '../../kit/listen.ts';
 import type { Log } from '../../kit/log.ts';
+import type { Family } from '../../kit/metrics.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { Kube } from '../../kube/kube.ts';
 import type { Store } from '../../kube/store.ts';
 import type { OperatorConfig } from '../config.ts';
-import type { Families } from '../metrics.ts';
 import {
   type AdmissionRequest,
   bugIn,
@@ -48,7 +48,7 @@ export interface WebhookOptions {
 export interface Webhooks {
   /** That was bound. */
   readonly port: number;
-  readonly families: Families;
+  readonly families: readonly Family[];
   /** Why not, in a sentence; undefined when they serve and every caBundle is in place. */
   unready(): string | undefined;
   /** Answers what is under way, and no more. */

@@ -1,12 +1,11 @@
 // What the webhooks count: how long answers take and what they say, and when their certificates end.
-import { Histogram, Numbers } from '../../kit/metrics.ts';
-import type { Families } from '../metrics.ts';
+import { type Family, Histogram, Numbers } from '../../kit/metrics.ts';
 import { endOf, type WebhookCertificates } from './certificates.ts';
 
 export type WebhookName = 'pods' | 'workloads' | 'annotations';
 
 export interface WebhookMetrics {
-  readonly families: Families;
+  readonly families: readonly Family[];
   answered(webhook: WebhookName, outcome: string, tookMs: number): void;
   serving(certificates: WebhookCertificates): void;
 }
