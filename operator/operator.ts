@@ -17,6 +17,7 @@ import { metricsPage } from './metrics.ts';
 import { joinParts, type OperatorDeps, type OperatorParts } from './parts.ts';
 import { lead } from './reconcile/lead.ts';
 import { type ReconcileMetrics, reconcileMetrics } from './reconcile/metrics.ts';
+import type { ServingPart } from './serving-part.ts';
 import { startWebhooks } from './webhook/server.ts';
 
 export type { OperatorDeps } from './parts.ts';
@@ -37,18 +38,18 @@ export interface Operator {
 
 /** What fails to start ends the start: what was begun is closed, and the cause is the answer. */
 export async function startOperator(config: OperatorConfig, deps: OperatorDeps): Promise<Result<Operator>> {
-  const house = new House(config, deps);
-  const ports = await house.open();
+  const life = new Life(config, deps);
+  const ports = await life.open();
   if (!ports.ok) {
-    await house.close();
+    await life.close();
     return ports;
   }
-  house.stand();
+  life.standForElection();
   deps.log.info('serving', ports.value);
-  return ok({ ports: ports.value, unready: () => house.unready(), stop: () => house.close() });
+  return ok({ ports: ports.value, unready: () => life.unready(), stop: () => life.close() });
 }
 
-class House {
+class Life {
   readonly #config: OperatorConfig;
   readonly #deps: OperatorDeps;
   readonly #parts: OperatorParts;
@@ -90,15 +91,15 @@ class House {
     if (!probes.ok) return probes;
     const counts = await this.#openPages(metrics, { '/metrics': metricsPage(stores, this.#families, certificateEnds) });
     if (!counts.ok) return counts;
-    const webhook = await this.#openWebhooks();
+    const webhook = this.#hold(await this.#startWebhooks());
     if (!webhook.ok) return webhook;
-    const feed = await this.#openFeed();
+    const feed = this.#hold(await this.#startFeed());
     if (!feed.ok) return feed;
     return ok({ health: probes.value, metrics: counts.value, webhook: webhook.value, feed: feed.value });
   }
 
   /** As a candidate for leader, once there is something to lead by. */
-  stand(): void {
+  standForElection(): void {
     const { stores, reconcilers } = this.#parts;
     const { kube, random, log } = this.#deps;
     const { namespace, replica } = this.#config;
@@ -131,36 +132,30 @@ class House {
     return ok(listener.value.address?.port ?? port);
   }
 
-  async #openWebhooks(): Promise<Result<number>> {
-    const { stores, ensureTrustBundle } = this.#parts;
-    const { namespacePolicies } = stores;
-    const started = await startWebhooks({ ...this.#deps, config: this.#config, namespacePolicies, ensureTrustBundle });
+  /** Its port. What serves has its say in whether this replica is ready, and is closed with it. */
+  #hold(started: Result<ServingPart>): Result<number> {
     if (!started.ok) return started;
-    const { families, unready, stop, port } = started.value;
-    this.#families.push(families);
-    this.#readiness.push(unready);
-    this.#closers.push(stop);
-    return ok(port);
+    const part = started.value;
+    this.#families.push(part.families);
+    this.#readiness.push(() => part.unready());
+    this.#closers.push(() => part.stop());
+    return ok(part.port);
   }
 
-  async #openFeed(): Promise<Result<number>> {
+  #startWebhooks(): Promise<Result<ServingPart>> {
+    const { stores, ensureTrustBundle } = this.#parts;
+    const { namespacePolicies } = stores;
+    return startWebhooks({ ...this.#deps, config: this.#config, namespacePolicies, ensureTrustBundle });
+  }
+
+  #startFeed(): Promise<Result<ServingPart>> {
     const { stores, claims, identity, trustAnchors } = this.#parts;
     const asBytes = () => {
       const pem = trustAnchors();
       return pem === undefined ? undefined : Buffer.from(pem);
     };
-    const started = await startFeed({
-      ...this.#deps,
-      config: this.#config,
-      ...{ stores, claims, trustAnchors: asBytes },
-      credentials: identity.credentials,
-    });
-    if (!started.ok) return started;
-    const { metrics, ready, stop, address } = started.value;
-    this.#families.push(metrics);
-    this.#readiness.push(ready);
-    this.#closers.push(stop);
-    return ok(address?.port ?? this.#config.ports.feed);
+    const options = { config: this.#config, stores, claims, trustAnchors: asBytes };
+    return startFeed({ ...this.#deps, ...options, credentials: identity.credentials });
   }
 }
 

@@ -103,7 +103,7 @@ test('a sidecar whose replica stops goes on with what it knows, and finds anothe
   const first = await mesh.startReplica(stores);
   const client = mesh.startSidecar(web, first);
   await nextConfig(client);
-  const address = first.address;
+  const { port } = first;
   await first.stop();
   await expect
     .poll(() => client.state())
@@ -111,7 +111,7 @@ test('a sidecar whose replica stops goes on with what it knows, and finds anothe
   expect(namesIn(client.config.current())).toEqual([]);
 
   stores.accessPolicies.put(policyOf('shop', 'news'));
-  await mesh.startReplica(stores, address?.port);
+  await mesh.startReplica(stores, port);
   const told = nextConfig(client);
   mesh.clock.advance(200);
   expect(namesIn(await told)).toEqual(['news']);
@@ -125,7 +125,7 @@ test('a replica that is behind catches up before it answers', async () => {
   const first = await mesh.startReplica(ahead);
   const client = mesh.startSidecar(web, first);
   await nextConfig(client);
-  const port = first.address?.port;
+  const { port } = first;
   await first.stop();
 
   const lists = { count: 0 };
@@ -150,7 +150,7 @@ test('when versions begin anew, an epoch does, and sidecars take the smaller ver
   const first = await mesh.startReplica(before);
   const client = mesh.startSidecar(web, first);
   await nextConfig(client);
-  const port = first.address?.port;
+  const { port } = first;
   await first.stop();
 
   restored.accessPolicies.put(policyOf('shop', 'of-the-backup'));

@@ -15,7 +15,8 @@ import { snapshot } from '../../kit/snapshot.ts';
 import { manualClock } from '../../kit/testing/clock.ts';
 import { type ApiServer, startApiServer } from '../../kube/testing/api-server.ts';
 import { followClaims } from '../../operator/claims.ts';
-import { type Feed, startFeed } from '../../operator/feed/feed.ts';
+import { startFeed } from '../../operator/feed/feed.ts';
+import type { ServingPart } from '../../operator/serving-part.ts';
 import { memoryStore, memoryStores } from '../../operator/testing-stores.ts';
 import { startFeed as startClient } from '../../sidecar/feed/client.ts';
 import type { FeedClient } from '../../sidecar/feed/feed.ts';
@@ -32,9 +33,9 @@ export async function openMesh() {
   const clock = manualClock();
   const directory = mkdtempSync(join(tmpdir(), 'invoke-feed-'));
   const clients: FeedClient[] = [];
-  const feeds: Feed[] = [];
+  const feeds: ServingPart[] = [];
 
-  async function startReplica(stores: TestStores, port = 0): Promise<Feed> {
+  async function startReplica(stores: TestStores, port = 0): Promise<ServingPart> {
     const anchors = () => stores.trustBundles.get(`${OURS}/${TRUST_BUNDLE}`)?.data?.anchors;
     const feed = must(
       await startFeed({
@@ -53,9 +54,9 @@ export async function openMesh() {
     return feed;
   }
 
-  function startSidecar(self: Identity, { address }: Pick<Feed, 'address'>, snapshotFile?: string): FeedClient {
+  function startSidecar(self: Identity, { port }: Pick<ServingPart, 'port'>, snapshotFile?: string): FeedClient {
     const client = startClient({
-      address: `127.0.0.1:${address?.port}`,
+      address: `127.0.0.1:${port}`,
       ...{ operator, self, snapshotFile, clock },
       credentials: snapshot(ca.issue(self)),
       random: () => 0.5,
@@ -127,6 +128,6 @@ export function nextEndpoints(client: FeedClient) {
   });
 }
 
-export function messagesSentBy(feed: Feed): number {
-  return Number(/^invoke_feed_messages_total (\d+)$/m.exec(renderMetrics(feed.metrics))?.[1]);
+export function messagesSentBy(feed: ServingPart): number {
+  return Number(/^invoke_feed_messages_total (\d+)$/m.exec(renderMetrics(feed.families))?.[1]);
 }

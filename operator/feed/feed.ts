@@ -2,7 +2,6 @@
 // serves it, leader or not.
 import type { Credentials } from '../../identity/svid.ts';
 import { type Clock, every } from '../../kit/clock.ts';
-import type { ListenAddress } from '../../kit/listen.ts';
 import type { Log } from '../../kit/log.ts';
 import { Numbers } from '../../kit/metrics.ts';
 import { ok, type Result } from '../../kit/result.ts';
@@ -10,6 +9,7 @@ import type { Snapshot } from '../../kit/snapshot.ts';
 import type { Kube } from '../../kube/kube.ts';
 import type { Claims } from '../claims.ts';
 import type { OperatorConfig } from '../config.ts';
+import type { ServingPart } from '../serving-part.ts';
 import type { Stores } from '../stores.ts';
 import { catchUpWith } from './catch-up.ts';
 import { versionedStores } from './config.ts';
@@ -35,19 +35,11 @@ export interface FeedOptions {
   readonly host?: string;
 }
 
-export interface Feed {
-  readonly address: ListenAddress | undefined;
-  /** Why no sidecar can be served now; undefined when it can. */
-  ready(): string | undefined;
-  readonly metrics: readonly Numbers[];
-  /** Sends every sidecar elsewhere. */
-  stop(): Promise<void>;
-}
-
 /** A newer epoch is looked for when a sidecar knows one, too. */
 const REREAD_EPOCH_MS = 60_000;
 
-export async function startFeed(options: FeedOptions): Promise<Result<Feed>> {
+/** Stopping, it sends every sidecar elsewhere. */
+export async function startFeed(options: FeedOptions): Promise<Result<ServingPart>> {
   const { stores, credentials, config, kube, clock, log } = options;
   const metrics = createMetrics();
   const epoch = new Epoch({ kube, namespace: config.namespace, clock, log });
@@ -71,15 +63,16 @@ export async function startFeed(options: FeedOptions): Promise<Result<Feed>> {
     await stop();
     return server;
   }
-  log.info('feed: serving sidecars', { port: server.value.address?.port });
+  const port = server.value.address?.port ?? config.ports.feed;
+  log.info('feed: serving sidecars', { port });
   return ok({
-    address: server.value.address,
-    ready() {
+    port,
+    families: metrics.families,
+    unready() {
       if (credentials.current() === undefined) return 'the feed has no certificate from the sentry yet';
       if (!synced.isSettled()) return 'the feed waits for the first list of what it watches';
       return hub.trustAnchors() === undefined ? 'no trust anchors are published yet' : undefined;
     },
-    metrics: metrics.families,
     stop,
   });
 }

@@ -15,8 +15,9 @@ import { err, must } from '../../kit/result.ts';
 import { snapshot } from '../../kit/snapshot.ts';
 import { manualClock } from '../../kit/testing/clock.ts';
 import { followClaims } from '../claims.ts';
+import type { ServingPart } from '../serving-part.ts';
 import { memoryStore, memoryStores } from '../testing-stores.ts';
-import { type Feed, startFeed } from './feed.ts';
+import { startFeed } from './feed.ts';
 import { subscribe, type TestClient } from './testing-client.ts';
 
 const ca = throwawayCa();
@@ -30,7 +31,7 @@ const emptyKube = {
   replace: async () => err({ kind: 'unavailable', message: 'the API server is down' } as const),
 };
 
-let feed: Feed;
+let feed: ServingPart;
 let clients: TestClient[];
 const clock = manualClock();
 const credentials = snapshot<Credentials | undefined>(ca.issue(operator));
@@ -51,7 +52,7 @@ afterEach(async () => {
   await feed.stop();
 });
 
-async function start(over: Partial<Parameters<typeof startFeed>[0]> = {}): Promise<Feed> {
+async function start(over: Partial<Parameters<typeof startFeed>[0]> = {}): Promise<ServingPart> {
   return must(
     await startFeed({
       ...{
@@ -74,7 +75,7 @@ async function start(over: Partial<Parameters<typeof startFeed>[0]> = {}): Promi
 }
 
 function connect(as = ca.issue(web), to = feed): TestClient {
-  const client = subscribe(to.address?.port ?? 0, as, operator);
+  const client = subscribe(to.port, as, operator);
   clients.push(client);
   return client;
 }
@@ -104,7 +105,7 @@ test('nothing is said before a hello, and a hello comes once', async () => {
 
 test('whoever says no hello in time is sent away', async () => {
   const client = connect();
-  await expect.poll(() => renderMetrics(feed.metrics)).toContain('invoke_feed_streams 1');
+  await expect.poll(() => renderMetrics(feed.families)).toContain('invoke_feed_streams 1');
   clock.advance(10_000);
   expect(await client.ended).toMatchObject({ status: '4' });
 });
@@ -127,7 +128,7 @@ test('names that are none are refused', async () => {
 });
 
 test('without a certificate of our mesh there is no connection', async () => {
-  const port = feed.address?.port ?? 0;
+  const port = feed.port;
   const expected = { identity: operator, now: Date.now };
   const anonymous = connectTls({ host: '127.0.0.1', port, ...anonymousClientOptions(ca.anchors, expected) });
   await new Promise((done) =>
@@ -158,7 +159,7 @@ test('a subscriber that reads slowly is told the newest, and never what lies bet
   const client = connect();
   client.stream.pause();
   client.send({ hello });
-  await expect.poll(() => renderMetrics(feed.metrics)).toContain('invoke_feed_messages_total 1');
+  await expect.poll(() => renderMetrics(feed.families)).toContain('invoke_feed_messages_total 1');
   for (let version = 1; version <= 20; version++) {
     accessPolicies.remove(`shop/v${version - 1}`);
     accessPolicies.put(policy(`v${version}`));
@@ -166,7 +167,7 @@ test('a subscriber that reads slowly is told the newest, and never what lies bet
   }
   client.stream.resume();
   expect((await client.received(2)).map(policiesIn)).toEqual([['v0'], ['v20']]);
-  expect(renderMetrics(feed.metrics)).toContain('invoke_feed_messages_total 2');
+  expect(renderMetrics(feed.families)).toContain('invoke_feed_messages_total 2');
   accessPolicies.remove('shop/v20');
 });
 
@@ -178,14 +179,14 @@ test('before everything was listed once, nothing is told: an empty store would s
   const said: string[] = [];
   const log = { ...silentLog, with: () => ({ ...silentLog, debug: (line: string) => void said.push(line) }) };
   const starting = await start({ log, stores: { ...stores, accessPolicies: { ...accessPolicies, synced } } });
-  expect(starting.ready()).toContain('first list');
+  expect(starting.unready()).toContain('first list');
   const client = connect(ca.issue(web), starting);
   client.send({ hello });
   await expect.poll(() => said).toContain('feed: a sidecar subscribes');
   clock.advance(10_000);
   expect(await client.ended).toMatchObject({ status: '14', message: expect.stringContaining('did not catch up') });
   finish();
-  await expect.poll(() => starting.ready()).toBeUndefined();
+  await expect.poll(() => starting.unready()).toBeUndefined();
   client.close();
   await starting.stop();
 });
@@ -203,7 +204,7 @@ test('without trust anchors nothing is told; when they go for a moment, the last
   accessPolicies.remove('shop/news');
 
   const fresh = await start();
-  expect(fresh.ready()).toContain('no trust anchors');
+  expect(fresh.unready()).toContain('no trust anchors');
   const early = connect(ca.issue(web), fresh);
   early.send({ hello });
   expect(await early.ended).toMatchObject({ status: '14', message: expect.stringContaining('trust anchors') });
@@ -214,7 +215,7 @@ test('without trust anchors nothing is told; when they go for a moment, the last
 test('a port can be bound before there is a certificate; then who connects is served', async () => {
   const later = snapshot<Credentials | undefined>(undefined);
   const early = await start({ credentials: later });
-  expect(early.ready()).toContain('certificate');
+  expect(early.unready()).toContain('certificate');
   const tooEarly = connect(ca.issue(web), early);
   await tooEarly.ended;
   later.set(ca.issue(operator));

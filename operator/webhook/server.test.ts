@@ -12,11 +12,12 @@ import { manualClock } from '../../kit/testing/clock.ts';
 import { type ApiServer, startApiServer } from '../../kube/testing/api-server.ts';
 import { jsonPatch, type PatchOperation } from '../../kube/testing/json-patch.ts';
 import { MUTATING_WEBHOOKS, SECRETS, VALIDATING_WEBHOOKS } from '../../kube/types.ts';
+import type { ServingPart } from '../serving-part.ts';
 import { memoryStore } from '../testing-stores.ts';
 import { CERTIFICATE_SECRET } from './certificate-keeper.ts';
 import { SERVING_LIFE_MS } from './certificates.ts';
 import { MUTATING_ENTRIES, VALIDATING_ENTRIES } from './conditions.ts';
-import { startWebhooks, type WebhookOptions, type Webhooks } from './server.ts';
+import { startWebhooks, type WebhookOptions } from './server.ts';
 import { CONFIG, ours, podOf, workloadOf } from './testing.ts';
 
 const OFF = { metadata: { name: 'off' }, spec: must(readNamespacePolicy({ injection: { enabled: false } })) };
@@ -26,7 +27,7 @@ const KEPT = {
 };
 
 let api: ApiServer;
-const running: Webhooks[] = [];
+const running: ServingPart[] = [];
 const keptAlive = new Agent({ keepAlive: true });
 
 beforeEach(async () => {
@@ -51,7 +52,7 @@ function putConfigurations(): void {
   api.put<V1ValidatingWebhookConfiguration>(VALIDATING_WEBHOOKS, { metadata, webhooks: VALIDATING_ENTRIES.map(entry) });
 }
 
-async function start(given: Partial<WebhookOptions> = {}): Promise<Webhooks> {
+async function start(given: Partial<WebhookOptions> = {}): Promise<ServingPart> {
   const webhooks = must(
     await startWebhooks({
       config: CONFIG,
@@ -68,7 +69,7 @@ async function start(given: Partial<WebhookOptions> = {}): Promise<Webhooks> {
   return webhooks;
 }
 
-async function ready(given: Partial<WebhookOptions> = {}): Promise<Webhooks> {
+async function ready(given: Partial<WebhookOptions> = {}): Promise<ServingPart> {
   const webhooks = await start(given);
   await vi.waitFor(() => expect(webhooks.unready()).toBeUndefined());
   return webhooks;
@@ -90,7 +91,7 @@ interface Answer {
 }
 
 /** As the API server calls: it trusts the bundle of the configuration, and the Service's name. */
-function post(webhooks: Webhooks, path: string, body: string, agent: Agent | false = false): Promise<Answer> {
+function post(webhooks: ServingPart, path: string, body: string, agent: Agent | false = false): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const servername = `invoke-operator.${CONFIG.namespace}.svc`;
   const [ca] = bundles();
@@ -121,7 +122,7 @@ interface Review {
 }
 
 async function review(
-  webhooks: Webhooks,
+  webhooks: ServingPart,
   path: string,
   object: object,
   asked: Asked = {},

@@ -9,11 +9,11 @@ import type { Random } from '../../kit/backoff.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { listen } from '../../kit/listen.ts';
 import type { Log } from '../../kit/log.ts';
-import type { Family } from '../../kit/metrics.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { Kube } from '../../kube/kube.ts';
 import type { Store } from '../../kube/store.ts';
 import type { OperatorConfig } from '../config.ts';
+import type { ServingPart } from '../serving-part.ts';
 import {
   type AdmissionRequest,
   bugIn,
@@ -45,16 +45,6 @@ export interface WebhookOptions {
   readonly log: Log;
 }
 
-export interface Webhooks {
-  /** That was bound. */
-  readonly port: number;
-  readonly families: readonly Family[];
-  /** Why not, in a sentence; undefined when they serve and every caBundle is in place. */
-  unready(): string | undefined;
-  /** Answers what is under way, and no more. */
-  stop(): Promise<void>;
-}
-
 const BODY_BYTES_MAX = 4 * 2 ** 20;
 const CONNECTIONS_MAX = 1024;
 const TRUST_BUNDLE_MS = 3000;
@@ -63,7 +53,8 @@ const STOP_MS = 5000;
 /** Longer than the API server lets a connection idle (90 s), so that it is not closed while a request is on its way. */
 const KEEP_ALIVE_MS = 120_000;
 
-export async function startWebhooks(options: WebhookOptions): Promise<Result<Webhooks>> {
+/** They serve once every caBundle is in place. Stopping, they answer what is under way. */
+export async function startWebhooks(options: WebhookOptions): Promise<Result<ServingPart>> {
   const { config, namespacePolicies, clock } = options;
   const mistakes = defaultMistakes(config.sidecar.defaults);
   if (mistakes.length > 0) return err(`the defaults of sidecars cannot be used: ${mistakes.join('; ')}`);
