@@ -8,5 +8,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',
+    // A busy machine takes its time: what is waited for is the event, and not a second.
+    expect: { poll: { interval: 5, timeout: 20_000 } },
   },
 });
