@@ -61,8 +61,8 @@ function createKube({ fieldManager, clock, log }: KubeOptions, transport: Transp
       return at(kind, 'patch', { name, namespace }, { method: 'PATCH', query: owned, body });
     },
     delete: (kind, object) => remove(exchange, kind, object),
-    watch: (kind, options, event, ended) =>
-      watchStream({ transport, clock, connectTimeoutMs: REQUEST_TIMEOUT_MS }, kind, options, event, ended),
+    watch: (kind, request, event, ended) =>
+      watchStream({ transport, clock, connectTimeoutMs: REQUEST_TIMEOUT_MS }, kind, request, event, ended),
   };
 }
 

@@ -31,6 +31,13 @@ export interface ListOptions {
   readonly fieldSelector?: string;
 }
 
+export interface WatchRequest extends ListOptions {
+  /** From which version on. */
+  readonly resourceVersion: string;
+  /** When the server is to end it. */
+  readonly timeoutSec: number;
+}
+
 export interface Listed<T> {
   readonly items: readonly T[];
   readonly resourceVersion: string;
@@ -65,7 +72,7 @@ export interface Kube {
    */
   watch<T extends KubernetesObject>(
     kind: Kind<T>,
-    options: ListOptions & { readonly resourceVersion: string; readonly timeoutSec: number },
+    request: WatchRequest,
     event: (event: WatchEvent<T>) => void,
     ended: (failure: KubeFailure | undefined) => void,
   ): Cancel;

@@ -6,17 +6,14 @@ import { messageOf } from '../kit/errors.ts';
 import type { Log } from '../kit/log.ts';
 import { err } from '../kit/result.ts';
 import type { Answered, Kube } from './kube.ts';
-import { LeaseRecord } from './lease-record.ts';
+import { type LeaseOptions, LeaseRecord } from './lease-record.ts';
 
-export interface ElectionOptions {
-  readonly namespace: string;
-  readonly name: string;
-  /** Unique to this process: a pod's name and something random. Who finds it on the lease takes it for its own. */
-  readonly identity: string;
-  /** How long others wait after the last renewal that they saw. */
+export interface ElectionOptions extends Omit<LeaseOptions, 'leaseDurationSec'> {
+  /** As of a lease; 15 by default. */
   readonly leaseDurationSec?: number;
-  /** How long a leader leads on without a renewal; less than the duration. */
+  /** How long a leader leads on without a renewal; less than the duration. 10 by default. */
   readonly renewDeadlineSec?: number;
+  /** 2 by default. */
   readonly retryPeriodSec?: number;
 }
 
@@ -107,10 +104,9 @@ class Candidate implements Candidacy {
     await this.#round;
     if (before.phase === 'leading' || before.phase === 'stepping-down') await before.term.ended;
     const released = await withinMs(this.#deps.clock, this.#deadlineMs / 2, this.#record.release());
-    if (!released.ok)
-      this.#deps.log.warn('the lease is not given back; others wait until it runs out', {
-        reason: released.error.message,
-      });
+    if (released.ok) return;
+    const reason = released.error.message;
+    this.#deps.log.warn('the lease is not given back; others wait until it runs out', { reason });
   }
 
   /** One try to get or to keep the lease. */

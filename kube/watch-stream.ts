@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Cancel, Clock } from '../kit/clock.ts';
 import { parsed, textOf } from './exchange.ts';
 import { failureOf, unreachable } from './failure.ts';
-import type { KubeFailure, ListOptions, WatchEvent } from './kube.ts';
+import type { KubeFailure, WatchEvent, WatchRequest } from './kube.ts';
 import { lineReader } from './lines.ts';
 import type { Transport } from './transport.ts';
 import type { Kind, KubernetesObject } from './types.ts';
@@ -14,8 +14,6 @@ export interface WatchStreamDeps {
   readonly clock: Clock;
   readonly connectTimeoutMs: number;
 }
-
-export type WatchRequest = ListOptions & { readonly resourceVersion: string; readonly timeoutSec: number };
 
 /** No object in etcd is larger than 1.5 MiB; JSON and managed fields make it longer. */
 const LINE_BYTES_MAX = 8 * 1024 * 1024;

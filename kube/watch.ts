@@ -38,8 +38,9 @@ export function watchKind<T extends KubernetesObject>(
   deps: WatchKindDeps,
 ): Store<T> {
   const log = deps.log.with({ watched: kind.plural });
-  const table = createTable(options.select ?? ((object: T) => object), log);
-  const keeper = new Keeper(kube, kind, options, { ...deps, log }, table);
+  const { select = (object: T) => object, ...where } = options;
+  const table = createTable(select, log);
+  const keeper = new Keeper(kube, kind, where, { ...deps, log }, table);
   keeper.list();
   return {
     get: table.get,
@@ -81,17 +82,13 @@ class Keeper<T extends KubernetesObject> {
   constructor(
     kube: Pick<Kube, 'list' | 'watch'>,
     kind: Kind<T>,
-    { namespace, labelSelector, fieldSelector }: ListOptions,
+    where: ListOptions,
     deps: WatchKindDeps,
     table: Table<T>,
   ) {
     this.#kube = kube;
     this.#kind = kind;
-    this.#where = {
-      ...(namespace !== undefined && { namespace }),
-      ...(labelSelector !== undefined && { labelSelector }),
-      ...(fieldSelector !== undefined && { fieldSelector }),
-    };
+    this.#where = where;
     this.#deps = deps;
     this.#table = table;
     this.#heardMs = deps.clock.elapsed();
