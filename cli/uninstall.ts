@@ -8,7 +8,7 @@ import { messageOf } from '../kit/errors.ts';
 import { silentLog } from '../kit/log.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { openKube } from '../kube/client.ts';
-import type { Kube, KubeFailure } from '../kube/kube.ts';
+import type { Answered, Kube } from '../kube/kube.ts';
 import { JOBS, type KubernetesObject, PODS } from '../kube/types.ts';
 import { templateOf, WORKLOAD_KINDS, type Workload } from '../kube/workload.ts';
 import { EXIT, type Host, nonEmpty, say } from './host.ts';
@@ -55,7 +55,7 @@ export interface LeftBehind {
 /** The template of a Job that is there cannot be changed. */
 const LASTING_KINDS = WORKLOAD_KINDS.filter((kind) => kind !== JOBS);
 
-export async function leftBehind(kube: Kube): Promise<Result<LeftBehind, KubeFailure>> {
+export async function leftBehind(kube: Kube): Answered<LeftBehind> {
   const copied: LeftBehind['copied'][number][] = [];
   for (const kind of LASTING_KINDS) {
     const listed = await kube.list(kind);

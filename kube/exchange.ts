@@ -40,12 +40,7 @@ function resultOf(asked: string, { httpStatus, body }: Answer): Result<unknown, 
   return httpStatus >= 200 && httpStatus < 300 ? ok(body) : err(failureOf(httpStatus, body, asked));
 }
 
-async function attempt(
-  transport: Transport,
-  clock: Clock,
-  asked: string,
-  request: ApiRequest,
-): Promise<Result<Answer, KubeFailure>> {
+async function attempt(transport: Transport, clock: Clock, asked: string, request: ApiRequest): Answered<Answer> {
   const deadline = new AbortController();
   const cancel = clock.after(REQUEST_TIMEOUT_MS, () =>
     deadline.abort(new Error(`no answer within ${REQUEST_TIMEOUT_MS / 1000} s`)),

@@ -11,7 +11,7 @@ import { GROUP, OPERATOR } from '../../api/pod.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
-import type { Kube, KubeFailure } from '../../kube/kube.ts';
+import type { Answered, Kube } from '../../kube/kube.ts';
 import { LEASES } from '../../kube/types.ts';
 
 export const EPOCH_ANNOTATION = `${GROUP}/feed-epoch`;
@@ -74,12 +74,12 @@ export class Epoch {
     return ok(now);
   }
 
-  async #readLease(): Promise<Result<V1Lease | undefined, KubeFailure>> {
+  async #readLease(): Answered<V1Lease | undefined> {
     const lease = await this.#options.kube.get(LEASES, OPERATOR, this.#options.namespace);
     return !lease.ok && lease.error.kind === 'not-found' ? ok(undefined) : lease;
   }
 
-  #write(lease: V1Lease | undefined, epoch: number): Promise<Result<V1Lease, KubeFailure>> {
+  #write(lease: V1Lease | undefined, epoch: number): Answered<V1Lease> {
     const { kube, namespace } = this.#options;
     const annotations = { ...lease?.metadata?.annotations, [EPOCH_ANNOTATION]: `${epoch}` };
     if (lease === undefined) return kube.create(LEASES, { metadata: { name: OPERATOR, namespace, annotations } });

@@ -2,8 +2,8 @@
 // goes, in every namespace.
 import type { V1OwnerReference } from '@kubernetes/client-node';
 import { OWNER_CLUSTER_ROLE } from '../../api/pod.ts';
-import { err, ok, type Result } from '../../kit/result.ts';
-import type { Kube, KubeFailure } from '../../kube/kube.ts';
+import { err, ok } from '../../kit/result.ts';
+import type { Answered, Kube } from '../../kube/kube.ts';
 import { apiVersion, CLUSTER_ROLES, type KubernetesObject } from '../../kube/types.ts';
 
 /** As far as it is known without asking: the uid is another one after a new installation. */
@@ -14,10 +14,7 @@ export const OWNER: Omit<V1OwnerReference, 'uid'> = {
 };
 
 /** Asked anew for each object that is written, which is seldom: with an old uid it would be collected at once. */
-export async function withOwner<T extends KubernetesObject>(
-  kube: Pick<Kube, 'get'>,
-  object: T,
-): Promise<Result<T, KubeFailure>> {
+export async function withOwner<T extends KubernetesObject>(kube: Pick<Kube, 'get'>, object: T): Answered<T> {
   const role = await kube.get(CLUSTER_ROLES, OWNER_CLUSTER_ROLE);
   if (!role.ok && role.error.kind !== 'not-found') return role;
   const uid = role.ok && role.value.metadata?.deletionTimestamp === undefined ? role.value.metadata?.uid : undefined;

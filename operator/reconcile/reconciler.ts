@@ -2,7 +2,7 @@
 // ought to be. Looking twice does nothing twice.
 import type { Cancel } from '../../kit/clock.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
-import type { KubeFailure } from '../../kube/kube.ts';
+import type { Answered, KubeFailure } from '../../kube/kube.ts';
 import type { KubernetesObject } from '../../kube/types.ts';
 
 export interface Reconciler {
@@ -13,7 +13,7 @@ export interface Reconciler {
   /** Calls `look` with each key that has changed since. */
   follow(look: (key: string) => void): Cancel;
   /** Never rejects. What is said here by a failure is tried again with a growing wait. */
-  reconcile(key: string): Promise<Result<Reconciled, KubeFailure>>;
+  reconcile(key: string): Answered<Reconciled>;
 }
 
 export interface Reconciled {

@@ -3,8 +3,8 @@
 import type { V1Service } from '@kubernetes/client-node';
 import { MANAGED_BY, MANAGED_BY_LABEL, serviceName } from '../../api/pod.ts';
 import type { Clock } from '../../kit/clock.ts';
-import type { Result } from '../../kit/result.ts';
-import type { Kube, KubeFailure } from '../../kube/kube.ts';
+import { ok } from '../../kit/result.ts';
+import type { Answered, Kube } from '../../kube/kube.ts';
 import { keyOf, SERVICES } from '../../kube/types.ts';
 import { type Claimant, type Claims, claimKey, parseClaimKey } from '../claims.ts';
 import type { Stores } from '../stores.ts';
@@ -37,11 +37,9 @@ export function servicesReconciler(options: ServicesOptions): Reconciler {
         }),
         // A pod may be heard of before its namespace is.
         stores.namespaces.changed((name, _, before) => {
-          if (before === undefined)
-            claims
-              .keys()
-              .filter((key) => key.startsWith(`${name}/`))
-              .forEach(look);
+          if (before !== undefined) return;
+          const inIt = claims.keys().filter((key) => key.startsWith(`${name}/`));
+          inIt.forEach(look);
         }),
       ];
       return () => {
@@ -75,13 +73,15 @@ function gather(key: string, { stores, claims, clock }: ServicesOptions): Servic
   };
 }
 
-type Done = Promise<Result<Reconciled, KubeFailure>>;
-
-async function carryOut(step: ServiceStep, claimants: readonly Claimant[], options: ServicesOptions): Done {
+async function carryOut(
+  step: ServiceStep,
+  claimants: readonly Claimant[],
+  options: ServicesOptions,
+): Answered<Reconciled> {
   const { kube } = options;
   switch (step.kind) {
     case 'nothing':
-      return outcome({ ok: true, value: undefined }, 'nothing', step.againInMs);
+      return outcome(ok(undefined), 'nothing', step.againInMs);
     case 'create':
       return await create(step.service, claimants, options);
     case 'replace':
@@ -92,7 +92,11 @@ async function carryOut(step: ServiceStep, claimants: readonly Claimant[], optio
 }
 
 /** Not by an apply: that would take over what is there. */
-async function create(wanted: V1Service, claimants: readonly Claimant[], options: ServicesOptions): Done {
+async function create(
+  wanted: V1Service,
+  claimants: readonly Claimant[],
+  options: ServicesOptions,
+): Answered<Reconciled> {
   const { kube, report } = options;
   const service = await withOwner(kube, wanted);
   if (!service.ok) return service;
@@ -104,11 +108,11 @@ async function create(wanted: V1Service, claimants: readonly Claimant[], options
   if (found.value.metadata?.labels?.[MANAGED_BY_LABEL] === MANAGED_BY) return created;
   const warning = { reason: 'ServiceNameTaken', action: 'CreateService', note: inTheWay(found.value) };
   for (const about of [found.value, ...reportedOn(claimants)]) report(about, warning);
-  return outcome({ ok: true, value: undefined }, 'blocked', BLOCKED_AGAIN_MS);
+  return outcome(ok(undefined), 'blocked', BLOCKED_AGAIN_MS);
 }
 
 /** All that may be ours of it, at the version that was looked at: a conflict if that is not the newest. */
-async function replace(wanted: V1Service, kube: ServicesOptions['kube']): Promise<Result<V1Service, KubeFailure>> {
+async function replace(wanted: V1Service, kube: ServicesOptions['kube']): Answered<V1Service> {
   const service = await withOwner(kube, wanted);
   if (!service.ok) return service;
   const { metadata: { name = '', namespace, ...metadata } = {}, spec } = service.value;

@@ -1,10 +1,9 @@
 // Keeps the trust anchors in every namespace: gathers what is known of one, and does what trust-bundle.ts says. The webhook asks
 // for it too, before it lets in a pod that mounts them.
-import type { Namespace } from '../../api/ids.ts';
-import { parseNamespace } from '../../api/ids.ts';
+import { type Namespace, parseNamespace } from '../../api/ids.ts';
 import { TRUST_BUNDLE } from '../../api/pod.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
-import type { Kube, KubeFailure } from '../../kube/kube.ts';
+import type { Answered, Kube } from '../../kube/kube.ts';
 import { CONFIG_MAPS, keyOf } from '../../kube/types.ts';
 import type { Stores } from '../stores.ts';
 import { withOwner } from './owner.ts';
@@ -85,10 +84,7 @@ function gather(name: Namespace, { stores, ownNamespace }: TrustBundlesOptions):
   };
 }
 
-async function carryOut(
-  step: TrustBundleStep,
-  { kube }: TrustBundlesOptions,
-): Promise<Result<Reconciled, KubeFailure>> {
+async function carryOut(step: TrustBundleStep, { kube }: TrustBundlesOptions): Answered<Reconciled> {
   if (step.kind === 'nothing') return ok({ did: 'nothing' });
   const bundle = await withOwner(kube, step.bundle);
   if (!bundle.ok) return bundle;

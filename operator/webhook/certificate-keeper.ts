@@ -11,7 +11,7 @@ import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { type Snapshot, snapshot } from '../../kit/snapshot.ts';
-import type { Kube, KubeFailure } from '../../kube/kube.ts';
+import type { Answered, Kube, KubeFailure } from '../../kube/kube.ts';
 import { type Kind, MUTATING_WEBHOOKS, SECRETS, VALIDATING_WEBHOOKS } from '../../kube/types.ts';
 import { watchKind } from '../../kube/watch.ts';
 import {
@@ -117,10 +117,7 @@ export function keepCertificates(options: KeeperOptions): CertificateKeeper {
 }
 
 /** First the Secret, then whatever has to trust what it holds. */
-async function settle(
-  options: KeeperOptions,
-  takeUp: (held: WebhookCertificates) => void,
-): Promise<Result<void, KubeFailure>> {
+async function settle(options: KeeperOptions, takeUp: (held: WebhookCertificates) => void): Answered<void> {
   const { mutatingWebhook, validatingWebhook } = options;
   const held = await settleSecret(options);
   if (!held.ok) return held;
@@ -132,12 +129,7 @@ async function settle(
 }
 
 /** What the Secret holds after us; whoever was faster has decided. */
-async function settleSecret({
-  kube,
-  namespace,
-  clock,
-  log,
-}: KeeperOptions): Promise<Result<WebhookCertificates, KubeFailure>> {
+async function settleSecret({ kube, namespace, clock, log }: KeeperOptions): Answered<WebhookCertificates> {
   const found = await kube.get(SECRETS, CERTIFICATE_SECRET, namespace);
   if (!found.ok && found.error.kind !== 'not-found') return found;
   const secret: V1Secret = found.ok ? found.value : { metadata: { name: CERTIFICATE_SECRET, namespace } };
@@ -157,7 +149,7 @@ async function settleBundle<T extends Configuration>(
   kind: Kind<T>,
   name: string,
   bundle: string,
-): Promise<Result<void, KubeFailure>> {
+): Answered<void> {
   const found = await kube.get(kind, name);
   if (!found.ok) return err({ ...found.error, message: `${found.error.message}; the chart makes it` });
   const { webhooks = [] } = found.value;
