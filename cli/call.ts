@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
 import { headerPairs, headerValue } from '../api/headers.ts';
 import { targetName } from '../api/ids.ts';
+import { sleep } from '../kit/clock.ts';
 import { messageOf } from '../kit/errors.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import type { Names } from '../sidecar/resolve/resolver.ts';
@@ -181,6 +182,6 @@ async function untilProven(sidecar: HostedSidecar, { clock }: Host): Promise<Res
     if (clock.elapsed() - startedAtMs > PROVEN_WITHIN_MS) {
       return err(`no certificate within 15 s: ${state.lastError ?? 'the certificate authority does not answer'}`);
     }
-    await new Promise<void>((resolve) => clock.after(LOOK_PERIOD_MS, resolve));
+    await sleep(clock, LOOK_PERIOD_MS);
   }
 }

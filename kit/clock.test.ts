@@ -2,7 +2,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { every, systemClock } from './clock.ts';
+import { every, sleep, systemClock, within } from './clock.ts';
+import { manualClock } from './testing/clock.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -85,6 +86,37 @@ describe('on simulated timers', () => {
     expect(task).toHaveBeenCalledTimes(1);
     expect(vi.getTimerCount()).toBe(0);
   });
+});
+
+describe('work with a limit of time', () => {
+  test('comes to what it came to, and leaves no wait behind', async () => {
+    const clock = manualClock();
+    expect(await within(clock, 100, Promise.resolve('done'), 'late')).toBe('done');
+    await expect(within(clock, 100, Promise.reject(new Error('broken')), 'late')).rejects.toThrow('broken');
+    expect(clock.waiting()).toEqual([]);
+  });
+
+  test('is late when the time is over, however it ends then', async () => {
+    const clock = manualClock();
+    const { promise, reject } = Promise.withResolvers<string>();
+    const outcome = within(clock, 100, promise, 'late');
+    clock.advance(100);
+    expect(await outcome).toBe('late');
+    reject(new Error('too late to matter'));
+  });
+});
+
+test('a sleep ends when its time is over and not before', async () => {
+  const clock = manualClock();
+  let isOver = false;
+  const slept = sleep(clock, 100).then(() => {
+    isOver = true;
+  });
+  clock.advance(99);
+  await Promise.resolve();
+  expect(isOver).toBe(false);
+  clock.advance(1);
+  await slept;
 });
 
 test('a process with nothing but waits ends', async () => {

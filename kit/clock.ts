@@ -45,3 +45,24 @@ export function every(clock: Clock, periodMs: number, task: () => void): Cancel 
     cancel();
   };
 }
+
+export function sleep(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => void clock.after(delayMs, resolve));
+}
+
+/** What the work comes to, or `late` when that takes longer. The work goes on all the same, and nobody hears of it. */
+export function within<T>(clock: Clock, timeoutMs: number, work: Promise<T>, late: T): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(timeoutMs, () => resolve(late));
+    work.then(
+      (value) => {
+        cancel();
+        resolve(value);
+      },
+      (error: unknown) => {
+        cancel();
+        reject(error);
+      },
+    );
+  });
+}

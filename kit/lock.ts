@@ -7,7 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import type { Clock } from './clock.ts';
+import { type Clock, sleep } from './clock.ts';
 import { codeOf } from './errors.ts';
 import { isAlive, type Processes } from './processes.ts';
 import { err, type Result } from './result.ts';
@@ -35,7 +35,7 @@ export async function withLock<T, E>(
       const holder = nameOf(await holderAt(path));
       return err(`${path} has been held for ${HELD_MAX_MS / 1000} s by ${holder}; if it is gone, remove the file`);
     }
-    await new Promise<void>((resolve) => clock.after(LOOK_EVERY_MS, resolve));
+    await sleep(clock, LOOK_EVERY_MS);
   }
   try {
     return await task();

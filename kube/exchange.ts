@@ -1,6 +1,6 @@
 // One request to the API server and its whole answer, within a time.
 import type { IncomingMessage } from 'node:http';
-import type { Clock } from '../kit/clock.ts';
+import { type Clock, sleep } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { failureOf, unreachable } from './failure.ts';
@@ -23,7 +23,7 @@ export function exchanging(transport: Transport, clock: Clock, log: Log): Exchan
     for (const warning of first.value.warnings) log.warn('the API server warns', { asked, warning });
     const waitMs = first.value.retryAfterMs;
     if (waitMs === undefined || waitMs > RETRY_AFTER_MAX_MS) return resultOf(asked, first.value);
-    await new Promise<void>((resolve) => void clock.after(waitMs, resolve));
+    await sleep(clock, waitMs);
     const second = await attempt(transport, clock, asked, request);
     return second.ok ? resultOf(asked, second.value) : second;
   };

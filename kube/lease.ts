@@ -1,7 +1,7 @@
 // Leader election on a Lease: of several replicas at most one leads. A leader counts from before it asked for a renewal,
 // by its own monotonic clock, and stops before others may begin.
 import type { Random } from '../kit/backoff.ts';
-import type { Cancel, Clock } from '../kit/clock.ts';
+import { type Cancel, type Clock, within } from '../kit/clock.ts';
 import { messageOf } from '../kit/errors.ts';
 import type { Log } from '../kit/log.ts';
 import { err } from '../kit/result.ts';
@@ -103,7 +103,7 @@ class Candidate implements Candidacy {
     this.#state = { phase: 'stopped' };
     await this.#round;
     if (before.phase === 'leading' || before.phase === 'stepping-down') await before.term.ended;
-    const released = await withinMs(this.#deps.clock, this.#deadlineMs / 2, this.#record.release());
+    const released = await answeredWithin(this.#deps.clock, this.#deadlineMs / 2, this.#record.release());
     if (released.ok) return;
     const reason = released.error.message;
     this.#deps.log.warn('the lease is not given back; others wait until it runs out', { reason });
@@ -118,7 +118,7 @@ class Candidate implements Candidacy {
     // Counted from before the request: others count from when they see what it wrote, which is later.
     const askedMs = clock.elapsed();
     // Half of the deadline leaves time for another try.
-    const isOurs = await withinMs(clock, this.#deadlineMs / 2, this.#claim(isCurrent));
+    const isOurs = await answeredWithin(clock, this.#deadlineMs / 2, this.#claim(isCurrent));
     if (!isCurrent()) return;
     if (!isOurs.ok) log.warn('the lease cannot be read or written', { reason: isOurs.error.message });
     else if (isOurs.value) this.#lead(askedMs);
@@ -215,13 +215,7 @@ class Candidate implements Candidacy {
   }
 }
 
-function withinMs<T>(clock: Clock, timeoutMs: number, work: Answered<T>): Answered<T> {
-  return new Promise((resolve) => {
-    const message = `no answer within ${timeoutMs / 1000} s`;
-    const cancel = clock.after(timeoutMs, () => resolve(err({ kind: 'unavailable', message })));
-    void work.then((answer) => {
-      cancel();
-      resolve(answer);
-    });
-  });
+function answeredWithin<T>(clock: Clock, timeoutMs: number, work: Answered<T>): Answered<T> {
+  const message = `no answer within ${timeoutMs / 1000} s`;
+  return within(clock, timeoutMs, work, err({ kind: 'unavailable', message }));
 }

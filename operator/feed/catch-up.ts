@@ -5,7 +5,7 @@
 //   C3. If the sidecar is still ahead then, versions began anew, and a new epoch has it take what is told now.
 //   C4. A sidecar that invents versions costs at most a list per second and an epoch per ten minutes.
 import type { FeedHello } from '../../api/proto/feed.ts';
-import type { Clock } from '../../kit/clock.ts';
+import { type Clock, sleep, within } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { Store } from '../../kube/store.ts';
@@ -56,8 +56,8 @@ export function catchUpWith({ stores, synced, epoch, clock }: CatchUpOptions): C
 
   return (hello) =>
     within(
-      TIMEOUT_MS,
       clock,
+      TIMEOUT_MS,
       catchUp(hello).catch((error) => err(`the stores could not be listed anew: ${messageOf(error)}`)),
       err('this replica did not catch up with the API server in time; another may have'),
     );
@@ -75,7 +75,8 @@ function sharedRelist(store: Store<unknown>, clock: Clock): () => Promise<void> 
 
   async function relist(): Promise<void> {
     await running.catch(() => undefined);
-    await pause(beganMs + RELIST_EVERY_MS - clock.elapsed(), clock);
+    const tooSoonMs = beganMs + RELIST_EVERY_MS - clock.elapsed();
+    if (tooSoonMs > 0) await sleep(clock, tooSoonMs);
     next = undefined;
     beganMs = clock.elapsed();
     running = store.relist();
@@ -85,18 +86,4 @@ function sharedRelist(store: Store<unknown>, clock: Clock): () => Promise<void> 
     next ??= relist();
     return next;
   };
-}
-
-async function pause(ms: number, clock: Clock): Promise<void> {
-  if (ms > 0) await new Promise<void>((done) => void clock.after(ms, done));
-}
-
-function within<T>(ms: number, clock: Clock, wanted: Promise<T>, otherwise: T): Promise<T> {
-  return new Promise((settle) => {
-    const cancel = clock.after(ms, () => settle(otherwise));
-    void wanted.then((value) => {
-      cancel();
-      settle(value);
-    });
-  });
 }

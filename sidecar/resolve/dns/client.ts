@@ -1,6 +1,6 @@
 // Asking the name servers of this machine, one after the other, until one of them knows or time is up.
 import { randomInt } from 'node:crypto';
-import type { Clock } from '../../../kit/clock.ts';
+import { type Clock, sleep } from '../../../kit/clock.ts';
 import { err, type Result } from '../../../kit/result.ts';
 import { exchange, type Known } from './exchange.ts';
 import type { Question } from './message.ts';
@@ -34,7 +34,7 @@ export function openDnsClient({ servers, clock }: DnsClientOptions): DnsClient {
           why = `the name server ${server.host} cannot tell: ${known.error}`;
         }
         if (clock.elapsed() + ROUND_PAUSE_MS >= endMs) return err(why);
-        await new Promise<void>((resume) => void clock.after(ROUND_PAUSE_MS, resume));
+        await sleep(clock, ROUND_PAUSE_MS);
       }
     },
   };
