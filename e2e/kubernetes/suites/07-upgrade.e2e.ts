@@ -1,7 +1,8 @@
 // What an upgrade leaves alone: whatever the control plane wrote where the chart says nothing.
 import { beforeAll, expect, test } from 'vitest';
+import { deploy, meshed, namespace, rolledOut } from '../apps.ts';
 import { CHART, CONTROL_PLANE, ensureInstalled } from '../installation.ts';
-import { get, helm, refused } from '../kubectl.ts';
+import { get, helm, kubectl, refused } from '../kubectl.ts';
 
 interface Configuration {
   readonly webhooks: readonly { readonly clientConfig: { readonly caBundle?: string } }[];
@@ -49,4 +50,29 @@ test('nobody can empty the authority', async () => {
   const empty = ['patch', 'secret', 'invoke-ca', '-n', CONTROL_PLANE, '--type=json', '-p'];
   expect(await refused([...empty, '[{"op":"remove","path":"/data"}]'])).toContain('keys of the certificate authority');
   expect((await filledIn()).authority).toEqual(before.authority);
+});
+
+test('with three replicas of each part, pods are admitted and started while both parts are restarted', async () => {
+  const where = 'e2e-upgrade';
+  await namespace(where);
+  await upgrade('ha=true');
+  try {
+    let isOver = false;
+    const restarted = (async () => {
+      for (const part of ['invoke-operator', 'invoke-sentry']) {
+        await kubectl('rollout', 'restart', `deployment/${part}`, '-n', CONTROL_PLANE);
+        await rolledOut(CONTROL_PLANE, part);
+      }
+    })().finally(() => {
+      isOver = true;
+    });
+    for (let i = 0; !isOver; i++) {
+      // Throws where a webhook does not answer, and where a pod does not become ready.
+      await deploy({ name: `app-${i}`, namespace: where, annotations: meshed(`app-${i}`) });
+      await kubectl('delete', 'deployment', `app-${i}`, '-n', where, '--wait=false');
+    }
+    await restarted;
+  } finally {
+    await upgrade('ha=false');
+  }
 });

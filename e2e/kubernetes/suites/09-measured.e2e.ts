@@ -5,8 +5,7 @@ import { CONTROL_PLANE, ensureInstalled } from '../installation.ts';
 import { apply, kubectl, type Manifest, run } from '../kubectl.ts';
 
 const HERE = 'e2e-measured';
-/** In full: E2E_SAMPLES=20. A few keep the suite short. */
-const SAMPLES = Number(process.env.E2E_SAMPLES ?? 5);
+const SAMPLES = 20;
 
 beforeAll(async () => {
   await ensureInstalled();

@@ -49,6 +49,8 @@ test('after helm uninstall nothing of ours is left but what the install page lis
   await helm('uninstall', 'invoke', '-n', CONTROL_PLANE, '--wait', '--timeout', '2m');
   const stays = [
     ...CRDS.map((name) => `CustomResourceDefinition/${name}`),
+    // The API server's own record of a group that has CRDs.
+    'APIService/v1alpha1.invoke.io',
     `Namespace/${CONTROL_PLANE}`,
     `Secret/${CONTROL_PLANE}/invoke-ca`,
     // What Kubernetes puts into every namespace.
