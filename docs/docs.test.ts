@@ -149,6 +149,25 @@ describe('metrics.md', () => {
   }
 });
 
+describe("the control plane's metrics", () => {
+  test.each([
+    ['operator', 'docs/operations.md'],
+    ['sentry', 'docs/certificate-authority.md'],
+  ])('of the %s are in %s, each once, and no other is', (part, path) => {
+    const told = rowsOf(page(path)).flatMap(([name]) => codes(name).filter((code) => code.startsWith('invoke_')));
+    expect(told.sort()).toEqual(namedIn(part).sort());
+  });
+
+  /** Every name of a metric in the sources of a part. */
+  function namedIn(part: string): string[] {
+    const files = readdirSync(join(ROOT, part), { recursive: true, encoding: 'utf8' });
+    const sources = files.filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
+    return sources.flatMap((name) =>
+      [...page(join(part, name)).matchAll(/'(invoke_[a-z_]+)'/g)].map(([, m = '']) => m),
+    );
+  }
+});
+
 const WEB = { app: must(parseAppId('web')), namespace: must(parseNamespace('default')) };
 const CALL: Call = {
   target: WEB,
@@ -171,6 +190,24 @@ describe('links', () => {
     );
     expect(targets.filter((target) => !existsSync(join(ROOT, dirname(path), target)))).toEqual([]);
   });
+
+  test.each(pages)('of %s to a section lead to one that is there', (path) => {
+    const sections = [...page(path).matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)].filter(
+      ([, file = '', section = '']) => !sectionsOf(file === '' ? path : join(dirname(path), file)).includes(section),
+    );
+    expect(sections.map(([link]) => link)).toEqual([]);
+  });
+
+  /** As a viewer of Markdown names them in links. */
+  function sectionsOf(path: string): string[] {
+    const titles = [...page(path).matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => title);
+    return titles.map((title) =>
+      title
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N} _-]/gu, '')
+        .replaceAll(' ', '-'),
+    );
+  }
 
   test('to code: a path that ARCHITECTURE.md or a decision names is there', () => {
     const text = ['docs/ARCHITECTURE.md', ...markdownUnder('docs/adr')].map(page).join('\n');
