@@ -27,13 +27,22 @@ export interface ListenLimits {
 export async function listen(server: Server, where: ListenOptions, limits: ListenLimits): Promise<Result<Listener>> {
   const { connectionsMax, connectionsPerAddressMax } = limits;
   const sockets = new Set<Socket>();
+  /** How many each address has: counting them anew for each that comes would be work for a stranger to cause. */
+  const counts = new Map<string, number>();
   server.maxConnections = connectionsMax;
   server.on('connection', (socket: Socket) => {
-    const isOneTooMany =
-      connectionsPerAddressMax !== undefined && countFrom(sockets, socket.remoteAddress) >= connectionsPerAddressMax;
-    if (isOneTooMany) return socket.destroy();
+    const from = socket.remoteAddress ?? '';
+    const count = counts.get(from) ?? 0;
+    if (connectionsPerAddressMax !== undefined && count >= connectionsPerAddressMax) return socket.destroy();
     sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket)).on('error', () => undefined);
+    counts.set(from, count + 1);
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      sockets.delete(socket);
+      const left = (counts.get(from) ?? 1) - 1;
+      if (left === 0) counts.delete(from);
+      else counts.set(from, left);
+    });
   });
   try {
     await new Promise<void>((done, fail) => server.once('error', fail).listen(where, done));
@@ -47,12 +56,6 @@ export async function listen(server: Server, where: ListenOptions, limits: Liste
       await new Promise((done) => server.close(done));
     },
   });
-}
-
-function countFrom(sockets: ReadonlySet<Socket>, address: string | undefined): number {
-  let count = 0;
-  for (const { remoteAddress } of sockets) if (remoteAddress === address) count += 1;
-  return count;
 }
 
 function addressOf(address: AddressInfo | string | null): ListenAddress | undefined {

@@ -11,11 +11,15 @@ import { decidePod, type Surroundings, workloadMistakes } from './decide.ts';
 import { jsonDiff } from './json-patch.ts';
 import { copyAnnotations } from './workload.ts';
 
+const MESSAGE_CHARACTERS_MAX = 4096;
+const NAME_CHARACTERS_MAX = 253;
+
 const reviewSchema = z.object({
   apiVersion: z.literal('admission.k8s.io/v1'),
   kind: z.literal('AdmissionReview'),
   request: z.object({
-    uid: z.string().min(1),
+    // A UUID, which is said back and logged.
+    uid: z.string().min(1).max(64),
     kind: z.object({ kind: z.string() }),
     name: z.string().optional(),
     namespace: z.string().transform((text, context) => {
@@ -73,7 +77,8 @@ function changed(before: unknown, after: unknown, warnings: readonly string[] = 
 }
 
 function refused(request: AdmissionRequest, mistakes: readonly string[]): Decision {
-  return { kind: 'refused', message: `Invoke refuses ${nameOf(request)}: ${mistakes.join('; ')}` };
+  const message = `Invoke refuses ${nameOf(request)}: ${mistakes.join('; ')}`;
+  return { kind: 'refused', message: excerpt(message, MESSAGE_CHARACTERS_MAX) };
 }
 
 export function bugIn(request: AdmissionRequest): Decision {
@@ -93,10 +98,9 @@ export function nameOf({ kind, name, namespace, object }: AdmissionRequest): str
     .object({ name: z.string().optional(), generateName: z.string().optional() })
     .safeParse(object.metadata);
   const given = name || metadata.data?.name || (metadata.data?.generateName && `${metadata.data.generateName}…`);
-  return `${kind.kind.toLowerCase()} ${given ? `"${given}" ` : ''}in namespace "${namespace}"`;
+  const quoted = given ? `"${excerpt(given, NAME_CHARACTERS_MAX)}" ` : '';
+  return `${excerpt(kind.kind.toLowerCase())} ${quoted}in namespace "${namespace}"`;
 }
-
-const MESSAGE_CHARACTERS_MAX = 4096;
 
 export function response(uid: string, decision: Decision): object {
   return { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: { uid, ...verdict(decision) } };
@@ -109,7 +113,7 @@ function verdict(decision: Decision): object {
     case 'patched':
       return { allowed: true, ...patchOf(decision.patch), ...warningsOf(decision.warnings) };
     case 'refused':
-      return { allowed: false, status: { code: 403, message: excerpt(decision.message, MESSAGE_CHARACTERS_MAX) } };
+      return { allowed: false, status: { code: 403, message: decision.message } };
     case 'failed':
       return { allowed: false, status: { code: 500, message: decision.message } };
   }

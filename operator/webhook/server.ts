@@ -1,6 +1,6 @@
 // The webhooks over HTTPS: mutating pods and workloads, and validating the annotations of workloads. Every replica serves.
 import { createServer, type Server } from 'node:https';
-import express, { type ErrorRequestHandler, type Express } from 'express';
+import express, { type ErrorRequestHandler, type Express, type Request } from 'express';
 import { defaultMistakes } from '../../api/annotations.ts';
 import type { Namespace } from '../../api/ids.ts';
 import { TRUST_BUNDLE } from '../../api/pod.ts';
@@ -28,6 +28,7 @@ import {
   response,
   warned,
 } from './admission.ts';
+import { boundBodies } from './body-room.ts';
 import { keepCertificates } from './certificate-keeper.ts';
 import type { WebhookCertificates } from './certificates.ts';
 import { POD_WEBHOOK, VALIDATION_WEBHOOK, WORKLOAD_WEBHOOK } from './conditions.ts';
@@ -45,10 +46,15 @@ export interface WebhookOptions {
   readonly log: Log;
 }
 
-const BODY_BYTES_MAX = 4 * 2 ** 20;
-const CONNECTIONS_MAX = 1024;
+/** A review holds an object twice at most, and etcd takes objects of 1.5 MiB. */
+const BODY_LIMITS = { bytesMax: 4 * 2 ** 20, bytesPerAddressMax: 24 * 2 ** 20, bytesAtOnceMax: 96 * 2 ** 20 };
+/** An API server may ask some hundred things at once, each on a connection of its own; a stranger gets no more. */
+const CONNECTION_LIMITS = { connectionsMax: 2048, connectionsPerAddressMax: 512 };
 const TRUST_BUNDLE_MS = 3000;
 const HANDSHAKE_MS = 5000;
+/** For a whole request to come: as long as the API server waits for an answer. */
+const REQUEST_MS = 10_000;
+const REQUEST_LOOK_MS = 5000;
 const STOP_MS = 5000;
 /** Longer than the API server lets a connection idle (90 s), so that it is not closed while a request is on its way. */
 const KEEP_ALIVE_MS = 120_000;
@@ -68,11 +74,14 @@ export async function startWebhooks(options: WebhookOptions): Promise<Result<Ser
   let isStopping = false;
   const decider = { ...options, log, lacking: () => lacking, isStopping: () => isStopping };
   const server = createServer(
-    { handshakeTimeout: HANDSHAKE_MS, keepAliveTimeout: KEEP_ALIVE_MS },
+    {
+      ...{ handshakeTimeout: HANDSHAKE_MS, keepAliveTimeout: KEEP_ALIVE_MS },
+      ...{ headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS, connectionsCheckingInterval: REQUEST_LOOK_MS },
+    },
     application(decider, metrics),
   );
   server.on('tlsClientError', (_error, socket) => socket.destroy());
-  const bound = await listen(server, { port: config.ports.webhook }, { connectionsMax: CONNECTIONS_MAX });
+  const bound = await listen(server, { port: config.ports.webhook }, CONNECTION_LIMITS);
   if (!bound.ok) return bound;
 
   const keeper = keepCertificates({ ...options, ...config, log });
@@ -119,21 +128,23 @@ interface Decider extends WebhookOptions {
 function application(decider: Decider, metrics: WebhookMetrics): Express {
   const app = express();
   app.disable('x-powered-by');
-  app.use(express.json({ limit: BODY_BYTES_MAX, type: () => true }));
+  // Neither parsed nor inflated as it comes: a small body can be a large object.
+  app.use(boundBodies(BODY_LIMITS), express.raw({ limit: BODY_LIMITS.bytesMax, type: () => true, inflate: false }));
   const serve = (path: string, webhook: WebhookName, judge: Judge) =>
     app.post(path, async (request, reply) => {
       const startedMs = decider.clock.elapsed();
-      const review = readReview(request.body);
-      if (!review.ok) {
-        reply.status(400).type('text').send(`Invoke's webhook was sent what is ${review.error}\n`);
+      const judged = judgeReview(request, judge, decider);
+      if (!judged.ok) {
+        reply.status(400).type('text').send(`Invoke's webhook was sent what is ${judged.error}\n`);
         return;
       }
-      const decision = await decide(review.value, judge, decider);
+      const { about, needsTrustBundle } = judged.value;
+      const decision = needsTrustBundle ? await withTrustBundle(judged.value, decider) : judged.value.decision;
       metrics.answered(webhook, decision.kind, decider.clock.elapsed() - startedMs);
-      tell(decider.log.with({ webhook }), review.value, decision);
+      tell(decider.log.with({ webhook }), about, decision);
       // The API server would send the next request on the same connection.
       if (decider.isStopping()) reply.set('connection', 'close');
-      reply.json(response(review.value.uid, decision));
+      reply.json(response(about.uid, decision));
     });
   serve(POD_WEBHOOK.path, 'pods', judgePod);
   serve(WORKLOAD_WEBHOOK.path, 'workloads', judgeWorkload);
@@ -142,14 +153,48 @@ function application(decider: Decider, metrics: WebhookMetrics): Express {
   return app;
 }
 
-async function decide(request: AdmissionRequest, judge: Judge, decider: Decider): Promise<Decision> {
+/** What is kept of a request while its answer has to wait: its object may be large, and there may be many. */
+interface Judged {
+  readonly about: {
+    readonly uid: string;
+    /** For messages. */
+    readonly object: string;
+    readonly namespace: Namespace;
+    readonly dryRun: boolean;
+  };
+  readonly decision: Decision;
+  readonly needsTrustBundle: boolean;
+}
+
+function judgeReview(request: Request, judge: Judge, decider: Decider): Result<Judged> {
+  const body: unknown = request.body;
+  request.body = undefined;
+  const review = readReview(Buffer.isBuffer(body) ? parsed(body.toString('utf8')) : undefined);
+  if (!review.ok) return review;
+  const { uid, namespace, dryRun = false } = review.value;
+  const decision = decide(review.value, judge, decider);
+  return ok({
+    about: { uid, object: nameOf(review.value), namespace, dryRun },
+    decision,
+    needsTrustBundle: judge === judgePod && decision.kind === 'patched' && !dryRun,
+  });
+}
+
+/** What is no JSON is no review, either. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function decide(request: AdmissionRequest, judge: Judge, decider: Decider): Decision {
   const lacking = decider.lacking();
   if (lacking !== undefined) return notYet(request, lacking);
   try {
     const policyOf = (namespace: Namespace) => decider.namespacePolicies.get(namespace);
-    const decision = judge(request, { config: decider.config, policyOf });
-    const isInjected = judge === judgePod && decision.kind === 'patched';
-    return isInjected && request.dryRun !== true ? await withTrustBundle(request, decision, decider) : decision;
+    return judge(request, { config: decider.config, policyOf });
   } catch (error) {
     const stack = error instanceof Error ? error.stack : String(error);
     decider.log.error('a bug: a request could not be judged', { uid: request.uid, object: nameOf(request), stack });
@@ -158,30 +203,28 @@ async function decide(request: AdmissionRequest, judge: Judge, decider: Decider)
 }
 
 /** The pod is let in all the same: it waits for the ConfigMap, and starts as soon as that is there. */
-async function withTrustBundle(request: AdmissionRequest, decision: Decision, decider: Decider): Promise<Decision> {
+async function withTrustBundle({ about, decision }: Judged, decider: Decider): Promise<Decision> {
   const { promise: tooLate, resolve } = Promise.withResolvers<Result<void>>();
   const seconds = TRUST_BUNDLE_MS / 1000;
   const cancel = decider.clock.after(TRUST_BUNDLE_MS, () => resolve(err(`it took longer than ${seconds} s`)));
-  const ensured = await Promise.race([decider.ensureTrustBundle(request.namespace), tooLate]);
+  const ensured = await Promise.race([decider.ensureTrustBundle(about.namespace), tooLate]);
   cancel();
   if (ensured.ok) return decision;
-  decider.log.warn('a pod was let in without a trust bundle', { object: nameOf(request), reason: ensured.error });
+  decider.log.warn('a pod was let in without a trust bundle', { object: about.object, reason: ensured.error });
   return warned(decision, `the pod starts once the ConfigMap "${TRUST_BUNDLE}" is there: ${ensured.error}`);
 }
 
-function tell(log: Log, request: AdmissionRequest, decision: Decision): void {
-  const fields = { object: nameOf(request), uid: request.uid, dryRun: request.dryRun === true };
+function tell(log: Log, { object, uid, dryRun }: Judged['about'], decision: Decision): void {
+  const fields = { object, uid, dryRun };
   if (decision.kind === 'refused') log.info('refused', { ...fields, reason: decision.message });
   else log.debug(decision.kind, fields);
 }
 
-/** What is no JSON, or too much of it: not from an API server. */
+/** What broke off, is longer than it said, or is packed: not from an API server. */
 const unreadable: ErrorRequestHandler = (error: unknown, _request, reply, next) => {
   if (reply.headersSent) {
     next(error);
     return;
   }
-  const status = error instanceof Error && 'status' in error && error.status === 413 ? 413 : 400;
-  const most = BODY_BYTES_MAX / 2 ** 20;
-  reply.status(status).type('text').send(`Invoke's webhook reads JSON of at most ${most} MiB\n`);
+  reply.status(400).type('text').send("Invoke's webhook cannot read this body; it reads plain JSON\n");
 };
