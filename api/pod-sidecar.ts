@@ -7,6 +7,7 @@
 // The small variant of zod: a sidecar reads this once, and what it has loaded stays in its memory for life.
 import { en } from 'zod/locales';
 import * as z from 'zod/mini';
+import { parseJson } from '../kit/json.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { parseAppId, parseNamespace, parseTrustDomain } from './ids.ts';
 
@@ -59,20 +60,12 @@ export function printPodSidecar(config: PodSidecar): string {
 
 /** Or a sentence with every mistake in it. */
 export function parsePodSidecar(text: string | undefined): Result<PodSidecar> {
-  const read = readJson(text ?? '');
+  const read = parseJson(text ?? '');
   if (!read.ok) return err(`the variable ${SIDECAR_VARIABLE} is no JSON; the webhook of Invoke sets it in a pod`);
   const parsed = podSidecar.safeParse(read.value, { error: WORDS });
   if (parsed.success) return ok(parsed.data);
   const mistakes = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
   return err(`${SIDECAR_VARIABLE} cannot be used: ${mistakes.join('; ')}`);
-}
-
-function readJson(text: string): Result<unknown> {
-  try {
-    return ok(JSON.parse(text));
-  } catch {
-    return err('not JSON');
-  }
 }
 
 /** A string that one of our own parsers takes, with its branded type and its complaint. */

@@ -8,6 +8,7 @@ import { headerPairs, headerValue } from '../api/headers.ts';
 import { targetName } from '../api/ids.ts';
 import { sleep } from '../kit/clock.ts';
 import { messageOf } from '../kit/errors.ts';
+import { parseJson } from '../kit/json.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import type { Names } from '../sidecar/resolve/resolver.ts';
 import type { BodySource, CallRequest } from './call-request.ts';
@@ -119,13 +120,10 @@ function head(answer: IncomingMessage): string {
 /** A fault's body is `{errorCode, message, details}`. */
 async function faultMessage(answer: IncomingMessage): Promise<string> {
   const text = (await answer.toArray()).join('');
-  try {
-    const body: unknown = JSON.parse(text);
-    if (typeof body === 'object' && body !== null && 'message' in body) return String(body.message);
-  } catch {
-    // Printed as it is.
-  }
-  return text;
+  const json = parseJson(text);
+  const body = json.ok ? json.value : undefined;
+  // What is no fault of ours is printed as it is.
+  return typeof body === 'object' && body !== null && 'message' in body ? String(body.message) : text;
 }
 
 function headersOf({ body }: CallRequest, given: readonly string[], apiToken: string | undefined): string[] {
@@ -142,17 +140,8 @@ function headersOf({ body }: CallRequest, given: readonly string[], apiToken: st
 }
 
 function contentType(body: BodySource): string {
-  if (body.kind === 'text') return isJson(body.text) ? 'application/json' : 'text/plain; charset=utf-8';
+  if (body.kind === 'text') return parseJson(body.text).ok ? 'application/json' : 'text/plain; charset=utf-8';
   return body.kind === 'file' && body.path.endsWith('.json') ? 'application/json' : 'application/octet-stream';
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 async function openBody(source: BodySource | undefined, host: Host): Promise<Result<Readable | string>> {

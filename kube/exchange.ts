@@ -1,6 +1,7 @@
 // One request to the API server and its whole answer, within a time.
 import type { IncomingMessage } from 'node:http';
 import { type Clock, sleep } from '../kit/clock.ts';
+import { parseJson } from '../kit/json.ts';
 import type { Log } from '../kit/log.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { failureOf, unreachable } from './failure.ts';
@@ -77,11 +78,8 @@ export async function textOf(answer: IncomingMessage, bytesMax: number): Promise
 
 /** What is not JSON stays text: proxies on the way answer in HTML. */
 export function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
+  const json = parseJson(text);
+  return json.ok ? json.value : text;
 }
 
 function secondsToMs(header: string | undefined): number | undefined {

@@ -15,6 +15,7 @@
 import * as z from 'zod';
 import { parseNamespace, parseTrustDomain } from '../api/ids.ts';
 import { CONTROL_PLANE_PORTS } from '../api/pod.ts';
+import { parseJson } from '../kit/json.ts';
 import { LOG_LEVELS } from '../kit/log.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import type { OperatorConfig } from './config.ts';
@@ -93,16 +94,9 @@ function port(byDefault: number) {
 }
 
 function readDefaults(text: string, context: z.RefinementCtx): Record<string, string> {
-  const parsed = z.record(z.string(), z.string()).safeParse(jsonOrUndefined(text));
+  const json = parseJson(text);
+  const parsed = z.record(z.string(), z.string()).safeParse(json.ok ? json.value : undefined);
   if (parsed.success) return parsed.data;
   context.addIssue('it has to be a JSON object of strings, such as {"log-level":"info"}');
   return z.NEVER;
-}
-
-function jsonOrUndefined(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -7,6 +7,7 @@
 // A successor is prepared first and activated later, when everybody has seen it (the scheme of SPIRE); each is one write.
 import * as z from 'zod';
 import type { TrustDomain } from '../../api/ids.ts';
+import { parseJson } from '../../kit/json.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { isSignedBy, keyPemOf, readSigner, type Signer, type SignerKind } from './signer.ts';
 
@@ -115,16 +116,9 @@ type Phase = z.output<typeof phaseSchema>;
 function readPhases({ entries, place }: Reader): Result<z.output<typeof phasesSchema>> {
   const text = entries[PHASES_ENTRY];
   if (text === undefined) return ok({});
-  const parsed = phasesSchema.safeParse(parseJson(text));
+  const json = parseJson(text);
+  const parsed = phasesSchema.safeParse(json.ok ? json.value : undefined);
   return parsed.success ? ok(parsed.data) : err(`${place.entry(PHASES_ENTRY)} is damaged; restore it`);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Undefined where the active slot is empty. */

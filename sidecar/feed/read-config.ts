@@ -2,7 +2,7 @@
 import type { FeedConfigMessage, FeedResource } from '../../api/proto/feed.ts';
 import { readCertificates } from '../../identity/chain.ts';
 import type { TrustAnchors } from '../../identity/svid.ts';
-import { messageOf } from '../../kit/errors.ts';
+import { parseJson } from '../../kit/json.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { ConfigResource, FeedConfig } from './feed.ts';
 
@@ -40,9 +40,6 @@ function readAnchors(pem: Buffer): Result<TrustAnchors> {
 }
 
 function readSpec({ kind, namespace, name, spec }: FeedResource): Result<unknown> {
-  try {
-    return ok(JSON.parse(spec.toString('utf8')));
-  } catch (error) {
-    return err(`the ${kind} ${namespace}/${name} in it is no JSON: ${messageOf(error)}`);
-  }
+  const json = parseJson(spec.toString('utf8'));
+  return json.ok ? json : err(`the ${kind} ${namespace}/${name} in it is no JSON: ${json.error}`);
 }

@@ -1,6 +1,7 @@
 // What a running sidecar writes down about itself in the registry of this machine, and how that is read back.
 import { isIP } from 'node:net';
 import { type AppId, type Namespace, parseSpiffeId, type SpiffeId } from '../../api/ids.ts';
+import { parseJson } from '../../kit/json.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 
 export interface RegistryRecord {
@@ -31,14 +32,10 @@ export function printRecord(record: RegistryRecord): string {
 
 /** Strict about what this version relies on, blind to fields that a later one may add. */
 export function parseRecord(text: string): Result<RegistryRecord> {
-  let fields: Readonly<Record<string, unknown>>;
-  try {
-    const parsed: unknown = JSON.parse(text);
-    if (typeof parsed !== 'object' || parsed === null) return err('it is not a JSON object');
-    fields = { ...parsed };
-  } catch {
-    return err('it is not JSON');
-  }
+  const json = parseJson(text);
+  if (!json.ok) return err('it is not JSON');
+  if (typeof json.value !== 'object' || json.value === null) return err('it is not a JSON object');
+  const fields: Readonly<Record<string, unknown>> = { ...json.value };
   if (fields.version !== 1) return err(`its version is ${JSON.stringify(fields.version)}, and this program reads 1`);
   const identity = parseSpiffeId(String(fields.spiffeId));
   if (!identity.ok) return identity;
