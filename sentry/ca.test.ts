@@ -106,6 +106,19 @@ test('garbage from one address soon asks nobody for proof any more, and is not w
   expect(asked).toBe(201);
 });
 
+test('garbage is not worth a line each either while so many wait that there is no room for more', async () => {
+  const { promise: answered, resolve } = Promise.withResolvers<void>();
+  const { ca, entries } = open(async () => {
+    await answered;
+    return err({ kind: 'unavailable', reason: 'slow' });
+  });
+  const waiting = Array.from({ length: 128 }, (_, i) => ca(message, from(`10.0.1.${i}`)));
+  for (let i = 0; i < 1000; i++) await ca(message, from('10.0.0.7'));
+  expect(entries().filter(({ source }) => source === '10.0.0.7')).toHaveLength(201);
+  resolve();
+  await Promise.all(waiting);
+});
+
 test('a machine of its own is not limited by address', async () => {
   const { ca, outcomes } = open(async () => err({ kind: 'not-proven', reason: 'no' }));
   for (let i = 0; i < 300; i++) await ca(message, { origin: 'socket', address: '' });

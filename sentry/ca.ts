@@ -91,12 +91,12 @@ interface Desk extends CaOptions {
 
 async function admit(desk: Desk, message: Buffer, source: Source, atOnce: number): Promise<Result<Buffer, Refusal>> {
   const fields = { origin: source.origin, source: source.address };
-  if (atOnce > AT_ONCE_MAX) return refuse(desk, 'busy', 'too many requests at once; try again later', fields);
   const verdict = source.origin === 'network' ? desk.byAddress.take(source.address) : 'granted';
   const tooOften = `too many requests from ${source.address}; try again later`;
   // Whoever floods us is not to flood the log, too.
   if (verdict === 'refused-again') return err({ reason: 'rate-limited', message: tooOften });
   if (verdict === 'refused') return refuse(desk, 'rate-limited', tooOften, fields);
+  if (atOnce > AT_ONCE_MAX) return refuse(desk, 'busy', 'too many requests at once; try again later', fields);
   const request = decodeSignRequest(message);
   if (!request.ok) return refuse(desk, 'bad-request', `the request is not readable: ${request.error}`, fields);
   return serve(desk, request.value, source.origin, fields);
