@@ -5,7 +5,15 @@
 // in a table of its own, and only the value that asks for nothing is taken: silence would look like consent.
 import { LOG_LEVELS } from '../kit/log.ts';
 import type { Result } from '../kit/result.ts';
-import { parseBodyMax, parseHostName, parseList, parseOneOf, parseOrigin, parsePort } from '../kit/values.ts';
+import {
+  parseBodyMax,
+  parseHostName,
+  parseList,
+  parseObjectName,
+  parseOneOf,
+  parseOrigin,
+  parsePort,
+} from '../kit/values.ts';
 import {
   isLoopback,
   parseCpu,
@@ -16,7 +24,6 @@ import {
   parseImage,
   parseMemory,
   parseMounts,
-  parseObjectName,
   parseSwitch,
   parseWhole,
 } from './annotation-values.ts';

@@ -1,7 +1,7 @@
 // The grammar of annotation values that flags do not share (those are in kit/values.ts).
 import { isIP } from 'node:net';
 import { err, ok, type Result } from '../kit/result.ts';
-import { parseHostName, parseList } from '../kit/values.ts';
+import { parseHostName, parseList, parseObjectName } from '../kit/values.ts';
 import { SIDECAR_VARIABLE, TOKEN_VARIABLES } from './pod-sidecar.ts';
 
 /** A variable of the sidecar's environment. */
@@ -48,14 +48,6 @@ export function parseGraceSeconds(text: string): Result<number> {
   if (text === '-1') return ok(5000);
   const seconds = parseGraceSec(text);
   return seconds.ok ? ok(seconds.value * 1000) : seconds;
-}
-
-/** An object's name, as most kinds have it (RFC 1123 subdomain). */
-export function parseObjectName(text: string): Result<string> {
-  if (text.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text)) {
-    return ok(text);
-  }
-  return err(`"${text}" is not the name of an object; write lower-case letters, digits, dashes and dots`);
 }
 
 /** A host name or an IP literal, brackets allowed. */

@@ -10,6 +10,7 @@ import {
   parseHostName,
   parseHostPort,
   parseList,
+  parseListenPort,
   parseOneOf,
   parseOrigin,
   parsePort,
@@ -17,7 +18,7 @@ import {
 import type { NamesConfig, PortChoice, SidecarConfig, StaticPeer } from '../sidecar/config.ts';
 import { FLAGS, type FlagName, type RawFlags } from './flag-table.ts';
 import { type Host, invokeHome, nonEmpty, registryDirectory } from './host.ts';
-import { parseListenAddress, parseListenPort, parsePeer, parseTtl } from './values.ts';
+import { parseListenAddress, parsePeer, parseTtl } from './values.ts';
 
 /** The certificate authority of this machine's user; see signer.ts. */
 export interface SignerConfig {

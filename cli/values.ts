@@ -4,19 +4,12 @@ import { isIP } from 'node:net';
 import { type Namespace, parseTarget } from '../api/ids.ts';
 import { parseDuration } from '../kit/quantity.ts';
 import { err, ok, type Result } from '../kit/result.ts';
-import { parseHostPort, parseList, parsePort } from '../kit/values.ts';
+import { parseHostPort, parseList } from '../kit/values.ts';
 import type { StaticPeer } from '../sidecar/config.ts';
 
 /** How `invokectl list` may answer. */
 export const LIST_FORMATS = ['table', 'json', 'yaml'] as const;
 export type ListFormat = (typeof LIST_FORMATS)[number];
-
-/** A port to listen on; 0 is any free one. */
-export function parseListenPort(text: string): Result<number> {
-  if (text === '0') return ok(0);
-  const port = parsePort(text);
-  return port.ok ? port : err(`"${text}" is not a port; give a number from 1 to 65535, or 0 for any free one`);
-}
 
 /** An IP literal, brackets allowed; `localhost` is 127.0.0.1. */
 export function parseListenAddress(text: string): Result<string> {

@@ -1,5 +1,5 @@
-// The grammar of values that people write in flags and annotations: each function reads one kind, or says in a sentence
-// what is accepted.
+// The grammar of values that people write in flags, in annotations and in the environment: each function reads one kind, or
+// says in a sentence what is accepted.
 import { isIP } from 'node:net';
 import { parseSize } from './quantity.ts';
 import { err, ok, type Result } from './result.ts';
@@ -14,6 +14,13 @@ export function parsePort(text: string): Result<number> {
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65_535) return ok(port);
   return err(`"${text}" is not a port; give a number from 1 to 65535`);
+}
+
+/** A port to listen on; 0 is any free one. */
+export function parseListenPort(text: string): Result<number> {
+  if (text === '0') return ok(0);
+  const port = parsePort(text);
+  return port.ok ? port : err(`"${text}" is not a port; give a number from 1 to 65535, or 0 for any free one`);
 }
 
 /** `host:port`, `1.2.3.4:port` or `[::1]:port`. */
@@ -50,6 +57,14 @@ export function parseOrigin(text: string): Result<string> {
 export function parseHostName(text: string): Result<string> {
   if (/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/i.test(text)) return ok(text.toLowerCase());
   return err(`"${text}" is not a host name; write a name without port, such as my-laptop.local`);
+}
+
+/** The name of a Kubernetes object, as most kinds have it (RFC 1123 subdomain). */
+export function parseObjectName(text: string): Result<string> {
+  if (text.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text)) {
+    return ok(text);
+  }
+  return err(`"${text}" is not the name of an object; write lower-case letters, digits, dashes and dots`);
 }
 
 export function parseOneOf<const T extends string>(choices: readonly T[]): (text: string) => Result<T> {

@@ -6,7 +6,7 @@ import { LOG_LEVELS, type LogFormat, type LogLevel } from '../kit/log.ts';
 import { parseDuration } from '../kit/quantity.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { excerpt } from '../kit/text.ts';
-import { parseOneOf } from '../kit/values.ts';
+import { parseListenPort, parseObjectName, parseOneOf } from '../kit/values.ts';
 import { CERT_TTL_MIN_MS } from './sign/sign.ts';
 
 export interface PodConfig {
@@ -53,9 +53,9 @@ export function readEnv(env: Env): Result<PodConfig, readonly string[]> {
   const trustDomain = read('INVOKE_TRUST_DOMAIN', parseTrustDomain);
   const caSecret = read('INVOKE_CA_SECRET', parseObjectName);
   const workloadCertTtlMs = read('INVOKE_WORKLOAD_CERT_TTL', parseTtl);
-  const sentry = read('INVOKE_SENTRY_PORT', parsePort);
-  const health = read('INVOKE_HEALTH_PORT', parsePort);
-  const metrics = read('INVOKE_METRICS_PORT', parsePort);
+  const sentry = read('INVOKE_SENTRY_PORT', parseListenPort);
+  const health = read('INVOKE_HEALTH_PORT', parseListenPort);
+  const metrics = read('INVOKE_METRICS_PORT', parseListenPort);
   const level = read('INVOKE_LOG_LEVEL', parseOneOf(LOG_LEVELS));
   const format = read('INVOKE_LOG_FORMAT', parseOneOf(['json', 'text']));
   if (
@@ -86,22 +86,8 @@ export function readEnv(env: Env): Result<PodConfig, readonly string[]> {
   });
 }
 
-/** A DNS-1123 subdomain, as Kubernetes names objects. */
-function parseObjectName(text: string): Result<string> {
-  if (text.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text)) {
-    return ok(text);
-  }
-  return err(`"${excerpt(text)}" is not the name of an object; use lower-case letters, digits, dashes and dots`);
-}
-
 function parseTtl(text: string): Result<number> {
   const ttlMs = parseDuration(text);
   if (!ttlMs.ok || ttlMs.value >= CERT_TTL_MIN_MS) return ttlMs;
   return err(`"${excerpt(text)}" is too short a life for a certificate; use 10s or more, such as 24h`);
-}
-
-/** Port 0 is any free one: for tries by hand, of several replicas on one machine. */
-function parsePort(text: string): Result<number> {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
-  return port <= 65_535 ? ok(port) : err(`"${excerpt(text)}" is not a port; use a number from 0 to 65535`);
 }
