@@ -8,6 +8,7 @@
 import { en } from 'zod/locales';
 import * as z from 'zod/mini';
 import { parseJson } from '../kit/json.ts';
+import { LOG_FORMATS, LOG_LEVELS } from '../kit/log.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { parseAppId, parseNamespace, parseTrustDomain } from './ids.ts';
 
@@ -45,8 +46,8 @@ const podSidecar = z.object({
   /** Left out: no limit. */
   bodyBytesMax: z.optional(count),
   gracefulShutdownMs: count,
-  logLevel: z.enum(['debug', 'info', 'warn', 'error']),
-  logFormat: z.enum(['json', 'text']),
+  logLevel: z.enum(LOG_LEVELS),
+  logFormat: z.enum(LOG_FORMATS),
   allowedOrigins: z.array(z.string()),
   allowedHosts: z.array(z.string()),
   statuses: z.enum(['honest', 'dapr']),

@@ -26,4 +26,6 @@ export interface OperatorConfig {
     readonly metrics: number;
   };
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
+  /** A kubeconfig file; undefined: the ServiceAccount of the pod. */
+  readonly kubeconfig: string | undefined;
 }

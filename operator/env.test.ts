@@ -1,7 +1,7 @@
 // What the operator reads from its environment, and what it says when that cannot be used.
 import { describe, expect, test } from 'vitest';
 import { must } from '../kit/result.ts';
-import { readEnvironment } from './env.ts';
+import { readConfig } from './env.ts';
 
 const GIVEN = {
   INVOKE_NAMESPACE: 'invoke-system',
@@ -15,7 +15,7 @@ const GIVEN = {
 
 describe('the environment', () => {
   test('needs no more than what only the chart can know', () => {
-    const config = must(readEnvironment(GIVEN));
+    const config = must(readConfig(GIVEN));
     expect(config.ports).toEqual({ webhook: 9443, feed: 50003, health: 8080, metrics: 9090 });
     expect(config.sidecar).toEqual({ image: 'invoke/sidecar:1', imagePullPolicy: 'IfNotPresent', defaults: {} });
     expect(config.log).toEqual({ level: 'info', format: 'json' });
@@ -23,7 +23,7 @@ describe('the environment', () => {
 
   test('overrides every default', () => {
     const config = must(
-      readEnvironment({
+      readConfig({
         ...GIVEN,
         INVOKE_SIDECAR_IMAGE_PULL_POLICY: 'Never',
         INVOKE_SIDECAR_DEFAULTS: '{"log-level":"debug"}',
@@ -41,7 +41,7 @@ describe('the environment', () => {
   });
 
   test('is complained of whole, by name', () => {
-    const read = readEnvironment({
+    const read = readConfig({
       ...GIVEN,
       POD_NAME: '',
       INVOKE_TRUST_DOMAIN: 'Upper',

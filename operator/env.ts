@@ -1,51 +1,45 @@
-// The environment that configures the operator, variable by variable; the chart sets it. main.ts hands it in, and nothing past
-// this point reads it. Every mistake is told at once.
-//
-//   INVOKE_NAMESPACE                  our own namespace (metadata.namespace)
-//   POD_NAME                          this replica's name (metadata.name)
-//   INVOKE_TRUST_DOMAIN               such as cluster.local
-//   INVOKE_CLUSTER_DOMAIN             such as cluster.local
-//   INVOKE_MUTATING_WEBHOOK           name of the MutatingWebhookConfiguration whose caBundle we keep
-//   INVOKE_VALIDATING_WEBHOOK         name of the ValidatingWebhookConfiguration, likewise
-//   INVOKE_SIDECAR_IMAGE              what an injected container runs
-//   INVOKE_SIDECAR_IMAGE_PULL_POLICY  Always, IfNotPresent or Never; IfNotPresent by default
-//   INVOKE_SIDECAR_DEFAULTS           JSON object: annotations without their prefix; none by default
-//   INVOKE_WEBHOOK_PORT, INVOKE_FEED_PORT, INVOKE_HEALTH_PORT, INVOKE_METRICS_PORT    as in api/pod.ts by default
-//   INVOKE_LOG_LEVEL, INVOKE_LOG_FORMAT    info and json by default
+// The environment that configures the operator, variable by variable; the chart sets it.
 import * as z from 'zod';
 import { parseNamespace, parseTrustDomain } from '../api/ids.ts';
 import { CONTROL_PLANE_PORTS } from '../api/pod.ts';
+import { type Environment, parseOptional, parseText, readEnvironment } from '../kit/environment.ts';
 import { parseJson } from '../kit/json.ts';
-import { LOG_LEVELS } from '../kit/log.ts';
+import { LOG_FORMATS, LOG_LEVELS } from '../kit/log.ts';
 import { err, ok, type Result } from '../kit/result.ts';
+import { parseOneOf, parsePort } from '../kit/values.ts';
 import type { OperatorConfig } from './config.ts';
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+const VARIABLES = {
+  /** Our own namespace (metadata.namespace), and this replica's name (metadata.name). */
+  INVOKE_NAMESPACE: { parse: parseNamespace },
+  POD_NAME: { parse: parseText },
+  INVOKE_TRUST_DOMAIN: { parse: parseTrustDomain },
+  INVOKE_CLUSTER_DOMAIN: { parse: parseText },
+  /** Names of the webhook configurations whose caBundle we keep. */
+  INVOKE_MUTATING_WEBHOOK: { parse: parseText },
+  INVOKE_VALIDATING_WEBHOOK: { parse: parseText },
+  /** What an injected container runs. */
+  INVOKE_SIDECAR_IMAGE: { parse: parseText },
+  INVOKE_SIDECAR_IMAGE_PULL_POLICY: {
+    parse: parseOneOf(['Always', 'IfNotPresent', 'Never']),
+    initially: 'IfNotPresent',
+  },
+  INVOKE_SIDECAR_DEFAULTS: { parse: parseDefaults, initially: '{}' },
+  INVOKE_WEBHOOK_PORT: { parse: parsePort, initially: `${CONTROL_PLANE_PORTS.webhook}` },
+  INVOKE_FEED_PORT: { parse: parsePort, initially: `${CONTROL_PLANE_PORTS.feed}` },
+  INVOKE_HEALTH_PORT: { parse: parsePort, initially: `${CONTROL_PLANE_PORTS.health}` },
+  INVOKE_METRICS_PORT: { parse: parsePort, initially: `${CONTROL_PLANE_PORTS.metrics}` },
+  INVOKE_LOG_LEVEL: { parse: parseOneOf(LOG_LEVELS), initially: 'info' },
+  INVOKE_LOG_FORMAT: { parse: parseOneOf(LOG_FORMATS), initially: 'json' },
+  /** For development, outside of a cluster. */
+  KUBECONFIG: { parse: parseOptional, initially: '' },
+};
 
-const schema = z.object({
-  INVOKE_NAMESPACE: parsedBy(parseNamespace),
-  POD_NAME: z.string(),
-  INVOKE_TRUST_DOMAIN: parsedBy(parseTrustDomain),
-  INVOKE_CLUSTER_DOMAIN: z.string(),
-  INVOKE_MUTATING_WEBHOOK: z.string(),
-  INVOKE_VALIDATING_WEBHOOK: z.string(),
-  INVOKE_SIDECAR_IMAGE: z.string(),
-  INVOKE_SIDECAR_IMAGE_PULL_POLICY: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),
-  INVOKE_SIDECAR_DEFAULTS: z.string().default('{}').transform(readDefaults),
-  INVOKE_WEBHOOK_PORT: port(CONTROL_PLANE_PORTS.webhook),
-  INVOKE_FEED_PORT: port(CONTROL_PLANE_PORTS.feed),
-  INVOKE_HEALTH_PORT: port(CONTROL_PLANE_PORTS.health),
-  INVOKE_METRICS_PORT: port(CONTROL_PLANE_PORTS.metrics),
-  INVOKE_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
-  INVOKE_LOG_FORMAT: z.enum(['json', 'text']).default('json'),
-});
-
-/** Or every mistake, one sentence each, with the variable's name. A variable that is set to nothing counts as not set. */
-export function readEnvironment(environment: Environment): Result<OperatorConfig, readonly string[]> {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
-  const parsed = schema.safeParse(given);
-  if (!parsed.success) return err(parsed.error.issues.map((issue) => explain(issue, given)));
-  const read = parsed.data;
+/** Or every mistake, one sentence each. */
+export function readConfig(environment: Environment): Result<OperatorConfig, readonly string[]> {
+  const values = readEnvironment(VARIABLES, environment, "the chart sets it in the operator's Deployment");
+  if (!values.ok) return values;
+  const read = values.value;
   return ok({
     namespace: read.INVOKE_NAMESPACE,
     replica: read.POD_NAME,
@@ -65,38 +59,13 @@ export function readEnvironment(environment: Environment): Result<OperatorConfig
       metrics: read.INVOKE_METRICS_PORT,
     },
     log: { level: read.INVOKE_LOG_LEVEL, format: read.INVOKE_LOG_FORMAT },
+    kubeconfig: read.KUBECONFIG,
   });
 }
 
-function explain({ path, message }: z.core.$ZodIssue, given: Environment): string {
-  const name = String(path[0]);
-  if (given[name] === undefined) return `${name} is not set; the chart sets it in the operator's Deployment`;
-  return `${name} cannot be used: ${message}`;
-}
-
-/** A string that one of our own parsers takes, with its branded type and its complaint. */
-function parsedBy<T extends string>(parse: (text: string) => Result<T>) {
-  return z.string().transform((text, context) => {
-    const parsed = parse(text);
-    if (parsed.ok) return parsed.value;
-    context.addIssue(parsed.error);
-    return z.NEVER;
-  });
-}
-
-function port(byDefault: number) {
-  return z
-    .string()
-    .regex(/^\d{1,5}$/, 'it is no port; write a number from 1 to 65535')
-    .transform(Number)
-    .pipe(z.int().min(1).max(65535))
-    .default(byDefault);
-}
-
-function readDefaults(text: string, context: z.RefinementCtx): Record<string, string> {
+/** Annotations without their prefix. */
+function parseDefaults(text: string): Result<Readonly<Record<string, string>>> {
   const json = parseJson(text);
   const parsed = z.record(z.string(), z.string()).safeParse(json.ok ? json.value : undefined);
-  if (parsed.success) return parsed.data;
-  context.addIssue('it has to be a JSON object of strings, such as {"log-level":"info"}');
-  return z.NEVER;
+  return parsed.success ? ok(parsed.data) : err('it has to be a JSON object of strings, such as {"log-level":"info"}');
 }

@@ -8,7 +8,7 @@ import { systemClock } from '../kit/clock.ts';
 import { messageOf } from '../kit/errors.ts';
 import { createLog, type Log, type LogFormat, type LogLevel } from '../kit/log.ts';
 import { openKube } from '../kube/client.ts';
-import { readEnvironment } from './env.ts';
+import { readConfig } from './env.ts';
 import { startOperator } from './operator.ts';
 
 const EXIT = { stopped: 0, failed: 1, usage: 64 } as const;
@@ -26,14 +26,14 @@ async function run(): Promise<number> {
   const told = new Promise<void>((stop) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop());
   });
-  const config = readEnvironment(process.env);
+  const config = readConfig(process.env);
   if (!config.ok) {
     for (const mistake of config.error) log.error(mistake);
     return EXIT.usage;
   }
   log = openLog(config.value.log.level, config.value.log.format);
-  const kubeconfigFile = process.env.KUBECONFIG;
-  const kubeConfig = kubeconfigFile ? { kubeconfigFile } : 'in-cluster';
+  const { kubeconfig } = config.value;
+  const kubeConfig = kubeconfig === undefined ? 'in-cluster' : { kubeconfigFile: kubeconfig };
   const kube = openKube({ kubeConfig, fieldManager: OPERATOR, clock: systemClock, log });
   if (!kube.ok) {
     log.error(kube.error);

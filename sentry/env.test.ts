@@ -1,12 +1,12 @@
 // What the chart sets, and what is said of a mistake in it.
 import { expect, test } from 'vitest';
 import { must } from '../kit/result.ts';
-import { readEnv } from './env.ts';
+import { readConfig } from './env.ts';
 
 const POD = { INVOKE_NAMESPACE: 'invoke-system', POD_NAME: 'invoke-sentry-7d9f-x2x' };
 
 test('a pod that says where it is and who it is gets the defaults for the rest', () => {
-  expect(must(readEnv(POD))).toEqual({
+  expect(must(readConfig(POD))).toEqual({
     namespace: 'invoke-system',
     replica: 'invoke-sentry-7d9f-x2x',
     trustDomain: 'cluster.local',
@@ -20,7 +20,7 @@ test('a pod that says where it is and who it is gets the defaults for the rest',
 
 test('an empty variable is one that was left out', () => {
   const blank = { INVOKE_TRUST_DOMAIN: '', INVOKE_LOG_LEVEL: '', KUBECONFIG: '' };
-  expect(readEnv({ ...POD, ...blank })).toEqual(readEnv(POD));
+  expect(readConfig({ ...POD, ...blank })).toEqual(readConfig(POD));
 });
 
 test('every mistake is named at once, with its variable', () => {
@@ -34,7 +34,7 @@ test('every mistake is named at once, with its variable', () => {
     INVOKE_LOG_LEVEL: 'loud',
     INVOKE_LOG_FORMAT: 'xml',
   };
-  const mistakes = readEnv(wrong);
-  const names = mistakes.ok ? [] : mistakes.error.map((mistake) => mistake.replace(/:.*/, ''));
+  const mistakes = readConfig(wrong);
+  const names = mistakes.ok ? [] : mistakes.error.map((mistake) => mistake.replace(/ .*/, ''));
   expect(names).toEqual(['INVOKE_NAMESPACE', 'POD_NAME', ...Object.keys(wrong)]);
 });

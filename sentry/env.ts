@@ -1,8 +1,8 @@
-// The environment of a sentry in the cluster, which the chart sets: read here, and nowhere else.
-
+// The environment that configures a sentry in the cluster, variable by variable; the chart sets it.
 import { type Namespace, parseNamespace, parseTrustDomain, type TrustDomain } from '../api/ids.ts';
 import { CONTROL_PLANE_PORTS } from '../api/pod.ts';
-import { LOG_LEVELS, type LogFormat, type LogLevel } from '../kit/log.ts';
+import { type Environment, parseOptional, readEnvironment } from '../kit/environment.ts';
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../kit/log.ts';
 import { parseDuration } from '../kit/quantity.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { excerpt } from '../kit/text.ts';
@@ -24,65 +24,40 @@ export interface PodConfig {
   readonly kubeconfig: string | undefined;
 }
 
-type Env = Readonly<Record<string, string | undefined>>;
-type Parse<T> = (text: string) => Result<T>;
-
-/** What is left out has a default, except our namespace and our name, which only the pod knows. */
-const DEFAULTS: Env = {
-  INVOKE_TRUST_DOMAIN: 'cluster.local',
-  INVOKE_CA_SECRET: 'invoke-ca',
-  INVOKE_WORKLOAD_CERT_TTL: '24h',
-  INVOKE_SENTRY_PORT: `${CONTROL_PLANE_PORTS.sentry}`,
-  INVOKE_HEALTH_PORT: `${CONTROL_PLANE_PORTS.health}`,
-  INVOKE_METRICS_PORT: `${CONTROL_PLANE_PORTS.metrics}`,
-  INVOKE_LOG_LEVEL: 'info',
-  INVOKE_LOG_FORMAT: 'json',
+const VARIABLES = {
+  INVOKE_NAMESPACE: { parse: parseNamespace },
+  POD_NAME: { parse: parseObjectName },
+  INVOKE_TRUST_DOMAIN: { parse: parseTrustDomain, initially: 'cluster.local' },
+  INVOKE_CA_SECRET: { parse: parseObjectName, initially: 'invoke-ca' },
+  INVOKE_WORKLOAD_CERT_TTL: { parse: parseTtl, initially: '24h' },
+  // Port 0 is any free one: for tries by hand, of several replicas on one machine.
+  INVOKE_SENTRY_PORT: { parse: parseListenPort, initially: `${CONTROL_PLANE_PORTS.sentry}` },
+  INVOKE_HEALTH_PORT: { parse: parseListenPort, initially: `${CONTROL_PLANE_PORTS.health}` },
+  INVOKE_METRICS_PORT: { parse: parseListenPort, initially: `${CONTROL_PLANE_PORTS.metrics}` },
+  INVOKE_LOG_LEVEL: { parse: parseOneOf(LOG_LEVELS), initially: 'info' },
+  INVOKE_LOG_FORMAT: { parse: parseOneOf(LOG_FORMATS), initially: 'json' },
+  /** For development, outside of a cluster. */
+  KUBECONFIG: { parse: parseOptional, initially: '' },
 };
 
-/** Or every mistake, one sentence each, with the variable's name. */
-export function readEnv(env: Env): Result<PodConfig, readonly string[]> {
-  const mistakes: string[] = [];
-  function read<T>(name: string, parse: Parse<T>): T | undefined {
-    const parsed = parse(env[name] || DEFAULTS[name] || '');
-    if (parsed.ok) return parsed.value;
-    mistakes.push(`${name}: ${parsed.error}`);
-    return undefined;
-  }
-  const namespace = read('INVOKE_NAMESPACE', parseNamespace);
-  const replica = read('POD_NAME', parseObjectName);
-  const trustDomain = read('INVOKE_TRUST_DOMAIN', parseTrustDomain);
-  const caSecret = read('INVOKE_CA_SECRET', parseObjectName);
-  const workloadCertTtlMs = read('INVOKE_WORKLOAD_CERT_TTL', parseTtl);
-  const sentry = read('INVOKE_SENTRY_PORT', parseListenPort);
-  const health = read('INVOKE_HEALTH_PORT', parseListenPort);
-  const metrics = read('INVOKE_METRICS_PORT', parseListenPort);
-  const level = read('INVOKE_LOG_LEVEL', parseOneOf(LOG_LEVELS));
-  const format = read('INVOKE_LOG_FORMAT', parseOneOf(['json', 'text']));
-  if (
-    namespace === undefined ||
-    replica === undefined ||
-    trustDomain === undefined ||
-    caSecret === undefined ||
-    workloadCertTtlMs === undefined ||
-    sentry === undefined ||
-    health === undefined ||
-    metrics === undefined ||
-    level === undefined ||
-    format === undefined
-  ) {
-    return err(mistakes);
-  }
-  const ports = { sentry, health, metrics };
-  const kubeconfig = env.KUBECONFIG || undefined;
+/** Or every mistake, one sentence each. */
+export function readConfig(environment: Environment): Result<PodConfig, readonly string[]> {
+  const values = readEnvironment(VARIABLES, environment, "the chart sets it in the sentry's Deployment");
+  if (!values.ok) return values;
+  const read = values.value;
   return ok({
-    namespace,
-    replica,
-    trustDomain,
-    caSecret,
-    workloadCertTtlMs,
-    ports,
-    log: { level, format },
-    kubeconfig,
+    namespace: read.INVOKE_NAMESPACE,
+    replica: read.POD_NAME,
+    trustDomain: read.INVOKE_TRUST_DOMAIN,
+    caSecret: read.INVOKE_CA_SECRET,
+    workloadCertTtlMs: read.INVOKE_WORKLOAD_CERT_TTL,
+    ports: {
+      sentry: read.INVOKE_SENTRY_PORT,
+      health: read.INVOKE_HEALTH_PORT,
+      metrics: read.INVOKE_METRICS_PORT,
+    },
+    log: { level: read.INVOKE_LOG_LEVEL, format: read.INVOKE_LOG_FORMAT },
+    kubeconfig: read.KUBECONFIG,
   });
 }
 

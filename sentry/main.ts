@@ -8,7 +8,7 @@ import { systemClock } from '../kit/clock.ts';
 import { createLog, type Log, type LogFormat, type LogLevel } from '../kit/log.ts';
 import { openKube } from '../kube/client.ts';
 import { runForLeader } from '../kube/lease.ts';
-import { readEnv } from './env.ts';
+import { readConfig } from './env.ts';
 import { startPodSentry } from './pod.ts';
 
 const EXIT = { stopped: 0, failed: 1, usage: 64 } as const;
@@ -26,7 +26,7 @@ async function run(): Promise<number> {
   const told = new Promise<undefined>((stop) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(undefined));
   });
-  const env = readEnv(process.env);
+  const env = readConfig(process.env);
   if (!env.ok) {
     for (const mistake of env.error) log.error(mistake);
     return EXIT.usage;

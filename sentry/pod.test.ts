@@ -13,13 +13,13 @@ import { must, type Result } from '../kit/result.ts';
 import { type ManualClock, manualClock } from '../kit/testing/clock.ts';
 import { type ApiServer, startApiServer } from '../kube/testing/api-server.ts';
 import { CONFIG_MAPS, PODS, SECRETS, TOKEN_REVIEWS } from '../kube/types.ts';
-import { readEnv } from './env.ts';
+import { readConfig } from './env.ts';
 import { type PodSentry, startPodSentry } from './pod.ts';
 
 const web = must(parseSpiffeId('spiffe://cluster.local/ns/shop/web'));
 const operator = must(parseSpiffeId('spiffe://cluster.local/ns/mesh/invoke-operator'));
 const config = must(
-  readEnv({
+  readConfig({
     ...{ INVOKE_NAMESPACE: 'mesh', POD_NAME: 'invoke-sentry-1', INVOKE_WORKLOAD_CERT_TTL: '1h' },
     ...{ INVOKE_SENTRY_PORT: '0', INVOKE_HEALTH_PORT: '0', INVOKE_METRICS_PORT: '0' },
   }),

@@ -1,5 +1,6 @@
 // The part of a NamespacePolicy that says how sidecars of the namespace are set up where a pod says nothing.
 import type * as z from 'zod';
+import { LOG_FORMATS, LOG_LEVELS } from '../../kit/log.ts';
 import { parseSize } from '../../kit/quantity.ts';
 import { cpu, size } from './fields.ts';
 import { integer, object, oneOf, type Rule, ruled, yesOrNo } from './schema.ts';
@@ -27,8 +28,8 @@ const resources = ruled(
 
 export const sidecar = object('How sidecars are set up where the annotations of a pod do not say otherwise.', {
   resources: resources.optional(),
-  logLevel: oneOf('The least important lines that are logged.', ['debug', 'info', 'warn', 'error']).optional(),
-  logFormat: oneOf('How log lines are written.', ['json', 'text']).optional(),
+  logLevel: oneOf('The least important lines that are logged.', LOG_LEVELS).optional(),
+  logFormat: oneOf('How log lines are written.', LOG_FORMATS).optional(),
   maxBodySize: size('The largest request body. 0: no limit.').optional(),
   gracefulShutdownSeconds: integer('How long calls in flight may take to end at shutdown.', 0, 3600).optional(),
   metrics: object('Metrics of the sidecar.', {

@@ -19,6 +19,7 @@ export const CONFIG: OperatorConfig = {
   sidecar: { image: 'registry.example/invoke-sidecar:1', imagePullPolicy: 'IfNotPresent', defaults: {} },
   ports: { webhook: 0, feed: 0, health: 0, metrics: 0 },
   log: { level: 'info', format: 'text' },
+  kubeconfig: undefined,
 };
 
 /** Keys without their prefix. */
