@@ -53,6 +53,7 @@ function configOf(replica: string, ports: OperatorConfig['ports'] = ANY_PORTS): 
     ...{ mutatingWebhook: 'invoke', validatingWebhook: 'invoke' },
     sidecar: { image: 'sidecar:1', imagePullPolicy: 'IfNotPresent', defaults: {} },
     log: { level: 'info', format: 'json' },
+    kubeconfig: undefined,
   };
 }
 
