@@ -15,10 +15,10 @@ import { ensureFolder } from './authority/files.ts';
 
 export type ListenFailure = { readonly kind: 'already-served' } | { readonly kind: 'failed'; readonly message: string };
 
-/** A sentry's clients ask and hang up. */
-const CONNECTIONS_MAX = 1024;
+/** A sentry's clients ask and hang up. As many, each with all that it may hold (server.ts), fit the memory of a replica. */
+const CONNECTIONS_MAX = 512;
 /** The pods of a node may share one address; whoever takes all that an address may have still leaves room for others. */
-const CONNECTIONS_PER_ADDRESS_MAX = 256;
+const CONNECTIONS_PER_ADDRESS_MAX = 128;
 
 /** A socket file that nobody answers on is a leftover and is replaced, under a lock; one that is served is left alone. */
 export async function listenOnSocket(

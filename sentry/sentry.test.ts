@@ -1,4 +1,5 @@
 // The authority as its clients meet it: over its socket and over TLS, with the identity source that sidecars use.
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import net from 'node:net';
@@ -152,7 +153,7 @@ test('what cannot be read is an invalid argument, and what is too large is not r
   expect(garbage).toMatchObject({ ok: false, error: { kind: 'status', status: 3 } });
   const noCsr = await callRaw(encodeSignRequest({ ...request, csr: Buffer.from('-----') }));
   expect(noCsr).toMatchObject({ ok: false, error: { status: 3, message: expect.stringContaining('PEM') } });
-  const flood = await callRaw(encodeSignRequest({ ...request, csr: Buffer.alloc(70_000) }));
+  const flood = await callRaw(encodeSignRequest({ ...request, csr: Buffer.alloc(41 * 1024) }));
   expect(flood).toMatchObject({ ok: false, error: { status: 8 } });
   const fine = await callRaw(encodeSignRequest({ ...request, csr: Buffer.from(makeCsr().csrPem) }));
   expect(fine.ok).toBe(true);
@@ -334,6 +335,14 @@ test('health is answered over plain HTTP, and stopping frees every address', asy
   await expect(fetch(`${url}/healthz`)).rejects.toThrow();
   expect(await ask(overTls(sentry))).toMatchObject({ ok: false, error: { kind: 'unreachable' } });
   expect(() => statSync(socketPath())).toThrow();
+});
+
+test('a connection has room for two requests at once: what a client begins and never ends has to be held', async () => {
+  must(await start({ socketPath: socketPath() }));
+  const session = http2.connect('http://localhost', { createConnection: () => net.connect(socketPath()) });
+  const [{ maxConcurrentStreams }] = await once(session, 'remoteSettings');
+  expect(maxConcurrentStreams).toBe(2);
+  session.destroy();
 });
 
 test('an idle client does not keep the sentry from stopping', async () => {

@@ -22,12 +22,18 @@ export interface GrpcServer {
   stop(): void;
 }
 
-/** Room for a token and a request several times over. */
-const MESSAGE_BYTES_MAX = 64 * 1024;
-const STREAMS_MAX = 16;
+// Anybody may connect, and a message that never ends is held until its connection does: times the connections that there may
+// be, this has to fit the memory of a replica.
+/** Room for the longest token and the longest request that are read. */
+const MESSAGE_BYTES_MAX = 40 * 1024;
+/** A client asks one thing, and hangs up. */
+const STREAMS_MAX = 2;
 /** Megabytes per connection, the library's unit. */
 const SESSION_MEMORY_MB = 2;
 const IDLE_MAX_MS = 30_000;
+/** Many times what an answer takes when the API server is slow. */
+const AGE_MAX_MS = 60_000;
+const AGE_GRACE_MS = 15_000;
 
 const STATUS: Readonly<Record<RefusalReason, status>> = {
   'bad-request': status.INVALID_ARGUMENT,
@@ -47,6 +53,8 @@ export function createGrpcServer(ca: Ca, origin: Origin): GrpcServer {
     'grpc.max_concurrent_streams': STREAMS_MAX,
     'grpc-node.max_session_memory': SESSION_MEMORY_MB,
     'grpc.max_connection_idle_ms': IDLE_MAX_MS,
+    'grpc.max_connection_age_ms': AGE_MAX_MS,
+    'grpc.max_connection_age_grace_ms': AGE_GRACE_MS,
   });
   server.addService(SERVICE, { SignCertificate: signHandler(ca, origin) });
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
