@@ -1,38 +1,25 @@
 // The program of the sentry's image: everything that it needs is in its environment, which the chart has written (env.ts).
+// With KUBECONFIG it runs outside a cluster, for development.
 //
 // It ends with 0 when it was told to, with 1 when it cannot start or has found a bug in itself, and with 64 when its
 // environment makes no sense.
 import { randomUUID } from 'node:crypto';
 import { SENTRY } from '../api/pod.ts';
 import { systemClock } from '../kit/clock.ts';
-import { createLog, type Log, type LogFormat, type LogLevel } from '../kit/log.ts';
+import { EXIT, type Program, runProgram } from '../kit/program.ts';
 import { openKube } from '../kube/client.ts';
 import { runForLeader } from '../kube/lease.ts';
 import { readConfig } from './env.ts';
 import { startPodSentry } from './pod.ts';
 
-const EXIT = { stopped: 0, failed: 1, usage: 64 } as const;
-
-function openLog(level: LogLevel, format: LogFormat): Log {
-  return createLog({ level, format, write: (line) => process.stdout.write(line), now: systemClock.now });
-}
-
-/** Ends the process once everything written has been handed to the system. */
-function exit(code: number): void {
-  process.stdout.write('', () => process.exit(code));
-}
-
-async function run(): Promise<number> {
-  const told = new Promise<undefined>((stop) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(undefined));
-  });
-  const env = readConfig(process.env);
-  if (!env.ok) {
-    for (const mistake of env.error) log.error(mistake);
+async function run(program: Program): Promise<number> {
+  const read = readConfig(process.env);
+  if (!read.ok) {
+    for (const mistake of read.error) program.log.error(mistake);
     return EXIT.usage;
   }
-  const config = env.value;
-  log = openLog(config.log.level, config.log.format);
+  const config = read.value;
+  const log = program.logAs(config.log);
   const kubeConfig = config.kubeconfig === undefined ? 'in-cluster' : { kubeconfigFile: config.kubeconfig };
   const kube = openKube({ kubeConfig, fieldManager: SENTRY, clock: systemClock, log });
   if (!kube.ok) {
@@ -51,28 +38,18 @@ async function run(): Promise<number> {
     isLeader: () => candidacy.isLeader(),
     clock: systemClock,
     log,
-    audit: openLog('info', config.log.format),
+    audit: program.openLog({ level: 'info', format: config.log.format }),
   });
   if (!started.ok) {
     log.error(started.error);
     return EXIT.failed;
   }
   const sentry = started.value;
-  const cannotOpen = sentry.opened.then((opened) => (opened.ok ? told : opened.error));
-  const trouble = await Promise.race([told, cannotOpen]);
-  if (typeof trouble === 'string') log.error(trouble);
+  const told = program.told.then(() => undefined);
+  const trouble = await Promise.race([told, sentry.opened.then((opened) => (opened.ok ? told : opened.error))]);
+  if (trouble !== undefined) log.error(trouble);
   await Promise.all([sentry.stop(), candidacy.stop()]);
-  return typeof trouble === 'string' ? EXIT.failed : EXIT.stopped;
+  return trouble === undefined ? EXIT.stopped : EXIT.failed;
 }
 
-let log = openLog('info', 'json');
-process.stdout.on('error', () => undefined);
-for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-  process.on(event, (error: unknown) => {
-    log.error('this sentry has found a bug in itself and ends', {
-      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    });
-    exit(EXIT.failed);
-  });
-}
-exit(await run());
+runProgram('sentry', process, run);
