@@ -43,6 +43,15 @@ test('the serving certificate is renewed at half of its life, by the same author
   expect(isTrusted(renewed, trusted(first))).toBe(true);
 });
 
+test('a serving certificate of a replica whose clock is an hour ahead is made anew by one that is on time, and stays', async () => {
+  const renewedAt = START + SERVING_LIFE_MS / 2;
+  const ahead = await advance(first, NAMES, renewedAt + 3_600_000);
+  const mended = await advance(ahead, NAMES, renewedAt);
+  expect(new X509Certificate(mended.serving.certificate).validFromDate.getTime()).toBeLessThanOrEqual(renewedAt);
+  expect(isTrusted(mended, trusted(first))).toBe(true);
+  expect(await advance(mended, NAMES, renewedAt + 3_600_000)).toBe(mended);
+});
+
 test('other names, as of another namespace, make another serving certificate', async () => {
   const moved = await advance(first, ['invoke-operator.elsewhere.svc'], START);
   expect(new X509Certificate(moved.serving.certificate).checkHost('invoke-operator.elsewhere.svc')).toBeDefined();

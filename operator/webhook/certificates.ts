@@ -134,7 +134,8 @@ function isServingGood({ authority, serving }: WebhookCertificates, names: reado
   const certificate = new X509Certificate(serving.certificate);
   const isSigned = certificate.verify(new X509Certificate(authority.certificate).publicKey);
   const isNamed = names.every((name) => certificate.checkHost(name) !== undefined);
-  return isSigned && isNamed && !isPastHalf(serving.certificate, now);
+  // One that is not valid yet was made by a replica whose clock is ahead, and API servers would wait for it to be.
+  return isSigned && isNamed && !isOver(serving.certificate, now) && !isPastHalf(serving.certificate, now);
 }
 
 async function makeAuthority(now: number): Promise<KeyedCertificate> {
