@@ -48,7 +48,8 @@ function encodeGrpcMessage(text: string): string {
   return encoded;
 }
 
-function decodeGrpcMessage(text: string): string {
+/** What is no such code is shown as it came. */
+export function decodeGrpcMessage(text: string): string {
   const bytes = text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
   return Buffer.from(bytes, 'latin1').toString('utf8');
 }

@@ -2,12 +2,12 @@
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import http2 from 'node:http2';
 import type { Duplex } from 'node:stream';
+import { decodeGrpcMessage } from '../api/grpc-status.ts';
 import { printTimeout } from '../api/timeout.ts';
 import type { Cancel, Clock } from '../kit/clock.ts';
 import { codeOf } from '../kit/errors.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { FrameReader, frameMessage } from '../wire/grpc-frame.ts';
-import { decodeGrpcMessage } from '../wire/grpc-message.ts';
 
 export type UnaryFailure =
   /** No answer: the connection failed, broke or took too long. */

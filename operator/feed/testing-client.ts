@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { type ClientHttp2Stream, connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2';
 import { connect as connectTls } from 'node:tls';
+import { decodeGrpcMessage } from '../../api/grpc-status.ts';
 import type { Identity } from '../../api/ids.ts';
 import {
   decodeFeedMessage,
@@ -58,7 +59,7 @@ export function subscribe(port: number, credentials: Credentials, operator: Iden
   // A server that ends its half leaves ours open; a connection that breaks ends nothing in order.
   const ended = new Promise<void>((done) => void stream.once('end', done).once('close', done)).then(() => ({
     status: String(last['grpc-status']),
-    message: decodeURIComponent(String(last['grpc-message'] ?? '')),
+    message: decodeGrpcMessage(String(last['grpc-message'] ?? '')),
   }));
   return {
     ...{ stream, messages, ended },

@@ -9,6 +9,7 @@ import {
   type IncomingHttpHeaders,
 } from 'node:http2';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { decodeGrpcMessage } from '../../api/grpc-status.ts';
 import { type Identity, spiffeId } from '../../api/ids.ts';
 import {
   decodeFeedMessage,
@@ -25,7 +26,6 @@ import type { Cancel, Clock } from '../../kit/clock.ts';
 import { excerpt } from '../../kit/text.ts';
 import type { HostPort } from '../../kit/values.ts';
 import { FrameReader, frameMessage } from '../../wire/grpc-frame.ts';
-import { decodeGrpcMessage } from '../../wire/grpc-message.ts';
 import { joinFates, keepAlive, retireAfterMs } from '../link/session.ts';
 
 export interface ConnectionOptions {
