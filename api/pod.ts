@@ -1,6 +1,7 @@
 // What the webhook puts into a pod and everybody else relies on: names, ports, paths. One place, so that the operator, the
 // sentry, the sidecar and the chart cannot drift apart (the chart's copies are held to these by a test).
-import type { AppId, TrustDomain } from './ids.ts';
+import { must } from '../kit/result.ts';
+import { type AppId, type Namespace, parseAppId, spiffeId, type TrustDomain } from './ids.ts';
 
 /** Our API group, and the prefix of our annotations and labels. */
 export const GROUP = 'invoke.io';
@@ -58,6 +59,6 @@ export function serviceName(app: AppId): string {
 }
 
 /** The audience of a token for the sentry: its own SPIFFE ID, so that no token for anything else passes. */
-export function sentryAudience(trustDomain: TrustDomain, controlPlaneNamespace: string): string {
-  return `spiffe://${trustDomain}/ns/${controlPlaneNamespace}/${SENTRY}`;
+export function sentryAudience(trustDomain: TrustDomain, controlPlaneNamespace: Namespace): string {
+  return spiffeId({ trustDomain, namespace: controlPlaneNamespace, app: must(parseAppId(SENTRY)) });
 }

@@ -1,5 +1,6 @@
 // What proves who a workload is: its X.509-SVID, and the trust anchors by which it judges others.
 import { type Identity, type Namespace, parseAppId, parseNamespace, type TrustDomain } from '../api/ids.ts';
+import { SENTRY } from '../api/pod.ts';
 import { must } from '../kit/result.ts';
 
 /** One certificate and its key, in force together. The key lives in memory only. */
@@ -31,4 +32,4 @@ export function sentryIdentity(trustDomain: TrustDomain, namespace: Namespace = 
   return { trustDomain, namespace, app: SENTRY_APP };
 }
 
-const SENTRY_APP = must(parseAppId('invoke-sentry'));
+const SENTRY_APP = must(parseAppId(SENTRY));
