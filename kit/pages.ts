@@ -1,42 +1,53 @@
-// A small HTTP listener for a few fixed pages: metrics, and health for probes. Nothing but GET, nothing that waits.
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+// A small HTTP server for a few fixed pages: metrics, and health for probes. Nothing but GET, nothing that waits.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type Listener, listen } from './listen.ts';
 import type { Result } from './result.ts';
 
 export interface Page {
   readonly status: number;
-  /** Plain text by default. */
+  /** Plain text by default, where there is a body and the headers do not say. */
   readonly contentType?: string;
-  readonly body: string;
+  /** By names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
 }
 
-/** By path. */
-export type Pages = Readonly<Record<string, () => Page>>;
+/** By path; asked with the query of the URL. */
+export type Pages = Readonly<Record<string, (query: URLSearchParams) => Page>>;
 
 /** What probes and scrapers need, many times over. */
 const CONNECTIONS_MAX = 256;
 
-/** On every address of this machine; port 0 is any free one. */
-export function listenForPages(port: number, pages: Pages): Promise<Result<Listener>> {
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 10_000, maxHeaderSize: 16 * 1024 });
-  server.on('request', (request, response) => answer(request, response, pages));
-  return listen(server, { port }, { connectionsMax: CONNECTIONS_MAX });
+/** On one address, or on every address of this machine; port 0 is any free one. */
+export function listenForPages(port: number, pages: Pages, host?: string): Promise<Result<Listener>> {
+  const where = host === undefined ? { port } : { port, host };
+  return listen(pageServer(pages), where, { connectionsMax: CONNECTIONS_MAX });
 }
 
-function answer({ method, url = '/' }: IncomingMessage, response: ServerResponse, pages: Pages): void {
-  const [path = '/'] = url.split('?', 1);
-  const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
-  if (page === undefined) {
-    send(response, { status: 404, body: 'there is no such page\n' });
-  } else if (method !== 'GET' && method !== 'HEAD') {
-    response.setHeader('allow', 'GET, HEAD');
-    send(response, { status: 405, body: 'only GET and HEAD are served\n' });
-  } else {
-    send(response, page());
-  }
+/** For somebody else to bind. */
+export function pageServer(pages: Pages): Server {
+  const server = createServer({ headersTimeout: 10_000, requestTimeout: 10_000, maxHeaderSize: 16 * 1024 });
+  return server.on('request', (request, response) => writePage(response, pageFor(request, pages)));
 }
+
+function pageFor({ method, url = '/' }: IncomingMessage, pages: Pages): Page {
+  const [path = '/', query = ''] = url.split('?', 2);
+  const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
+  if (page === undefined) return { status: 404, body: 'there is no such page\n' };
+  if (method === 'GET' || method === 'HEAD') return page(new URLSearchParams(query));
+  return { status: 405, headers: { allow: 'GET, HEAD' }, body: 'only GET and HEAD are served\n' };
+}
+
+const PLAIN_TEXT = 'text/plain; charset=utf-8';
 
 /** Node leaves the body of an answer to HEAD out by itself. */
-function send(response: ServerResponse, { status, contentType = 'text/plain; charset=utf-8', body }: Page): void {
-  response.writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(body) }).end(body);
+export function writePage(response: ServerResponse, { status, contentType, headers = {}, body }: Page): void {
+  const bytes = body === undefined ? undefined : Buffer.from(body);
+  const type = contentType ?? (bytes === undefined ? undefined : PLAIN_TEXT);
+  response.writeHead(status, {
+    ...(type === undefined ? {} : { 'content-type': type }),
+    ...(bytes === undefined ? {} : { 'content-length': bytes.length }),
+    ...headers,
+  });
+  response.end(bytes);
 }

@@ -2,14 +2,9 @@
 // past this point reads either.
 import { isIP } from 'node:net';
 import type { TrustDomain } from '../api/ids.ts';
+import type { ListenAddress } from '../kit/listen.ts';
 import type { JwksConfig } from './attest/jwks.ts';
 import { CERT_TTL_MIN_MS } from './sign/sign.ts';
-
-export interface ListenAddress {
-  readonly host: string;
-  /** 0 is any free port. */
-  readonly port: number;
-}
 
 export interface SentryConfig {
   /** Holds the keys; made with mode 0700. */

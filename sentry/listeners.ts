@@ -1,7 +1,6 @@
 // Where connections come in: a Unix socket that only its owner reaches, TCP with TLS, and a plain port for health.
 import { chmod, rm, stat } from 'node:fs/promises';
-import http from 'node:http';
-import net, { type ListenOptions, type Server } from 'node:net';
+import net from 'node:net';
 import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
@@ -10,6 +9,7 @@ import { listenOnTls as listenWithTls, type TlsListener } from '../identity/tls-
 import { codeOf, messageOf } from '../kit/errors.ts';
 import { type ListenAddress, type Listener, listen } from '../kit/listen.ts';
 import { type LockTools, withLock } from '../kit/lock.ts';
+import { listenForPages } from '../kit/pages.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { ensureFolder } from './authority/files.ts';
 
@@ -46,8 +46,8 @@ async function replaceAndBind(
   if (leftover && !leftover.isSocket()) return failed(`${path} is a file of another kind; choose another path`);
   await rm(path, { force: true });
   const server = net.createServer(accept);
-  const bound = await bind(server, { path });
-  if (!bound.ok) return bound;
+  const bound = await listen(server, { path }, { connectionsMax: CONNECTIONS_MAX });
+  if (!bound.ok) return failed(bound.error);
   await chmod(path, 0o600);
   return ok(bound.value);
 }
@@ -73,15 +73,8 @@ export async function listenOnTls(
 }
 
 /** Answers 200 as long as the process serves. */
-export function listenForHealth({ host, port }: ListenAddress): Promise<Result<Listener, ListenFailure>> {
-  const server = http.createServer((request, response) => {
-    response.writeHead(request.url === '/healthz' ? 200 : 404).end();
-  });
-  return bind(server, { host, port });
-}
-
-async function bind(server: Server, where: ListenOptions): Promise<Result<Listener, ListenFailure>> {
-  const bound = await listen(server, where, { connectionsMax: CONNECTIONS_MAX });
+export async function listenForHealth({ host, port }: ListenAddress): Promise<Result<Listener, ListenFailure>> {
+  const bound = await listenForPages(port, { '/healthz': () => ({ status: 200 }) }, host);
   return bound.ok ? bound : failed(bound.error);
 }
 

@@ -1,6 +1,7 @@
 // The certificate authority as a whole: opens its state, then its doors, and closes in the opposite order.
 import { spiffeId } from '../api/ids.ts';
 import { CONTROL_PLANE_NAMESPACE, sentryIdentity } from '../identity/svid.ts';
+import type { ListenAddress } from '../kit/listen.ts';
 import type { LockTools } from '../kit/lock.ts';
 import type { Log } from '../kit/log.ts';
 import { err, ok, type Result } from '../kit/result.ts';
@@ -9,7 +10,7 @@ import { insecureValidator } from './attest/insecure.ts';
 import { checkKeys, jwksValidator } from './attest/jwks.ts';
 import { type Authority, anchorsPath, openAuthority } from './authority/authority.ts';
 import { type Ca, createCa } from './ca.ts';
-import { configMistakes, isLoopback, type ListenAddress, type SentryConfig } from './config.ts';
+import { configMistakes, isLoopback, type SentryConfig } from './config.ts';
 import { type ListenFailure, listenForHealth, listenOnSocket, listenOnTls } from './listeners.ts';
 import { keepOwnCertificate } from './own-certificate.ts';
 import { createGrpcServer, type GrpcServer } from './server.ts';

@@ -1,8 +1,9 @@
 // Health: can this sidecar serve, can it call out, and if not, why not.
 import { fault } from '../../api/fault.ts';
 import type { AppId } from '../../api/ids.ts';
+import type { Pages } from '../../kit/pages.ts';
 import type { StatusStyle } from '../edge/refuse.ts';
-import { type Answer, type Route, refusalAnswer } from '../edge/routes.ts';
+import { type Route, refusalAnswer } from '../edge/routes.ts';
 
 /** Why something is not so, in words; undefined when it is so. */
 export type Unready = string | undefined;
@@ -14,10 +15,8 @@ export interface HealthState {
   outboundReady(): Unready;
 }
 
-/** Health by path; asked with the query of the URL. 204, or 503 with the reason (Dapr's number: 500). */
-export type HealthPages = Readonly<Record<string, (query: URLSearchParams) => Answer>>;
-
-export function healthPages(state: HealthState, appId: AppId, statuses: StatusStyle): HealthPages {
+/** Health by path: 204, or 503 with the reason (Dapr's number: 500). */
+export function healthPages(state: HealthState, appId: AppId, statuses: StatusStyle): Pages {
   const unhealthy = (errorCode: string, message: string) =>
     refusalAnswer(fault('not-ready', message), statuses, errorCode);
   return {
@@ -41,7 +40,7 @@ export function healthPages(state: HealthState, appId: AppId, statuses: StatusSt
   };
 }
 
-export function healthRoutes(pages: HealthPages): readonly Route[] {
+export function healthRoutes(pages: Pages): readonly Route[] {
   return Object.entries(pages).map(([path, page]) => ({
     method: 'GET',
     path,

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Fault, fault } from '../../api/fault.ts';
 import { headerPairs } from '../../api/headers.ts';
+import { type Page, writePage } from '../../kit/pages.ts';
 import { splitTarget } from './invocation.ts';
 import { httpRefusal, type StatusStyle } from './refuse.ts';
 
@@ -13,20 +14,13 @@ export interface RouteRequest {
   readonly body: Buffer;
 }
 
-export interface Answer {
-  readonly status: number;
-  readonly contentType?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Buffer;
-}
-
 export interface Route {
   readonly method: string;
   /** The whole path, or with a trailing slash a prefix of it. */
   readonly path: string;
   /** Health is told to whoever asks; everything else wants the API token. */
   readonly isOpenToAll?: boolean;
-  answer(request: RouteRequest): Answer;
+  answer(request: RouteRequest): Page;
 }
 
 /** Bodies on routes are values of metadata keys and the like. */
@@ -68,7 +62,7 @@ export function serveRoute(
         rawHeaders: request.rawHeaders,
         body: Buffer.concat(chunks),
       });
-      writeAnswer(response, answer);
+      writePage(response, answer);
     } catch (error) {
       refuse(fault('internal', 'this sidecar has a bug that this request found; its log says more.', String(error)));
     }
@@ -76,19 +70,9 @@ export function serveRoute(
 }
 
 /** A fault, under the errorCode that SDKs know for it on this route. */
-export function refusalAnswer(refused: Fault, style: StatusStyle, errorCode: string): Answer {
+export function refusalAnswer(refused: Fault, style: StatusStyle, errorCode: string): Page {
   const { status, headers, body } = httpRefusal(refused, style, errorCode);
   return { status, headers: Object.fromEntries(headerPairs(headers)), body };
-}
-
-export function writeAnswer(response: ServerResponse, { status, contentType, headers, body }: Answer): void {
-  const bytes = body === undefined ? undefined : Buffer.from(body);
-  response.writeHead(status, {
-    ...(contentType === undefined ? {} : { 'content-type': contentType }),
-    ...(bytes === undefined ? {} : { 'content-length': bytes.length }),
-    ...headers,
-  });
-  response.end(bytes);
 }
 
 function pathOf(url: string): string {
