@@ -179,6 +179,7 @@ interface FollowedCertificate {
 /** Renewed as it ages, and at once when clients are to trust another root: the state was restored or replaced. */
 async function followAuthority(replica: Replica, keep: () => Promise<OwnCertificate>): Promise<FollowedCertificate> {
   let own = await keep();
+  let isStopped = false;
   let anchors = anchorsHeld(replica);
   let listener: (credentials: Credentials) => void = () => undefined;
   const follow = ({ source }: OwnCertificate) => source.credentials.changed((renewed) => renewed && listener(renewed));
@@ -190,6 +191,10 @@ async function followAuthority(replica: Replica, keep: () => Promise<OwnCertific
     void keep().then((next) => {
       own.source.stop();
       own = next;
+      if (isStopped) {
+        own.source.stop();
+        return;
+      }
       follow(own);
       listener(own.first);
     });
@@ -200,6 +205,7 @@ async function followAuthority(replica: Replica, keep: () => Promise<OwnCertific
       listener = wanted;
     },
     stop() {
+      isStopped = true;
       cancel();
       own.source.stop();
     },
