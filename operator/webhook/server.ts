@@ -6,7 +6,8 @@ import type { Namespace } from '../../api/ids.ts';
 import { TRUST_BUNDLE } from '../../api/pod.ts';
 import type { NamespacePolicy } from '../../api/resources/namespace-policy.ts';
 import type { Random } from '../../kit/backoff.ts';
-import type { Clock } from '../../kit/clock.ts';
+import { type Clock, within } from '../../kit/clock.ts';
+import { parseJson } from '../../kit/json.ts';
 import { listen } from '../../kit/listen.ts';
 import type { Log } from '../../kit/log.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
@@ -169,7 +170,9 @@ interface Judged {
 function judgeReview(request: Request, judge: Judge, decider: Decider): Result<Judged> {
   const body: unknown = request.body;
   request.body = undefined;
-  const review = readReview(Buffer.isBuffer(body) ? parsed(body.toString('utf8')) : undefined);
+  // What is no JSON is no review, either.
+  const json = parseJson(Buffer.isBuffer(body) ? body.toString('utf8') : '');
+  const review = readReview(json.ok ? json.value : undefined);
   if (!review.ok) return review;
   const { uid, namespace, dryRun = false } = review.value;
   const decision = decide(review.value, judge, decider);
@@ -178,15 +181,6 @@ function judgeReview(request: Request, judge: Judge, decider: Decider): Result<J
     decision,
     needsTrustBundle: judge === judgePod && decision.kind === 'patched' && !dryRun,
   });
-}
-
-/** What is no JSON is no review, either. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function decide(request: AdmissionRequest, judge: Judge, decider: Decider): Decision {
@@ -204,11 +198,8 @@ function decide(request: AdmissionRequest, judge: Judge, decider: Decider): Deci
 
 /** The pod is let in all the same: it waits for the ConfigMap, and starts as soon as that is there. */
 async function withTrustBundle({ about, decision }: Judged, decider: Decider): Promise<Decision> {
-  const { promise: tooLate, resolve } = Promise.withResolvers<Result<void>>();
-  const seconds = TRUST_BUNDLE_MS / 1000;
-  const cancel = decider.clock.after(TRUST_BUNDLE_MS, () => resolve(err(`it took longer than ${seconds} s`)));
-  const ensured = await Promise.race([decider.ensureTrustBundle(about.namespace), tooLate]);
-  cancel();
+  const late = err(`it took longer than ${TRUST_BUNDLE_MS / 1000} s`);
+  const ensured = await within(decider.clock, TRUST_BUNDLE_MS, decider.ensureTrustBundle(about.namespace), late);
   if (ensured.ok) return decision;
   decider.log.warn('a pod was let in without a trust bundle', { object: about.object, reason: ensured.error });
   return warned(decision, `the pod starts once the ConfigMap "${TRUST_BUNDLE}" is there: ${ensured.error}`);
