@@ -34,10 +34,10 @@ export const PATHS = {
   /** The ConfigMap `invoke-trust-bundle` of the pod's namespace. */
   trustDirectory: '/var/run/secrets/invoke.io/trust',
   trustAnchors: '/var/run/secrets/invoke.io/trust/trust-anchors.crt',
-  /** An emptyDir of the sidecar alone: the last snapshot, and the socket by which preStop says that it is time to drain. */
+  /** An emptyDir of the sidecar alone: the last snapshot, and the file by which preStop says that it is time to drain. */
   stateDirectory: '/var/run/invoke',
   snapshot: '/var/run/invoke/snapshot',
-  drainSocket: '/var/run/invoke/drain.sock',
+  drain: '/var/run/invoke/drain',
   /** Admission would put the app's API token there (the ServiceAccount controller skips a path that is mounted). */
   apiToken: '/var/run/secrets/kubernetes.io/serviceaccount',
 } as const;

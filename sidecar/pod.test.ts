@@ -1,14 +1,14 @@
 // A sidecar as a pod runs it: configured by its environment, identified by its mounted token, ended by preStop and SIGTERM.
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { connect, createServer as createSocketServer } from 'node:net';
+import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../kit/clock.ts';
 import { silentLog } from '../kit/log.ts';
 import { must } from '../kit/result.ts';
 import { portOf } from '../kit/testing/ports.ts';
-import { askToDrain } from './ask-to-drain.ts';
 import { send, to } from './contract/testing.ts';
 import { openDrainSwitch } from './drain-switch.ts';
 import type { FeedOptions } from './feed/feed.ts';
@@ -131,7 +131,7 @@ test('a port that is taken is told with the annotation that moves it', async () 
 });
 
 describe('preStop', () => {
-  test('ends once the sidecar drains: no call comes in any more, calls go out as ever, until SIGTERM', async () => {
+  test('makes the sidecar drain: no call comes in any more, calls go out as ever, until SIGTERM', async () => {
     const app = await listening((_, response) => response.end('here'));
     const own = await podEnvironment({ appPort: portOf(app) });
     feed.config.set(EMPTY_CONFIG);
@@ -139,7 +139,8 @@ describe('preStop', () => {
     const sidecar = await start(own);
     const { http } = sidecar.ports;
     await untilStatus(http, to('web.shop'), 200);
-    await askToDrain(own.paths.drainSocket, 10_000);
+    writeFileSync(own.paths.drain, '');
+    await untilStatus(http, to('web.shop'), 503);
     const refused = await send(http, { path: to('web.shop') });
     expect([refused.status, refused.body.toString()]).toEqual([503, expect.stringContaining('draining')]);
     expect(await status(http, '/v1.0/healthz')).toBe(503);
@@ -150,22 +151,22 @@ describe('preStop', () => {
     await own.close();
   });
 
-  test('is not held up where nobody is there to ask, or nobody answers', async () => {
-    await askToDrain(pod.paths.drainSocket, 60_000);
-    const mute = createSocketServer().listen(pod.paths.drainSocket);
-    const asked = new Promise((connected) => mute.once('connection', connected));
-    await askToDrain(pod.paths.drainSocket, 1);
-    await asked;
-    mute.close();
-  });
-
-  test('finds the switch of the container that runs, after one that was killed', async () => {
-    writeFileSync(pod.paths.drainSocket, 'left behind');
+  test('is heard once, and not what was left behind by a container that was killed', async () => {
+    writeFileSync(pod.paths.drain, 'left behind');
     let drains = 0;
-    const drainSwitch = must(await openDrainSwitch(pod.paths.drainSocket, () => void drains++));
-    await askToDrain(pod.paths.drainSocket, 10_000);
-    await askToDrain(pod.paths.drainSocket, 10_000);
-    expect(drains).toBe(2);
-    await drainSwitch.close();
+    const drained = new Promise<void>((heard) => {
+      must(
+        openDrainSwitch(pod.paths.drain, () => {
+          drains++;
+          heard();
+        }),
+      );
+    });
+    expect(existsSync(pod.paths.drain)).toBe(false);
+    writeFileSync(join(dirname(pod.paths.drain), 'something-else'), '');
+    writeFileSync(pod.paths.drain, '');
+    writeFileSync(pod.paths.drain, 'again');
+    await drained;
+    expect(drains).toBe(1);
   });
 });

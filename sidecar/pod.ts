@@ -20,11 +20,11 @@ export interface PodSettings {
   readonly config: SidecarConfig;
   readonly clusterDomain: string;
   readonly feed: Pick<FeedOptions, 'address' | 'operator' | 'self' | 'snapshotFile'>;
-  readonly drainSocket: string;
+  readonly drainFile: string;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
 }
 
-export type PodPaths = Readonly<Record<'token' | 'trustAnchors' | 'snapshot' | 'drainSocket', string>>;
+export type PodPaths = Readonly<Record<'token' | 'trustAnchors' | 'snapshot' | 'drain', string>>;
 
 /** From the environment, or a sentence that says what is wrong with it. */
 export function readPod(
@@ -43,7 +43,7 @@ export function readPod(
     config: configOf(read.value, sentry.value, tokens, paths),
     clusterDomain,
     feed: { address: read.value.feedAddress, operator, self, snapshotFile: paths.snapshot },
-    drainSocket: paths.drainSocket,
+    drainFile: paths.drain,
     log: { level: logLevel, format: logFormat },
   });
 }
@@ -120,12 +120,13 @@ export async function startPod(settings: PodSettings, deps: PodDeps): Promise<Re
     return err(started.error.message);
   }
   const sidecar = started.value;
-  const drainSwitch = await openDrainSwitch(settings.drainSocket, () => sidecar.drain());
+  const drainSwitch = openDrainSwitch(settings.drainFile, () => sidecar.drain());
   if (!drainSwitch.ok)
     log.warn('there is no drain switch: calls will come until the end of the pod', { reason: drainSwitch.error });
-  const closeAll = async () => {
+  const closeAll = (code: 0 | 1) => {
     names.close();
-    if (drainSwitch.ok) await drainSwitch.value.close();
+    if (drainSwitch.ok) drainSwitch.value();
+    return code;
   };
-  return ok({ ...sidecar, done: sidecar.done.then((code) => closeAll().then(() => code)) });
+  return ok({ ...sidecar, done: sidecar.done.then(closeAll) });
 }

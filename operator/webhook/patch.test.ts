@@ -91,7 +91,7 @@ describe('the sidecar', () => {
     expect(startupProbe?.failureThreshold).toBeGreaterThan(86_400);
     expect(readinessProbe).toMatchObject({ httpGet: { path: '/v1.0/healthz', port: 4501 } });
     expect(livenessProbe).toBeUndefined();
-    expect(lifecycle?.preStop?.exec?.command).toEqual(['node', '/app/drain.mjs']);
+    expect(lifecycle?.preStop?.exec?.command).toEqual(['touch', '/var/run/invoke/drain']);
   });
 
   test('names the ports by which others find it', () => {

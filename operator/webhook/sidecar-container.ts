@@ -65,7 +65,7 @@ export function sidecarContainer(settings: SidecarSettings, namespace: Namespace
       timeoutSeconds: settings.readinessTimeoutSec,
       failureThreshold: settings.readinessThreshold,
     },
-    lifecycle: { preStop: { exec: { command: ['node', '/app/drain.mjs'] } } },
+    lifecycle: { preStop: { exec: { command: ['touch', PATHS.drain] } } },
     terminationMessagePolicy: 'FallbackToLogsOnError',
     securityContext: {
       runAsNonRoot: true,

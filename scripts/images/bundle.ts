@@ -11,7 +11,7 @@ export const ROOT = join(import.meta.dirname, '../..');
 
 /** The programs of each part, by the name under which they lie in /app. */
 export const PARTS = {
-  sidecar: { main: 'sidecar/main.ts', drain: 'sidecar/drain.ts' },
+  sidecar: { main: 'sidecar/main.ts' },
   sentry: { main: 'sentry/main.ts' },
   operator: { main: 'operator/main.ts' },
 } as const;

@@ -41,7 +41,7 @@ export async function podEnvironment(more: Partial<PodSidecar> = {}): Promise<Po
     token: file('token'),
     trustAnchors: file('anchors'),
     snapshot: file('kept'),
-    drainSocket: file('drain'),
+    drain: file('drain'),
   };
   return {
     ...{ sidecar, paths, sentry },
