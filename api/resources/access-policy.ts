@@ -1,9 +1,9 @@
 // AccessPolicy: who may call an app, and what. It is enforced in the sidecar of the app that is called.
 import type * as z from 'zod';
 import type { Result } from '../../kit/result.ts';
-import { readSpec } from './check.ts';
 import { appId, caller, EITHER_HTTP_OR_GRPC, name, operationFields } from './fields.ts';
 import type { Resource } from './object.ts';
+import { readSpec } from './read-spec.ts';
 import { list, named, object, oneOf, ruled, set } from './schema.ts';
 
 const rule = ruled(
@@ -56,10 +56,4 @@ export type AccessPolicy = Resource<AccessPolicySpec>;
 /** The spec with its defaults, or everything that is wrong with it. */
 export function readAccessPolicy(spec: unknown): Result<AccessPolicySpec, readonly string[]> {
   return readSpec(accessPolicySpec, spec);
-}
-
-/** What is wrong with it, one sentence each; empty when it can be enforced. */
-export function checkAccessPolicy(spec: unknown): readonly string[] {
-  const read = readAccessPolicy(spec);
-  return read.ok ? [] : read.error;
 }

@@ -3,9 +3,9 @@
 import type * as z from 'zod';
 import type { Result } from '../../kit/result.ts';
 import { GROUP } from '../pod.ts';
-import { readSpec } from './check.ts';
 import { appId, appPattern, namespacePattern, SERVICE_ACCOUNT, trustDomain } from './fields.ts';
 import type { Resource } from './object.ts';
+import { readSpec } from './read-spec.ts';
 import { list, matching, named, object, oneOf, set, text, yesOrNo } from './schema.ts';
 import { asAnnotations, sidecar } from './sidecar-defaults.ts';
 
@@ -97,10 +97,4 @@ export function sidecarDefaults(policy: NamespacePolicy | undefined): Readonly<R
 /** The spec with its defaults, or everything that is wrong with it. */
 export function readNamespacePolicy(spec: unknown): Result<NamespacePolicySpec, readonly string[]> {
   return readSpec(namespacePolicySpec, spec);
-}
-
-/** What is wrong with it, one sentence each; empty when it can be enforced. */
-export function checkNamespacePolicy(spec: unknown): readonly string[] {
-  const read = readNamespacePolicy(spec);
-  return read.ok ? [] : read.error;
 }

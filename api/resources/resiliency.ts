@@ -1,9 +1,9 @@
 // Resiliency: how calls survive what goes wrong. Targets hold for calls from the policy's namespace; limits for calls to it.
 import type * as z from 'zod';
 import type { Result } from '../../kit/result.ts';
-import { readSpec } from './check.ts';
 import { appId, caller, duration } from './fields.ts';
 import type { Resource } from './object.ts';
+import { readSpec } from './read-spec.ts';
 import { policies } from './resiliency-policies.ts';
 import { limits, targets } from './resiliency-targets.ts';
 import { integer, list, object, oneOf, type Rule, ruled, set } from './schema.ts';
@@ -58,12 +58,6 @@ export type Resiliency = Resource<ResiliencySpec>;
 /** The spec with its defaults, or everything that is wrong with it. */
 export function readResiliency(spec: unknown): Result<ResiliencySpec, readonly string[]> {
   return readSpec(resiliencySpec, spec);
-}
-
-/** What is wrong with it, one sentence each; empty when it can be enforced. */
-export function checkResiliency(spec: unknown): readonly string[] {
-  const read = readResiliency(spec);
-  return read.ok ? [] : read.error;
 }
 
 interface Referrers {

@@ -1,25 +1,26 @@
 // What the operator has to say of each of our resources: whether it makes sense, and what of it this version does not act on.
 // An object that promises what nobody keeps says so in its own status.
-import { type AccessPolicy, checkAccessPolicy } from '../../api/resources/access-policy.ts';
+import { type AccessPolicy, readAccessPolicy } from '../../api/resources/access-policy.ts';
 import {
-  checkNamespacePolicy,
   type NamespacePolicy,
   type NamespacePolicySpec,
+  readNamespacePolicy,
 } from '../../api/resources/namespace-policy.ts';
-import { checkResiliency, type Resiliency } from '../../api/resources/resiliency.ts';
+import { type Resiliency, readResiliency } from '../../api/resources/resiliency.ts';
+import type { Result } from '../../kit/result.ts';
 import { excerpt } from '../../kit/text.ts';
 import type { Verdict } from './conditions.ts';
 
 export function judgeAccessPolicy({ spec }: AccessPolicy): Verdict {
   return {
-    refusal: invalid(checkAccessPolicy(spec)),
+    refusal: invalid(readAccessPolicy(spec)),
     unenforced: 'sidecars are given the policy, but this version of Invoke does not judge calls by it yet',
   };
 }
 
 export function judgeResiliency({ spec }: Resiliency): Verdict {
   return {
-    refusal: invalid(checkResiliency(spec)),
+    refusal: invalid(readResiliency(spec)),
     unenforced: 'sidecars are given it, but this version of Invoke does not act on it yet',
   };
 }
@@ -29,7 +30,7 @@ export function judgeNamespacePolicy(
   isNamespace: (name: string) => boolean,
 ): Verdict {
   return {
-    refusal: invalid(checkNamespacePolicy(spec)) ?? (isNamespace(metadata.name) ? undefined : homeless(metadata.name)),
+    refusal: invalid(readNamespacePolicy(spec)) ?? (isNamespace(metadata.name) ? undefined : homeless(metadata.name)),
     unenforced: unenforcedOf(spec),
   };
 }
@@ -37,10 +38,9 @@ export function judgeNamespacePolicy(
 /** A status is no place for a list of hundreds. */
 const MESSAGE_CHARACTERS_MAX = 2000;
 
-function invalid(mistakes: readonly string[]): Verdict['refusal'] {
-  return mistakes.length === 0
-    ? undefined
-    : { reason: 'Invalid', message: excerpt(mistakes.join('; '), MESSAGE_CHARACTERS_MAX) };
+function invalid(read: Result<unknown, readonly string[]>): Verdict['refusal'] {
+  if (read.ok) return undefined;
+  return { reason: 'Invalid', message: excerpt(read.error.join('; '), MESSAGE_CHARACTERS_MAX) };
 }
 
 function homeless(name: string): Verdict['refusal'] {
