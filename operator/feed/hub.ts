@@ -114,7 +114,6 @@ export class Hub {
   #configTopic(self: Target): Topic {
     const { stores, epoch } = this.#options;
     return new Topic({
-      kind: 'config',
       compile: () => ({
         kind: 'config',
         config: {
@@ -131,7 +130,6 @@ export class Hub {
     const { stores, claims, epoch } = this.#options;
     const key = claimKey(target);
     return new Topic({
-      kind: 'endpoints',
       compile: () => {
         const claimants = claims.of(key);
         // A workload may have the name of a pod, but is not that pod.

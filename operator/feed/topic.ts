@@ -5,7 +5,6 @@
 import { encodeFeedConfig, encodeFeedEndpoints, encodeFeedMessage, type FeedPart } from '../../api/proto/feed.ts';
 
 export interface TopicOptions {
-  readonly kind: FeedPart['kind'];
   /** What there is to tell now, with the versions of now. */
   readonly compile: () => FeedPart;
   /** The epoch and, in some spelling, those versions. */
@@ -16,14 +15,14 @@ export interface TopicOptions {
 export type Content = Buffer;
 
 export class Topic {
-  readonly kind: FeedPart['kind'];
   readonly #options: TopicOptions;
   #content: Content | undefined;
   #isOutdated = true;
+  /** What the content was made of, for the message that tells it: not to be compiled twice for one change. */
+  #fresh: { readonly part: FeedPart; readonly versions: string } | undefined;
   #message: { readonly content: Content; readonly stamp: string; readonly bytes: Buffer } | undefined;
 
   constructor(options: TopicOptions) {
-    this.kind = options.kind;
     this.#options = options;
   }
 
@@ -36,10 +35,13 @@ export class Topic {
 
   content(): Content {
     if (this.#content !== undefined && !this.#isOutdated) return this.#content;
-    const compiled = contentOf(this.#options.compile());
+    const part = this.#options.compile();
+    const compiled = contentOf(part);
     this.#isOutdated = false;
-    if (!this.#content?.equals(compiled)) this.#content = compiled;
-    return this.#content ?? compiled;
+    if (this.#content?.equals(compiled)) return this.#content;
+    this.#content = compiled;
+    this.#fresh = { part, versions: this.#options.stamp().versions };
+    return compiled;
   }
 
   /** The content with the epoch and the versions of this moment. */
@@ -48,7 +50,9 @@ export class Topic {
     const { epoch, versions } = this.#options.stamp();
     const stamp = `${epoch} ${versions}`;
     if (this.#message?.content !== content || this.#message.stamp !== stamp) {
-      this.#message = { content, stamp, bytes: encodeFeedMessage({ epoch, part: this.#options.compile() }) };
+      const part = this.#fresh?.versions === versions ? this.#fresh.part : this.#options.compile();
+      this.#message = { content, stamp, bytes: encodeFeedMessage({ epoch, part }) };
+      this.#fresh = undefined;
     }
     return this.#message.bytes;
   }
