@@ -97,7 +97,7 @@ test('its public port serves health and nothing else; the app API is on loopback
 test('it asks the operator of its control plane for what concerns it, and keeps that where only it can see it', async () => {
   const sidecar = await start();
   expect(asked).toMatchObject({
-    address: '127.0.0.1:1',
+    address: { host: '127.0.0.1', port: 1 },
     operator: { app: 'invoke-operator', namespace: 'invoke-system', trustDomain: 'test.local' },
     self: { app: 'web', namespace: 'shop', trustDomain: 'test.local' },
     snapshotFile: pod.paths.snapshot,

@@ -1,6 +1,5 @@
 // A sidecar in a pod: what the webhook has written for it, what is mounted, and the parts that only a pod has. main.ts runs it.
-import type { Identity } from '../api/ids.ts';
-import { parseAppId } from '../api/ids.ts';
+import { type Identity, parseAppId } from '../api/ids.ts';
 import { GROUP, OPERATOR, PATHS } from '../api/pod.ts';
 import { type PodSidecar, parsePodSidecar, SIDECAR_VARIABLE, TOKEN_VARIABLES } from '../api/pod-sidecar.ts';
 import type { Random } from '../kit/backoff.ts';
@@ -35,6 +34,8 @@ export function readPod(
   if (!read.ok) return read;
   const sentry = parseHostPort(read.value.sentryAddress);
   if (!sentry.ok) return err(`${SIDECAR_VARIABLE} cannot be used: sentryAddress: ${sentry.error}`);
+  const feed = parseHostPort(read.value.feedAddress);
+  if (!feed.ok) return err(`${SIDECAR_VARIABLE} cannot be used: feedAddress: ${feed.error}`);
   const { trustDomain, controlPlaneNamespace, clusterDomain, logLevel, logFormat } = read.value;
   const self: Identity = { trustDomain, namespace: read.value.namespace, app: read.value.appId };
   const operator: Identity = { trustDomain, namespace: controlPlaneNamespace, app: must(parseAppId(OPERATOR)) };
@@ -42,7 +43,7 @@ export function readPod(
   return ok({
     config: configOf(read.value, sentry.value, tokens, paths),
     clusterDomain,
-    feed: { address: read.value.feedAddress, operator, self, snapshotFile: paths.snapshot },
+    feed: { address: feed.value, operator, self, snapshotFile: paths.snapshot },
     drainFile: paths.drain,
     log: { level: logLevel, format: logFormat },
   });

@@ -56,7 +56,7 @@ export async function openMesh() {
 
   function startSidecar(self: Identity, { port }: Pick<ServingPart, 'port'>, snapshotFile?: string): FeedClient {
     const client = startClient({
-      address: `127.0.0.1:${port}`,
+      address: { host: '127.0.0.1', port },
       ...{ operator, self, snapshotFile, clock },
       credentials: snapshot(ca.issue(self)),
       random: () => 0.5,

@@ -257,7 +257,7 @@ test('endpoints outlive their stream by half a minute, and are back with the nex
   expect(client.endpoints(cart)).toBeUndefined();
   expect(heard).toEqual(['cart']);
 
-  operator = await startTestOperator(ca.issue(operatorId), Number(operator.address.split(':')[1]));
+  operator = await startTestOperator(ca.issue(operatorId), operator.address.port);
   const again = await soon(operator.subscribed(1));
   expect((await again.said(1))[0]?.interest).toEqual([{ appId: 'cart', namespace: 'shop' }]);
   again.tell(config());
@@ -277,7 +277,7 @@ test('the last config is kept for a restart, for nobody else to read or write', 
   const restarted = start();
   expect(names(restarted)).toEqual(['kept']);
   expect(restarted.state()).toMatchObject({ kind: 'stale' });
-  operator = await startTestOperator(ca.issue(operatorId), Number(operator.address.split(':')[1]));
+  operator = await startTestOperator(ca.issue(operatorId), operator.address.port);
   const [request] = await (await soon(operator.subscribed(1))).said(1);
   expect(request?.hello).toMatchObject({ epoch: 3, versions: [{ kind: 'AccessPolicy', version: 5 }] });
 });

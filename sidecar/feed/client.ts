@@ -12,7 +12,6 @@ import { type Cancel, every } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Result } from '../../kit/result.ts';
 import { snapshot } from '../../kit/snapshot.ts';
-import { type HostPort, parseHostPort } from '../../kit/values.ts';
 import { FeedConnection } from './connection.ts';
 import type { AppEndpoints, FeedClient, FeedConfig, FeedOptions, FeedState } from './feed.ts';
 import { type KeptSnapshot, keepSnapshot } from './kept.ts';
@@ -61,7 +60,7 @@ class Client implements FeedClient {
   constructor(options: FeedOptions) {
     const { clock, credentials, snapshotFile, self } = options;
     this.#options = options;
-    this.#log = options.log.with({ operator: options.address });
+    this.#log = options.log.with({ operator: `${options.address.host}:${options.address.port}` });
     this.#silentSinceMs = clock.elapsed();
     this.#kept = snapshotFile === undefined ? undefined : keepSnapshot(snapshotFile, self, this.#log);
     this.#loadKept();
@@ -123,14 +122,12 @@ class Client implements FeedClient {
   #connectAnew(): void {
     if (this.#phase.kind === 'stopped') return;
     const credentials = this.#options.credentials.current();
-    const address = parseHostPort(this.#options.address);
-    if (!address.ok) this.#lastError = `the operator's feed cannot be found: ${address.error}`;
-    if (credentials === undefined || !address.ok) this.#leave({ kind: 'idle' });
-    else this.#leave({ kind: 'connected', connection: this.#connect(address.value, credentials), liveMs: undefined });
+    if (credentials === undefined) this.#leave({ kind: 'idle' });
+    else this.#leave({ kind: 'connected', connection: this.#connect(credentials), liveMs: undefined });
   }
 
-  #connect(address: HostPort, credentials: Credentials): FeedConnection {
-    const { operator, clock, random } = this.#options;
+  #connect(credentials: Credentials): FeedConnection {
+    const { address, operator, clock, random } = this.#options;
     return new FeedConnection({
       ...{ address, operator, credentials, clock, random },
       greeting: () => ({ hello: this.#hello(), interest: this.#known.apps() }),

@@ -6,10 +6,11 @@ import type { Random } from '../../kit/backoff.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Snapshot } from '../../kit/snapshot.ts';
+import type { HostPort } from '../../kit/values.ts';
 
 export interface FeedOptions {
-  /** `host:port` of the operator's feed. */
-  readonly address: string;
+  /** Of the operator's feed. */
+  readonly address: HostPort;
   /** Who has to answer there. */
   readonly operator: Identity;
   /** Who we are: a kept config of anybody else is not ours. */

@@ -14,6 +14,7 @@ import type { Credentials } from '../../identity/svid.ts';
 import { serverContext } from '../../identity/tls.ts';
 import { must } from '../../kit/result.ts';
 import { portOf } from '../../kit/testing/ports.ts';
+import type { HostPort } from '../../kit/values.ts';
 import { FrameReader, frameMessage } from '../../wire/grpc-frame.ts';
 
 /** One sidecar's stream. */
@@ -30,7 +31,7 @@ export interface Subscribed {
 }
 
 export interface TestOperator {
-  readonly address: string;
+  readonly address: HostPort;
   /** Settles when so many streams were opened, with the last of them. */
   subscribed(count: number): Promise<Subscribed>;
   /** Reads nothing more from the sidecars, and answers no ping: as though the network swallowed everything. */
@@ -54,7 +55,7 @@ export async function startTestOperator(credentials: Credentials, port = 0): Pro
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return {
-    address: `127.0.0.1:${portOf(server)}`,
+    address: { host: '127.0.0.1', port: portOf(server) },
     async subscribed(count) {
       for (;;) {
         const stream = streams[count - 1];
