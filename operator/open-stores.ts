@@ -29,7 +29,7 @@ export function openStores(kube: Pick<Kube, 'list' | 'watch'>, deps: WatchKindDe
 }
 
 /** Who wrote which field is half of many an object. */
-export function trimMetadata<T extends KubernetesObject>(object: T): T {
+function trimMetadata<T extends KubernetesObject>(object: T): T {
   delete object.metadata?.managedFields;
   delete object.metadata?.annotations?.['kubectl.kubernetes.io/last-applied-configuration'];
   return object;
@@ -52,7 +52,7 @@ function trimNode(node: V1Node): V1Node {
 }
 
 /** Where it is, whether it is ready, and the ports of our container. */
-export function trimPod(pod: V1Pod): V1Pod {
+function trimPod(pod: V1Pod): V1Pod {
   const trimmed = trimMetadata(pod);
   const { nodeName, initContainers = [] } = pod.spec ?? {};
   const { phase, podIP, podIPs, conditions = [] } = pod.status ?? {};
@@ -73,7 +73,7 @@ export function trimPod(pod: V1Pod): V1Pod {
 }
 
 /** Who it is, what its template says to us, and whether it is over. */
-export function trimWorkload(workload: Workload): Workload {
+function trimWorkload(workload: Workload): Workload {
   const { apiVersion = '', kind = '', metadata = {}, spec, status } = trimMetadata(workload);
   const annotations = ourOwn(templateOf(workload)?.metadata?.annotations);
   const template = { template: { metadata: { annotations } } };

@@ -7,8 +7,8 @@ import { excerpt } from '../../kit/text.ts';
 
 /** Keys of metadata that pass into the CRD's schema as they are. */
 export const VALIDATIONS = 'x-kubernetes-validations';
-export const LIST_TYPE = 'x-kubernetes-list-type';
-export const LIST_MAP_KEYS = 'x-kubernetes-list-map-keys';
+const LIST_TYPE = 'x-kubernetes-list-type';
+const LIST_MAP_KEYS = 'x-kubernetes-list-map-keys';
 export const INT_OR_STRING = 'x-kubernetes-int-or-string';
 
 export interface Rule<T> {

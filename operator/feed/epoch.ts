@@ -14,7 +14,7 @@ import { err, ok, type Result } from '../../kit/result.ts';
 import type { Answered, Kube } from '../../kube/kube.ts';
 import { LEASES } from '../../kube/types.ts';
 
-export const EPOCH_ANNOTATION = `${GROUP}/feed-epoch`;
+const EPOCH_ANNOTATION = `${GROUP}/feed-epoch`;
 
 export interface EpochOptions {
   readonly kube: Pick<Kube, 'get' | 'create' | 'replace'>;

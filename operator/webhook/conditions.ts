@@ -60,14 +60,14 @@ const notControlled: MatchCondition = {
   expression: '!object.?metadata.?ownerReferences.orValue([]).exists(owner, owner.?controller.orValue(false))',
 };
 
-export const POD_CONDITIONS: readonly MatchCondition[] = [
+const POD_CONDITIONS: readonly MatchCondition[] = [
   { name: 'annotated', expression: `'${APP_ID_KEY}' in ${own}` },
   { name: 'not-mirror', expression: `!('${MIRROR_KEY}' in ${own})` },
   { name: 'not-windows', expression: "object.?spec.?os.?name.orValue('') != 'windows'" },
 ];
 
 /** Called only while the template is not what workload.ts would make of it. */
-export const WORKLOAD_CONDITIONS: readonly MatchCondition[] = [
+const WORKLOAD_CONDITIONS: readonly MatchCondition[] = [
   notDeleted,
   notControlled,
   {
@@ -83,7 +83,7 @@ export const WORKLOAD_CONDITIONS: readonly MatchCondition[] = [
 ];
 
 /** Called only where one of our annotations on the template is new, or another than before. */
-export const VALIDATION_CONDITIONS: readonly MatchCondition[] = [
+const VALIDATION_CONDITIONS: readonly MatchCondition[] = [
   notDeleted,
   notControlled,
   {

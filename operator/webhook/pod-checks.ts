@@ -24,7 +24,7 @@ function isOwn({ name, env }: V1Container): boolean {
 }
 
 /** All containers but ours. */
-export function othersOf(spec: V1PodSpec | undefined): readonly V1Container[] {
+function othersOf(spec: V1PodSpec | undefined): readonly V1Container[] {
   return [...(spec?.initContainers ?? []).filter((container) => !isOwn(container)), ...(spec?.containers ?? [])];
 }
 

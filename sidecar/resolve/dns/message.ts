@@ -23,7 +23,7 @@ export type Reply =
   | { readonly kind: 'truncated' };
 
 /** What fits a datagram on any path without fragments (RFC 9715). */
-export const UDP_PAYLOAD_BYTES = 1232;
+const UDP_PAYLOAD_BYTES = 1232;
 
 const CODES: Readonly<Record<number, string>> = { 1: 'FORMERR', 2: 'SERVFAIL', 4: 'NOTIMP', 5: 'REFUSED' };
 const NOERROR = 0;
