@@ -65,39 +65,23 @@ type ClaimSources = Pick<Stores, 'pods' | 'workloads'>;
 
 /** Follows the stores: nobody has to look through every pod to know about one app. */
 export function followClaims({ pods, workloads }: ClaimSources): Claims {
-  const claimants = new Map<string, Map<string, Claimant>>();
+  const index = new ClaimIndex();
   const listeners = new Set<(key: string) => void>();
-
-  function put(source: string, claimed: Target, claimant: Claimant): string {
-    const key = claimKey(claimed);
-    const known = claimants.get(key) ?? new Map<string, Claimant>();
-    claimants.set(key, known.set(source, claimant));
-    return key;
-  }
-
-  function take(source: string, claimed: Target): string {
-    const key = claimKey(claimed);
-    const known = claimants.get(key);
-    known?.delete(source);
-    if (known?.size === 0) claimants.delete(key);
-    return key;
-  }
-
-  function tell(key: string): void {
+  const tell = (key: string) => {
     for (const listener of [...listeners]) listener(key);
-  }
+  };
 
   /** `place` tells objects of the same name in several stores apart. */
   function follow<T extends Claimant>(place: string, store: Store<T>, claimOf: (object: T) => Target | undefined) {
     for (const object of store.all()) {
       const claimed = claimOf(object);
-      if (claimed !== undefined) put(`${place}/${keyOf(object)}`, claimed, object);
+      if (claimed !== undefined) index.put(`${place}/${keyOf(object)}`, claimed, object);
     }
     return store.changed((objectKey, now, before) => {
       const source = `${place}/${objectKey}`;
       const [nowClaimed, beforeClaimed] = [now && claimOf(now), before && claimOf(before)];
-      const left = beforeClaimed && take(source, beforeClaimed);
-      const joined = now && nowClaimed && put(source, nowClaimed, now);
+      const left = beforeClaimed && index.take(source, beforeClaimed);
+      const joined = now && nowClaimed && index.put(source, nowClaimed, now);
       if (left === joined) return;
       for (const key of [left, joined]) if (key !== undefined) tell(key);
     });
@@ -108,8 +92,8 @@ export function followClaims({ pods, workloads }: ClaimSources): Claims {
     ...workloads.map((store, i) => follow(`workloads-${i}`, store, claimOfWorkload)),
   ];
   return {
-    of: (key) => [...(claimants.get(key)?.values() ?? [])],
-    keys: () => [...claimants.keys()],
+    of: (key) => index.of(key),
+    keys: () => index.keys(),
     changed(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -119,4 +103,34 @@ export function followClaims({ pods, workloads }: ClaimSources): Claims {
       listeners.clear();
     },
   };
+}
+
+/** Who claims what: claimants by the app, and each by where it was found. */
+class ClaimIndex {
+  readonly #claimants = new Map<string, Map<string, Claimant>>();
+
+  of(key: string): readonly Claimant[] {
+    return [...(this.#claimants.get(key)?.values() ?? [])];
+  }
+
+  keys(): readonly string[] {
+    return [...this.#claimants.keys()];
+  }
+
+  /** The key of what is claimed now. */
+  put(source: string, claimed: Target, claimant: Claimant): string {
+    const key = claimKey(claimed);
+    const known = this.#claimants.get(key) ?? new Map<string, Claimant>();
+    this.#claimants.set(key, known.set(source, claimant));
+    return key;
+  }
+
+  /** The key of what is claimed no longer. */
+  take(source: string, claimed: Target): string {
+    const key = claimKey(claimed);
+    const known = this.#claimants.get(key);
+    known?.delete(source);
+    if (known?.size === 0) this.#claimants.delete(key);
+    return key;
+  }
 }
