@@ -197,8 +197,9 @@ function readHello(fields: readonly ProtoField[]): Result<FeedHello> {
   return ok({ epoch: lastNumber(fields, 1), versions: versions.value, sidecarVersion: lastUtf8(fields, 3) });
 }
 
+/** One more than may be wanted is enough to be refused. */
 function readInterest(fields: readonly ProtoField[]): Result<readonly FeedApp[]> {
-  return readEach(fields, 1, readApp);
+  return readEach(fields, 1, readApp, FEED_INTEREST_MAX + 1);
 }
 
 function readVersion(fields: readonly ProtoField[]): Result<KindVersion> {
@@ -265,9 +266,15 @@ function readOptional<T>(fields: readonly ProtoField[], number: number, read: Re
   return bytes === undefined ? ok(undefined) : nested(bytes, read);
 }
 
-function readEach<T>(fields: readonly ProtoField[], number: number, read: Read<T>): Result<readonly T[]> {
+function readEach<T>(
+  fields: readonly ProtoField[],
+  number: number,
+  read: Read<T>,
+  most = Number.POSITIVE_INFINITY,
+): Result<readonly T[]> {
   const values: T[] = [];
   for (const bytes of allBytes(fields, number)) {
+    if (values.length === most) break;
     const value = nested(bytes, read);
     if (!value.ok) return value;
     values.push(value.value);

@@ -12,7 +12,7 @@ export interface ConnectionsOptions {
 }
 
 /** Of one address: a pod, or a whole node's pods where their addresses are hidden behind the node's. */
-const PER_ADDRESS_MAX = 512;
+export const PER_ADDRESS_MAX = 512;
 
 export class Connections {
   readonly #options: ConnectionsOptions;

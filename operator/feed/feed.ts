@@ -11,6 +11,7 @@ import type { Claims } from '../claims.ts';
 import type { OperatorConfig } from '../config.ts';
 import type { ServingPart } from '../serving-part.ts';
 import type { Stores } from '../stores.ts';
+import { allowances } from './allowance.ts';
 import { catchUpWith } from './catch-up.ts';
 import { versionedStores } from './config.ts';
 import { Epoch } from './epoch.ts';
@@ -46,11 +47,15 @@ export async function startFeed(options: FeedOptions): Promise<Result<ServingPar
   const hub = new Hub({ ...options, namespace: config.namespace, epoch: () => epoch.current() });
   const synced = followSync(stores);
   const catchUp = catchUpWith({ stores: versionedStores(stores), synced: synced.promise, epoch, clock });
+  const allowanceOf = allowances(clock);
   const server = await startFeedServer({
     ...{ credentials, clock, log, trustDomain: config.trustDomain },
     listen: { host: options.host ?? '::', port: config.ports.feed },
     serve: (call, self, streamLog) =>
-      serveStream(call, self, { hub, catchUp, clock, log: streamLog, sent: metrics.sent }),
+      serveStream(call, self, {
+        ...{ hub, catchUp, clock, log: streamLog, sent: metrics.sent },
+        allowance: allowanceOf(self.namespace),
+      }),
     changed: metrics.streams,
   });
   const cancelReread = every(clock, REREAD_EPOCH_MS, () => void epoch.reread());

@@ -1,4 +1,5 @@
 // What a replica promises whoever connects, told by a client that may do anything.
+import { once } from 'node:events';
 import { connect as connectTls } from 'node:tls';
 import type { V1ConfigMap } from '@kubernetes/client-node';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -119,6 +120,46 @@ test('more than a thousand apps at once are refused, with the reason', async () 
   const greedy = connect();
   greedy.send({ hello, interest: apps(1001) });
   expect(await greedy.ended).toMatchObject({ status: '8', message: expect.stringContaining('1000 is the most') });
+});
+
+test('one namespace cannot take a replica from all others, however many sidecars it has', async () => {
+  const interest = Array.from({ length: 1000 }, (_, i) => ({ appId: `a${i}`, namespace: 'shop' }));
+  const greedy = Array.from({ length: 50 }, () => connect());
+  for (const client of greedy) {
+    client.send({ hello, interest });
+    await client.received(1);
+    client.stream.pause();
+  }
+  const oneTooMany = connect();
+  oneTooMany.send({ hello, interest });
+  expect(await oneTooMany.ended).toMatchObject({
+    status: '8',
+    message: expect.stringContaining('the sidecars of shop'),
+  });
+
+  // They have said so much that nobody of them is heard for a while; others are.
+  const waiting = connect();
+  waiting.send({ hello });
+  const other = connect(ca.issue(must(parseSpiffeId('spiffe://cluster.local/ns/bank/teller'))));
+  other.send({ hello, interest });
+  await other.received(2);
+  expect(waiting.messages).toEqual([]);
+  greedy[0]?.close();
+  await expect.poll(() => renderMetrics(feed.families)).toContain('invoke_feed_streams 51\n');
+  clock.advance(200);
+  await waiting.received(1);
+  clock.advance(1000);
+  waiting.send({ interest });
+  await waiting.received(2);
+});
+
+test('a connection carries one stream: more of them would be more to hold for nothing', async () => {
+  const { stream } = connect();
+  const { session } = stream;
+  expect(session).toBeDefined();
+  if (session === undefined) return;
+  const [{ maxConcurrentStreams }] = await once(session, 'remoteSettings');
+  expect(maxConcurrentStreams).toBe(1);
 });
 
 test('names that are none are refused', async () => {

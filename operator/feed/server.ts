@@ -13,7 +13,7 @@ import type { ListenAddress } from '../../kit/listen.ts';
 import type { Log } from '../../kit/log.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { Snapshot } from '../../kit/snapshot.ts';
-import { Connections } from './connections.ts';
+import { Connections, PER_ADDRESS_MAX } from './connections.ts';
 import { type Ending, endCall, type FeedCall, type FeedStream } from './stream.ts';
 
 export interface FeedServerOptions {
@@ -39,9 +39,9 @@ export interface FeedServer {
 const STREAMS_MAX = 10_000;
 /** Room for those that come while others go. */
 const CONNECTIONS_MAX = 12_000;
-const STREAMS_PER_CONNECTION_MAX = 4;
-/** A hello and the names of a thousand apps, several times over. */
-const REQUEST_BYTES_MAX = 1024 * 1024;
+const STREAMS_PER_CONNECTION_MAX = 1;
+/** A hello and the longest names of a thousand apps. */
+const REQUEST_BYTES_MAX = 128 * 1024;
 /** Megabytes per connection, the library's unit. */
 const SESSION_MEMORY_MB = 32;
 const KEEPALIVE_MS = 30_000;
@@ -66,7 +66,8 @@ export async function startFeedServer(options: FeedServerOptions): Promise<Resul
   const listener = await listenOnTls(
     options.listen,
     credentials.current(),
-    { clientCertificate: 'required', connectionsMax: CONNECTIONS_MAX },
+    // Those that have not come as far as a certificate count, too.
+    { clientCertificate: 'required', connectionsMax: CONNECTIONS_MAX, connectionsPerAddressMax: PER_ADDRESS_MAX },
     (socket) => connections.admit(socket) && injector.injectConnection(socket),
   );
   if (!listener.ok) {

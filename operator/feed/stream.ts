@@ -5,12 +5,15 @@ import { decodeFeedRequest, FEED_INTEREST_MAX, type FeedApp, type FeedHello } fr
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
+import { type Allowance, WANTED_MAX } from './allowance.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { Hub, Subscription } from './hub.ts';
 
 export interface StreamDeps {
   readonly hub: Pick<Hub, 'subscribe' | 'trustAnchors'>;
   readonly catchUp: CatchUp;
+  /** Of the sidecar's namespace. */
+  readonly allowance: Allowance;
   readonly clock: Clock;
   readonly log: Log;
   /** After each message. */
@@ -40,7 +43,9 @@ type Phase =
 const HELLO_MS = 10_000;
 
 export function serveStream(call: FeedCall, self: Identity, deps: StreamDeps): FeedStream {
+  const { allowance } = deps;
   let wanted: readonly Target[] = [];
+  const reading = readInTurn(call, deps);
   let phase: Phase = {
     kind: 'greeting',
     cancel: deps.clock.after(HELLO_MS, () => end({ code: status.DEADLINE_EXCEEDED, details: 'no hello came' })),
@@ -50,6 +55,9 @@ export function serveStream(call: FeedCall, self: Identity, deps: StreamDeps): F
     if (phase.kind === 'greeting') phase.cancel();
     if (phase.kind === 'live') phase.subscription.end();
     phase = { kind: 'over' };
+    reading.stop();
+    allowance.want(wanted.length, 0);
+    wanted = [];
   }
 
   function end(ending: Ending): void {
@@ -62,12 +70,12 @@ export function serveStream(call: FeedCall, self: Identity, deps: StreamDeps): F
   function receive(bytes: Buffer): void {
     if (phase.kind === 'over') return;
     const request = readRequest(bytes, phase.kind === 'greeting');
-    if (!request.ok) {
-      end(request.error);
-      return;
-    }
-    const { hello, targets } = request.value;
-    wanted = targets ?? wanted;
+    allowance.charge(request.ok ? (request.value.targets?.length ?? 0) : 0, bytes.length);
+    if (!request.ok) return end(request.error);
+    const { hello, targets = wanted } = request.value;
+    if (!allowance.want(wanted.length, targets.length)) return end(greedy(self));
+    wanted = targets;
+    reading.next();
     if (phase.kind === 'live') phase.subscription.want(wanted);
     if (phase.kind === 'greeting' && hello !== undefined) greet(hello, phase.cancel);
   }
@@ -94,10 +102,26 @@ export function serveStream(call: FeedCall, self: Identity, deps: StreamDeps): F
   }
 
   call.on('data', receive);
+  reading.next();
   call.on('end', () => end({ code: status.OK, details: 'the sidecar is done' }));
   call.on('cancelled', leave);
   call.on('close', leave);
   return { end };
+}
+
+/** Unread, what a sidecar says waits at its own end until its namespace may be heard again. */
+function readInTurn(call: FeedCall, { allowance, clock }: StreamDeps): { next(): void; stop(): void } {
+  let cancelWait: Cancel = () => undefined;
+  function next(): void {
+    const waitMs = allowance.waitMs();
+    if (waitMs === 0) {
+      call.resume();
+      return;
+    }
+    call.pause();
+    cancelWait = clock.after(waitMs, next);
+  }
+  return { next, stop: () => cancelWait() };
 }
 
 /** An error is how the library is told of a status. */
@@ -122,8 +146,7 @@ function readRequest(bytes: Buffer, isFirst: boolean): Result<ReadRequest, Endin
 
 function readInterest(apps: readonly FeedApp[]): Result<readonly Target[], Ending> {
   if (apps.length > FEED_INTEREST_MAX) {
-    const details = `endpoints of ${apps.length} apps are wanted, and ${FEED_INTEREST_MAX} is the most`;
-    return err({ code: status.RESOURCE_EXHAUSTED, details });
+    return err(exhausted(`endpoints of too many apps are wanted: ${FEED_INTEREST_MAX} is the most`));
   }
   const targets: Target[] = [];
   for (const { appId, namespace } of apps) {
@@ -137,6 +160,14 @@ function readInterest(apps: readonly FeedApp[]): Result<readonly Target[], Endin
 
 function invalid(details: string): Ending {
   return { code: status.INVALID_ARGUMENT, details };
+}
+
+function greedy({ namespace }: Identity): Ending {
+  return exhausted(`the sidecars of ${namespace} want ${WANTED_MAX} apps of this replica already; want less, or wait`);
+}
+
+function exhausted(details: string): Ending {
+  return { code: status.RESOURCE_EXHAUSTED, details };
 }
 
 function unavailable(details: string): Ending {
