@@ -134,7 +134,7 @@ test('one namespace cannot take a replica from all others, however many sidecars
   oneTooMany.send({ hello, interest });
   expect(await oneTooMany.ended).toMatchObject({
     status: '8',
-    message: expect.stringContaining('the sidecars of shop'),
+    message: expect.stringContaining('sidecars of this namespace'),
   });
 
   // They have said so much that nobody of them is heard for a while; others are.

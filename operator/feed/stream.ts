@@ -69,12 +69,13 @@ export function serveStream(call: FeedCall, self: Identity, deps: StreamDeps): F
 
   function receive(bytes: Buffer): void {
     if (phase.kind === 'over') return;
-    const request = readRequest(bytes, phase.kind === 'greeting');
-    allowance.charge(request.ok ? (request.value.targets?.length ?? 0) : 0, bytes.length);
-    if (!request.ok) return end(request.error);
-    const { hello, targets = wanted } = request.value;
-    if (!allowance.want(wanted.length, targets.length)) return end(greedy(self));
-    wanted = targets;
+    const request = readWithin(allowance, bytes, phase.kind === 'greeting', wanted.length);
+    if (!request.ok) {
+      end(request.error);
+      return;
+    }
+    const { hello, targets } = request.value;
+    wanted = targets ?? wanted;
     reading.next();
     if (phase.kind === 'live') phase.subscription.want(wanted);
     if (phase.kind === 'greeting' && hello !== undefined) greet(hello, phase.cancel);
@@ -134,6 +135,22 @@ interface ReadRequest {
   readonly targets: readonly Target[] | undefined;
 }
 
+/** As far as its namespace may ask for more, where `before` apps are wanted on this stream already. */
+function readWithin(
+  allowance: Allowance,
+  bytes: Buffer,
+  isFirst: boolean,
+  before: number,
+): Result<ReadRequest, Ending> {
+  const request = readRequest(bytes, isFirst);
+  const named = request.ok ? request.value.targets?.length : undefined;
+  allowance.charge(named ?? 0, bytes.length);
+  if (!request.ok || named === undefined || allowance.want(before, named)) return request;
+  return err(
+    exhausted(`sidecars of this namespace want ${WANTED_MAX} apps of this replica already; want less, or wait`),
+  );
+}
+
 /** The first message has a hello, and no other has. */
 function readRequest(bytes: Buffer, isFirst: boolean): Result<ReadRequest, Ending> {
   const request = decodeFeedRequest(bytes);
@@ -160,10 +177,6 @@ function readInterest(apps: readonly FeedApp[]): Result<readonly Target[], Endin
 
 function invalid(details: string): Ending {
   return { code: status.INVALID_ARGUMENT, details };
-}
-
-function greedy({ namespace }: Identity): Ending {
-  return exhausted(`the sidecars of ${namespace} want ${WANTED_MAX} apps of this replica already; want less, or wait`);
 }
 
 function exhausted(details: string): Ending {
