@@ -21,6 +21,8 @@ export interface RequestHead {
   readonly upgrade: string | undefined;
   /** The client waits for 100 before it sends the body. */
   readonly expectsContinue: boolean;
+  /** Names of fields that no table of HPACK may keep, here or further on. */
+  readonly neverIndexed?: ReadonlySet<string>;
 }
 
 export interface ResponseHead {
@@ -28,6 +30,8 @@ export interface ResponseHead {
   readonly fields: Fields;
   /** As declared; undefined where only its end will tell. What HEAD, 204 and 304 have no body for is the codec's to know. */
   readonly bodyBytes: number | undefined;
+  /** As in a request. */
+  readonly neverIndexed?: ReadonlySet<string>;
 }
 
 export type Flow = 'ok' | 'pause';

@@ -1,0 +1,186 @@
+// Header blocks to heads, and back (RFC 9113, section 8). HPACK has judged the bytes of names and values; what is left is
+// which fields may come together, and what they say of the body.
+import { err, ok, type Result } from '../../kit/result.ts';
+import { type DecodedBlock, NO_PSEUDO, type PseudoFields } from '../hpack/block.ts';
+import type { Fields, RequestHead, ResponseHead } from '../message.ts';
+
+/** The rule that was broken, as a label. */
+export type HeadFlaw =
+  | 'pseudo-field-missing'
+  | 'pseudo-field-misplaced'
+  | 'method'
+  | 'scheme'
+  | 'authority'
+  | 'path'
+  | 'status'
+  | 'connection-field'
+  | 'te'
+  | 'host'
+  | 'content-length';
+
+const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const SCHEME = /^[A-Za-z][-+.A-Za-z0-9]*$/;
+const AUTHORITY = /^[-A-Za-z0-9._~!$&'()*+,;=:%[\]]+$/;
+/** No blank, no control byte, no fragment. */
+const PATH = /^\/[^\x00-\x20\x7f#]*$/;
+const STATUS = /^[1-9][0-9][0-9]$/;
+const DIGITS = /^[0-9]{1,15}$/;
+
+/** What the fields say that the codec has to act on. */
+interface Told {
+  contentLength: number | undefined;
+  host: string | undefined;
+  expectsContinue: boolean;
+  cookies: number;
+}
+
+export function readRequest(block: DecodedBlock, isEnded: boolean): Result<RequestHead, HeadFlaw> {
+  const { pseudo, neverIndexed } = block;
+  const told = readFields(block.fields);
+  if (typeof told === 'string') return err(told);
+  const flaw = flawInRequest(pseudo, told) ?? flawInLength(told, isEnded);
+  if (flaw !== undefined) return err(flaw);
+  const { method = '', scheme, authority, path, protocol } = pseudo;
+  return ok({
+    method,
+    target: path ?? authority ?? '',
+    authority: authority ?? told.host,
+    scheme,
+    fields: tidyFields(block.fields, told),
+    bodyBytes: isEnded ? 0 : told.contentLength,
+    upgrade: protocol,
+    expectsContinue: told.expectsContinue,
+    neverIndexed,
+  });
+}
+
+/** `status` below 200: the head of an informational response. */
+export function readResponse(block: DecodedBlock, isEnded: boolean): Result<ResponseHead, HeadFlaw> {
+  const { status, method, scheme, authority, path, protocol } = block.pseudo;
+  if ((method ?? scheme ?? authority ?? path ?? protocol) !== undefined) return err('pseudo-field-misplaced');
+  if (status === undefined) return err('pseudo-field-missing');
+  // 101 is of HTTP/1.1 alone (RFC 9113, 8.6).
+  if (!STATUS.test(status) || status === '101') return err('status');
+  const told = readFields(block.fields);
+  if (typeof told === 'string') return err(told);
+  const bodyBytes = told.contentLength ?? (isEnded ? 0 : undefined);
+  return ok({ status: Number(status), fields: block.fields, bodyBytes, neverIndexed: block.neverIndexed });
+}
+
+export function readTrailers(block: DecodedBlock): Result<Fields, HeadFlaw> {
+  const { status, method, scheme, authority, path, protocol } = block.pseudo;
+  if ((status ?? method ?? scheme ?? authority ?? path ?? protocol) !== undefined) return err('pseudo-field-misplaced');
+  for (let i = 0; i < block.fields.length; i += 2) {
+    if (isConnectionField(block.fields[i] ?? '')) return err('connection-field');
+  }
+  return ok(block.fields);
+}
+
+export function requestPseudo(head: RequestHead): PseudoFields {
+  const { method, scheme = 'http', authority, target, upgrade: protocol } = head;
+  if (method === 'CONNECT' && protocol === undefined) return { ...NO_PSEUDO, method, authority: target };
+  return { method, scheme, authority, path: target, protocol, status: undefined };
+}
+
+/** Of the statuses that most responses have. */
+const STATUS_PSEUDO = new Map<number, PseudoFields>(
+  [200, 204, 304, 404, 500, 502, 503, 504].map((status) => [status, { ...NO_PSEUDO, status: String(status) }]),
+);
+
+export function responsePseudo(status: number): PseudoFields {
+  return STATUS_PSEUDO.get(status) ?? { ...NO_PSEUDO, status: String(status) };
+}
+
+/** The fields of a head with the length that it declares, if they do not have it already. */
+export function withLength(fields: Fields, bodyBytes: number | undefined): Fields {
+  if (bodyBytes === undefined || bodyBytes === 0) return fields;
+  for (let i = 0; i < fields.length; i += 2) {
+    if (fields[i] === 'content-length') return fields;
+  }
+  return [...fields, 'content-length', String(bodyBytes)];
+}
+
+function flawInRequest(pseudo: PseudoFields, told: Told): HeadFlaw | undefined {
+  const { method, scheme, authority, path, protocol, status } = pseudo;
+  if (status !== undefined) return 'pseudo-field-misplaced';
+  if (method === undefined) return 'pseudo-field-missing';
+  if (!METHOD.test(method)) return 'method';
+  if (authority !== undefined && !AUTHORITY.test(authority)) return 'authority';
+  if (told.host !== undefined && (authority ?? told.host) !== told.host) return 'host';
+  if (method === 'CONNECT' && protocol === undefined) {
+    if ((scheme ?? path) !== undefined) return 'pseudo-field-misplaced';
+    return authority === undefined ? 'pseudo-field-missing' : undefined;
+  }
+  if (protocol !== undefined && (method !== 'CONNECT' || !METHOD.test(protocol))) return 'pseudo-field-misplaced';
+  if (scheme === undefined || path === undefined) return 'pseudo-field-missing';
+  if (!SCHEME.test(scheme)) return 'scheme';
+  return PATH.test(path) || (path === '*' && method === 'OPTIONS') ? undefined : 'path';
+}
+
+function flawInLength({ contentLength }: Told, isEnded: boolean): HeadFlaw | undefined {
+  return isEnded && contentLength !== undefined && contentLength > 0 ? 'content-length' : undefined;
+}
+
+/** By the length of the name first: most fields are none of these. */
+function readFields(fields: Fields): Told | HeadFlaw {
+  const told: Told = { contentLength: undefined, host: undefined, expectsContinue: false, cookies: 0 };
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] ?? '';
+    const value = fields[i + 1] ?? '';
+    if (isConnectionField(name)) return 'connection-field';
+    switch (name.length) {
+      case 2:
+        if (name === 'te' && value !== 'trailers') return 'te';
+        break;
+      case 4:
+        if (name !== 'host') break;
+        if (told.host !== undefined || !AUTHORITY.test(value)) return 'host';
+        told.host = value;
+        break;
+      case 6:
+        if (name === 'expect' && value.toLowerCase() === '100-continue') told.expectsContinue = true;
+        if (name === 'cookie') told.cookies += 1;
+        break;
+      case 14:
+        if (name !== 'content-length') break;
+        if (told.contentLength !== undefined || !DIGITS.test(value)) return 'content-length';
+        told.contentLength = Number(value);
+    }
+  }
+  return told;
+}
+
+/** Fields that speak of one connection of HTTP/1.1: RFC 9113, 8.2.2. */
+function isConnectionField(name: string): boolean {
+  switch (name.length) {
+    case 7:
+      return name === 'upgrade';
+    case 10:
+      return name === 'connection' || name === 'keep-alive';
+    case 16:
+      return name === 'proxy-connection';
+    case 17:
+      return name === 'transfer-encoding';
+    default:
+      return false;
+  }
+}
+
+/** Without Host, which the head says; and the crumbs of a cookie as one, as HTTP/1.1 wants it (RFC 9113, 8.2.3). */
+function tidyFields(fields: Fields, told: Told): Fields {
+  if (told.host === undefined && told.cookies < 2) return fields;
+  const tidy: string[] = [];
+  let cookieAt = -1;
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] ?? '';
+    const value = fields[i + 1] ?? '';
+    if (name === 'host') continue;
+    if (name === 'cookie' && cookieAt >= 0) {
+      tidy[cookieAt] = `${tidy[cookieAt]}; ${value}`;
+      continue;
+    }
+    if (name === 'cookie') cookieAt = tidy.length + 1;
+    tidy.push(name, value);
+  }
+  return tidy;
+}

@@ -1,0 +1,151 @@
+// The way out: frames of one turn of the event loop leave in one write.
+//
+// The first frame of a turn schedules a flush in the loop's check phase, which comes right after all sockets that were
+// readable have been read. A write costs a system call and a TLS record, many times what its bytes cost; so frames are
+// copied into a slab, payloads too.
+import type { ByteLink } from '../byte-link.ts';
+import { Flag, FRAME_HEAD_BYTES, FrameType } from './protocol.ts';
+import { giveBackSlab, type Slab, takeSlab } from './slabs.ts';
+
+export interface OutletEvents {
+  /** By the end of a turn, while frames can still be added. */
+  beforeFlush(): void;
+  /** All frames so far are handed to the link. */
+  beforeWrite(): void;
+}
+
+export class Outlet {
+  readonly #link: ByteLink;
+  readonly #events: OutletEvents;
+  readonly #onImmediate = () => {
+    this.#isScheduled = false;
+    this.flush();
+  };
+  #slab: Slab | undefined;
+  #at = 0;
+  #isScheduled = false;
+  #isClosed = false;
+  #isFull = false;
+  #bytesWhileFull = 0;
+  /** Where the flags of the last frame of a message are, while they can still be changed. */
+  #lastFlagsAt = -1;
+  #lastId = 0;
+
+  constructor(link: ByteLink, events: OutletEvents) {
+    this.#link = link;
+    this.#events = events;
+  }
+
+  /** The link has more than enough to send: no DATA until it has drained. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** What was written though the link was full: answers to a peer that asks and does not read. */
+  get bytesWhileFull(): number {
+    return this.#bytesWhileFull;
+  }
+
+  drained(): void {
+    this.#isFull = false;
+    this.#bytesWhileFull = 0;
+  }
+
+  /** A frame whose payload is at hand. */
+  frame(type: number, flags: number, id: number, payload: Buffer, start = 0, end = payload.length): void {
+    const at = this.#room(type, flags, id, end - start);
+    const slab = this.#slab;
+    if (slab === undefined) return;
+    if (end > start) payload.copy(slab.bytes, at, start, end);
+    if (type === FrameType.DATA || type === FrameType.HEADERS) {
+      this.#lastFlagsAt = at - 5;
+      this.#lastId = id;
+    }
+  }
+
+  /** RST_STREAM and WINDOW_UPDATE: a frame of one number. */
+  number(type: number, id: number, value: number): void {
+    const at = this.#room(type, 0, id, 4);
+    this.#slab?.bytes.writeUInt32BE(value, at);
+  }
+
+  raw(bytes: Buffer): void {
+    this.#reserve(bytes.length);
+    const slab = this.#slab;
+    if (slab === undefined) return;
+    bytes.copy(slab.bytes, this.#at);
+    this.#at += bytes.length;
+  }
+
+  /**
+   * Lets the last frame of a message end it, if it has not left yet: saves a frame, and the peer a look at it, wherever
+   * the end follows in the same turn.
+   */
+  endWithLast(id: number): boolean {
+    const slab = this.#slab;
+    if (slab === undefined || this.#lastFlagsAt < 0 || this.#lastId !== id) return false;
+    slab.bytes[this.#lastFlagsAt] = (slab.bytes[this.#lastFlagsAt] ?? 0) | Flag.END_STREAM;
+    this.#lastFlagsAt = -1;
+    return true;
+  }
+
+  /** There is something to flush by the end of this turn. */
+  schedule(): void {
+    if (this.#isScheduled || this.#isClosed) return;
+    this.#isScheduled = true;
+    setImmediate(this.#onImmediate);
+  }
+
+  flush(): void {
+    if (!this.#isClosed) this.#events.beforeFlush();
+    this.#write();
+  }
+
+  /** Takes no more; what it has is thrown away. */
+  close(): void {
+    this.#isClosed = true;
+    this.#releaseSlab();
+  }
+
+  #room(type: number, flags: number, id: number, payloadBytes: number): number {
+    this.#reserve(FRAME_HEAD_BYTES + payloadBytes);
+    const slab = this.#slab;
+    if (slab === undefined) return 0;
+    const at = this.#at;
+    slab.bytes.writeUInt32BE(payloadBytes * 256 + type, at);
+    slab.bytes[at + 4] = flags;
+    slab.bytes.writeUInt32BE(id, at + 5);
+    this.#at = at + FRAME_HEAD_BYTES + payloadBytes;
+    return at + FRAME_HEAD_BYTES;
+  }
+
+  /** After it, a slab with room, unless the outlet is closed. */
+  #reserve(bytes: number): void {
+    if (this.#isClosed) return;
+    if (this.#slab !== undefined && this.#slab.bytes.length - this.#at < bytes) this.#write();
+    if (this.#slab === undefined) {
+      this.#slab = takeSlab();
+      this.#at = this.#slab.used;
+    }
+    if (this.#isFull) this.#bytesWhileFull += bytes;
+    this.schedule();
+  }
+
+  #write(): void {
+    const slab = this.#slab;
+    if (slab === undefined) return;
+    const bytes = slab.bytes.subarray(slab.used, this.#at);
+    this.#releaseSlab();
+    this.#events.beforeWrite();
+    if (bytes.length > 0 && !this.#link.write(bytes)) this.#isFull = true;
+  }
+
+  #releaseSlab(): void {
+    const slab = this.#slab;
+    if (slab === undefined) return;
+    this.#slab = undefined;
+    this.#lastFlagsAt = -1;
+    slab.used = this.#at;
+    giveBackSlab(slab);
+  }
+}
