@@ -1,0 +1,82 @@
+// The head of a request: request line (RFC 9112, section 3), fields, and what they mean together.
+import type { RequestHead } from '../message.ts';
+import { type Broken, exceeded, malformed } from './broken.ts';
+import { isAuthority, isTargetByte, isTokenByte, SPACE } from './bytes.ts';
+import { flawOfLineEnd, readFieldLines } from './field-lines.ts';
+import { HeadFields } from './head-fields.ts';
+import { readVersion } from './version.ts';
+
+export interface ParsedRequest {
+  readonly head: RequestHead;
+  readonly minorVersion: number;
+  /** Whether the client would send another request on this connection. */
+  readonly isKept: boolean;
+}
+
+/** Reads the head that lies in `bytes` from `start`; `end` is behind its empty line. */
+export function parseRequestHead(bytes: Buffer, start: number, end: number, fieldsMax: number): ParsedRequest | Broken {
+  let methodEnd = start;
+  while (isTokenByte(bytes[methodEnd] ?? 0)) methodEnd++;
+  if (methodEnd === start || bytes[methodEnd] !== SPACE) return malformed('method');
+  let targetEnd = methodEnd + 1;
+  while (isTargetByte(bytes[targetEnd] ?? 0)) targetEnd++;
+  if (targetEnd === methodEnd + 1 || bytes[targetEnd] !== SPACE) return malformed('target');
+  const minorVersion = readVersion(bytes, targetEnd + 1);
+  if (typeof minorVersion !== 'number') return minorVersion;
+  const lineEnd = targetEnd + 1 + 'HTTP/1.1'.length;
+  if (flawOfLineEnd(bytes, lineEnd, end) !== undefined) return malformed('request-line');
+  const fields = new HeadFields(true);
+  const flaw = readFieldLines(bytes, lineEnd + 2, end - 2, fields);
+  if (flaw !== undefined) return malformed(flaw);
+  const method = bytes.toString('latin1', start, methodEnd);
+  const target = bytes.toString('latin1', methodEnd + 1, targetEnd);
+  const request = understand(method, target, minorVersion, fields);
+  // Counted last: in which pieces a head comes must not decide what is said against it.
+  return 'head' in request && fields.count > fieldsMax ? exceeded('head-fields') : request;
+}
+
+function understand(method: string, target: string, minorVersion: number, fields: HeadFields): ParsedRequest | Broken {
+  const flaw = fields.framingFlaw(minorVersion) ?? hostFlaw(minorVersion, fields);
+  if (flaw !== undefined) return flaw;
+  const isPath = target.charCodeAt(0) === SLASH && method !== 'CONNECT';
+  const authority = isPath ? fields.host : authorityOf(method, target, fields.host);
+  if (typeof authority === 'object') return authority;
+  const bodyBytes = fields.isChunked ? undefined : (fields.contentLength ?? 0);
+  if (method === 'CONNECT' && bodyBytes !== 0) return malformed('connect-with-body');
+  const options = fields.connectionOptions();
+  return {
+    head: {
+      method,
+      target,
+      authority,
+      scheme: undefined,
+      fields: fields.fields,
+      bodyBytes,
+      // One that comes with a body is passed over, which a server may: nobody could say where the new protocol begins.
+      upgrade: options.upgrade && minorVersion === 1 && bodyBytes === 0 ? fields.upgrade : undefined,
+      expectsContinue: fields.expectsContinue && minorVersion === 1 && bodyBytes !== 0,
+    },
+    minorVersion,
+    isKept: !options.close && (minorVersion === 1 || options.keepAlive),
+  };
+}
+
+const SLASH = 0x2f;
+const ABSOLUTE = /^[a-z][a-z0-9+.-]*:\/\/([^/?]+)/i;
+const WITH_PORT = /^[^:[\]]+:\d{1,5}$|^\[[^[\]]+\]:\d{1,5}$/;
+
+function hostFlaw(minorVersion: number, { hosts, host }: HeadFields): Broken | undefined {
+  if (hosts > 1) return malformed('host-twice');
+  if (host === undefined) return minorVersion === 0 ? undefined : malformed('host-missing');
+  return isAuthority(host) ? undefined : malformed('host');
+}
+
+/** Of a target that is no path (RFC 9112, 3.2.2 to 3.2.4). One that Host contradicts would be read in two ways. */
+function authorityOf(method: string, target: string, host: string | undefined): string | undefined | Broken {
+  if (target === '*' && method === 'OPTIONS') return host;
+  const isConnect = method === 'CONNECT';
+  const authority = isConnect ? WITH_PORT.exec(target)?.[0] : ABSOLUTE.exec(target)?.[1];
+  if (authority === undefined || !isAuthority(authority)) return malformed('target-form');
+  if (host !== undefined && host.toLowerCase() !== authority.toLowerCase()) return malformed('host-is-not-the-target');
+  return authority;
+}

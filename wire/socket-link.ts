@@ -1,0 +1,91 @@
+// The byte stream of a connection on a socket of the platform, plain or TLS.
+import { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import type { ByteLink, ByteLinkEvents } from './byte-link.ts';
+
+/**
+ * The socket should be made with `allowHalfOpen`: else the platform ends our side as soon as the far side ends its own,
+ * which cuts a tunnel short. From now on it belongs to the link.
+ */
+export function socketLink(socket: Socket): ByteLink {
+  socket.setNoDelay(true);
+  return new SocketLink(socket);
+}
+
+class SocketLink implements ByteLink {
+  readonly #socket: Socket;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  write(bytes: Buffer): boolean {
+    if (this.#socket.writableEnded || this.#socket.destroyed) return true;
+    return this.#socket.write(bytes);
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** With a reset where there can be one: nobody must take a message that was cut off here for one that ended here. */
+  destroy(): void {
+    if (this.#socket instanceof TLSSocket || this.#socket.connecting) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
+  }
+
+  listen(events: ByteLinkEvents): void {
+    const socket = this.#socket;
+    let failure: Error | undefined;
+    if (socket.closed) {
+      queueMicrotask(() => events.closed(undefined));
+      return;
+    }
+    socket.on('data', (chunk: Buffer) => events.data(chunk));
+    socket.on('drain', () => events.drained());
+    socket.on('end', () => events.ended());
+    socket.on('error', (error) => {
+      failure = error;
+    });
+    socket.on('close', () => events.closed(failure));
+  }
+}
+
+type Written = (error?: Error | null) => void;
+
+/**
+ * A socket for clients. A server may answer and close while the request is still being written (a 401 to a large upload).
+ * The write then fails before the answer was read, and the platform would close the socket at once and lose it; so a
+ * failed write waits here until the reading is over.
+ */
+export class AnswerFirstSocket extends Socket {
+  override _write(chunk: unknown, encoding: BufferEncoding, written: Written): void {
+    super._write(chunk, encoding, (error) => this.#afterReading(error, written));
+  }
+
+  override _writev(chunks: { chunk: unknown; encoding: BufferEncoding }[], written: Written): void {
+    super._writev?.(chunks, (error) => this.#afterReading(error, written));
+  }
+
+  #afterReading(error: Error | null | undefined, written: Written): void {
+    if (!error || this.destroyed || this.readableEnded) {
+      written(error);
+      return;
+    }
+    const settle = () => {
+      this.removeListener('end', settle);
+      this.removeListener('close', settle);
+      written(error);
+    };
+    this.once('end', settle);
+    this.once('close', settle);
+  }
+}
