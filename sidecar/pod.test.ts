@@ -1,5 +1,5 @@
 // A sidecar as a pod runs it: configured by its environment, identified by its mounted token, ended by preStop and SIGTERM.
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../kit/clock.ts';
 import { silentLog } from '../kit/log.ts';
 import { must } from '../kit/result.ts';
+import { manualClock } from '../kit/testing/clock.ts';
 import { portOf } from '../kit/testing/ports.ts';
 import { send, to } from './contract/testing.ts';
 import { openDrainSwitch } from './drain-switch.ts';
@@ -155,18 +156,30 @@ describe('preStop', () => {
     writeFileSync(pod.paths.drain, 'left behind');
     let drains = 0;
     const drained = new Promise<void>((heard) => {
-      must(
-        openDrainSwitch(pod.paths.drain, () => {
-          drains++;
-          heard();
-        }),
-      );
+      const drain = () => {
+        drains++;
+        heard();
+      };
+      must(openDrainSwitch(pod.paths.drain, drain, systemClock));
     });
     expect(existsSync(pod.paths.drain)).toBe(false);
     writeFileSync(join(dirname(pod.paths.drain), 'something-else'), '');
     writeFileSync(pod.paths.drain, '');
     writeFileSync(pod.paths.drain, 'again');
     await drained;
+    expect(drains).toBe(1);
+  });
+
+  test('is heard, too, where the folder cannot be watched, as on a node that has no watchers left', () => {
+    const clock = manualClock();
+    const path = join(dirname(pod.paths.drain), 'missing', 'drain');
+    let drains = 0;
+    must(openDrainSwitch(path, () => drains++, clock));
+    clock.advance(1000);
+    mkdirSync(dirname(path));
+    writeFileSync(path, '');
+    clock.advance(250);
+    clock.advance(1000);
     expect(drains).toBe(1);
   });
 });

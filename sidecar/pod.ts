@@ -121,7 +121,7 @@ export async function startPod(settings: PodSettings, deps: PodDeps): Promise<Re
     return err(started.error.message);
   }
   const sidecar = started.value;
-  const drainSwitch = openDrainSwitch(settings.drainFile, () => sidecar.drain());
+  const drainSwitch = openDrainSwitch(settings.drainFile, () => sidecar.drain(), clock);
   if (!drainSwitch.ok)
     log.warn('there is no drain switch: calls will come until the end of the pod', { reason: drainSwitch.error });
   const closeAll = (code: 0 | 1) => {
