@@ -1,0 +1,138 @@
+// The benchmark: our pair of sidecars beside those of others, on this machine, in one run. README.md says what is measured and
+// what not to read from it.
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { err, ok, type Result } from '../kit/result.ts';
+import { type Children, openChildren } from './children.ts';
+import { appendToLedger, entryOf, LEDGER, type RunFacts } from './ledger.ts';
+import { type App, startApp, startLoadGenerator } from './load-generator.ts';
+import { commit, load as loadOf, machine } from './machine.ts';
+import type { Summary } from './measurement.ts';
+import { type BenchOptions, readOptions, USAGE } from './options.ts';
+import { writeCertificates } from './pairs/certificates.ts';
+import { daprd } from './pairs/daprd.ts';
+import { direct } from './pairs/direct.ts';
+import { envoy } from './pairs/envoy.ts';
+import { haproxy } from './pairs/haproxy.ts';
+import { invoke } from './pairs/invoke.ts';
+import { nginx } from './pairs/nginx.ts';
+import type { PairName, PairTools, PreparePair } from './pairs/pair.ts';
+import { renderIdle, renderLoad } from './result-tables.ts';
+import { type Contestant, idleRounds, loadRounds, type Rounds, type RoundTools, warmUp } from './rounds.ts';
+
+const EXIT = { failed: 1, usage: 64, interrupted: 130 } as const;
+const CACHE = join(import.meta.dirname, '.cache');
+const PAIRS: Readonly<Record<PairName, PreparePair>> = { direct, invoke, envoy, haproxy, nginx, daprd };
+/** Above it, something else keeps the machine busy. */
+const LOAD_MAX = 1;
+
+const children = openChildren();
+// Deleted and ended whichever way this process goes.
+const folder = mkdtempSync(join(tmpdir(), 'invoke-bench-'));
+process.on('exit', () => {
+  children.killAll();
+  rmSync(folder, { recursive: true, force: true });
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => void children.endAll().then(() => process.exit(EXIT.interrupted)));
+}
+
+async function main(): Promise<number> {
+  const options = readOptions(process.argv.slice(2));
+  if (!options.ok) {
+    console.error(`bench: ${options.error}\n\n${USAGE}`);
+    return EXIT.usage;
+  }
+  if (process.platform !== 'linux') {
+    console.error('bench: it reads /proc, which only Linux has');
+    return EXIT.failed;
+  }
+  const result = await run(options.value);
+  await children.endAll();
+  if (result.ok) return 0;
+  console.error(`bench: ${result.error}`);
+  return EXIT.failed;
+}
+
+async function run(options: BenchOptions): Promise<Result<undefined>> {
+  const facts: RunFacts = {
+    at: new Date().toISOString(),
+    commit: commit(),
+    machine: `${machine()}, load ${loadOf().toFixed(1)}`,
+  };
+  console.log(`${facts.machine}; commit ${facts.commit}`);
+  if (loadOf() > LOAD_MAX) console.log('The machine is busy with something else: expect large spreads.');
+  const app = await startApp(children);
+  if (!app.ok) return app;
+  const load = startLoadGenerator(children);
+  if (!load.ok) return load;
+  const contestants = await startPairs(options.pairs, children, app.value);
+  const tools: RoundTools = { options, load: load.value, say };
+  const found = await measureAll(contestants, tools);
+  for (const { pair } of contestants) await pair.close?.();
+  console.log(`\nThe load of the machine at the end is ${loadOf().toFixed(2)}.`);
+  if (options.isRecorded) record(facts, found.summaries);
+  return found.failures.length === 0 ? ok(undefined) : err(`${found.failures.length} measurements failed; see above`);
+}
+
+/** Those that can be started; why the others cannot is said. */
+async function startPairs(names: readonly PairName[], children: Children, app: App): Promise<readonly Contestant[]> {
+  const certificates = writeCertificates(folder);
+  const contestants: Contestant[] = [];
+  for (const name of names) {
+    const own = join(folder, name);
+    mkdirSync(own);
+    const tools: PairTools = {
+      ...{ children, certificates, folder: own, cacheFolder: CACHE },
+      ...{ appPort: app.port, env: process.env },
+    };
+    const pair = await PAIRS[name](tools);
+    const running = pair.ok ? await pair.value.start() : pair;
+    if (pair.ok && running.ok) {
+      console.log(`with ${name} ${pair.value.version}`);
+      contestants.push({ name, pair: pair.value, running: running.value });
+      continue;
+    }
+    if (!running.ok) console.log(`without ${name}: ${running.error}`);
+    if (pair.ok) await pair.value.close?.();
+  }
+  return contestants;
+}
+
+async function measureAll(contestants: readonly Contestant[], tools: RoundTools): Promise<Rounds> {
+  const summaries: Summary[] = [];
+  const failures: string[] = [];
+  let isWarm = false;
+  for (const workload of tools.options.workloads) {
+    if (workload.kind === 'load' && !isWarm) await warmUp(contestants, tools);
+    isWarm ||= workload.kind === 'load';
+    const isIdle = workload.kind === 'idle';
+    const found = isIdle
+      ? await idleRounds(workload, contestants, tools)
+      : await loadRounds(workload, contestants, tools);
+    summaries.push(...found.summaries);
+    failures.push(...found.failures);
+    say('');
+    console.log(`\n${workload.name}: medians of ${tools.options.rounds} rounds, spread from lowest to highest`);
+    console.log((isIdle ? renderIdle : renderLoad)(found.summaries));
+    for (const failure of found.failures) console.log(failure);
+  }
+  return { summaries, failures };
+}
+
+function record(facts: RunFacts, summaries: readonly Summary[]): void {
+  const directOf = (workload: string) => summaries.find((s) => s.workload === workload && s.pair === 'direct');
+  const entries = summaries
+    .filter(({ pair }) => pair !== 'direct')
+    .map((summary) => entryOf(facts, summary, directOf(summary.workload)));
+  appendToLedger(entries);
+  console.log(`${entries.length} lines were appended to ${LEDGER}.`);
+}
+
+/** Progress, for terminals alone: one line that the next takes the place of. */
+function say(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
+}
+
+process.exitCode = await main();

@@ -1,0 +1,44 @@
+// A pair: two sidecars, one beside the caller and one beside the app, with mutual TLS between. What is told of each is the same,
+// whoever made it.
+import type { Result } from '../../kit/result.ts';
+import type { Child, Children } from '../children.ts';
+import type { Certificates } from './certificates.ts';
+
+export const PAIR_NAMES = ['direct', 'invoke', 'envoy', 'haproxy', 'nginx', 'daprd'] as const;
+export type PairName = (typeof PAIR_NAMES)[number];
+
+export interface PairTools {
+  readonly children: Children;
+  /** Of this pair alone; it is deleted at the end of the run. */
+  readonly folder: string;
+  /** Kept from run to run: what was downloaded. */
+  readonly cacheFolder: string;
+  readonly certificates: Certificates;
+  readonly appPort: number;
+  /** Of this process's environment. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface RunningPair {
+  /** Where the load goes. */
+  readonly port: number;
+  /** The caller's first; none where the load goes to the app at once. */
+  readonly sidecars: readonly Child[];
+  readonly start: StartTimes | undefined;
+}
+
+/** Of the caller's sidecar, from its start; the app's runs by then. */
+export interface StartTimes {
+  readonly listeningMs: number;
+  readonly answeringMs: number;
+}
+
+export interface Pair {
+  readonly version: string;
+  start(): Promise<Result<RunningPair>>;
+  /** Of what it runs beside the sidecars in this process. */
+  close?(): Promise<void>;
+}
+
+/** Finds what the pair needs on this machine, or says why it is left out and what to do about that. */
+export type PreparePair = (tools: PairTools) => Promise<Result<Pair>>;
