@@ -22,9 +22,8 @@ export class Chunks {
 
   push(chunk: Buffer): void {
     this.#bytes += chunk.length;
-    if (chunk.length <= CRUMB_BYTES) return this.#pushCrumb(chunk);
-    this.#block = undefined;
-    this.#buffers.push(chunk.length < chunk.buffer.byteLength * SHARE_MIN ? Buffer.from(chunk) : chunk);
+    if (chunk.length <= CRUMB_BYTES) this.#pushCrumb(chunk);
+    else this.#pushWhole(chunk.length < chunk.buffer.byteLength * SHARE_MIN ? Buffer.from(chunk) : chunk);
   }
 
   /** The next bytes, in one piece of at most `bytesMax`; empty when there are none. */
@@ -36,6 +35,11 @@ export class Chunks {
     if (taken.length < front.length) this.#buffers[this.#first] = front.subarray(bytesMax);
     else this.#dropFirst();
     return taken;
+  }
+
+  #pushWhole(chunk: Buffer): void {
+    this.#block = undefined;
+    this.#buffers.push(chunk);
   }
 
   #pushCrumb(crumb: Buffer): void {

@@ -34,6 +34,8 @@ export class HeaderGatherer {
     if (fragment === undefined) return fault(malformed('HEADERS with more padding than payload'));
     if (fragment.length < priorityBytes(flags))
       return fault(malformed('HEADERS without the priority it announces', ErrorCode.FRAME_SIZE_ERROR));
+    if (priorityBytes(flags) > 0 && dependsOn(fragment) === id)
+      return fault(malformed('a stream that depends on itself'));
     const bytes = fragment.subarray(priorityBytes(flags));
     const isEnd = (flags & Flag.END_STREAM) !== 0;
     if ((flags & Flag.END_HEADERS) !== 0) return { kind: 'block', block: { id, isEnd, bytes } };
@@ -63,6 +65,11 @@ function withoutPadding(flags: number, payload: Buffer): Buffer | undefined {
   const padding = payload[0];
   if (padding === undefined || padding > payload.length - 1) return undefined;
   return payload.subarray(1, payload.length - padding);
+}
+
+/** The stream that a priority, which we ignore, puts another one under. */
+export function dependsOn(priority: Buffer): number {
+  return priority.readUInt32BE(0) & 0x7fff_ffff;
 }
 
 function priorityBytes(flags: number): number {

@@ -5,7 +5,7 @@ import type { DecodedBlock, HpackError } from '../hpack/block.ts';
 import type { HpackDecoder } from '../hpack/decoder.ts';
 import { CONNECTION_WINDOW_BYTES, ConnectionWindow } from './flow.ts';
 import type { FrameEvents } from './frame-reader.ts';
-import { type Gathered, HeaderGatherer } from './gather.ts';
+import { dependsOn, type Gathered, HeaderGatherer } from './gather.ts';
 import type { Offence } from './limits.ts';
 import { ErrorCode, type Fault, Flag, FrameType, malformed, resetBy } from './protocol.ts';
 import type { SendQueue } from './send-queue.ts';
@@ -81,6 +81,7 @@ export class Incoming implements FrameEvents {
       case FrameType.GOAWAY:
         return this.#host.onGoaway(payload.readUInt32BE(0) & 0x7fff_ffff, payload.readUInt32BE(4));
       case FrameType.PRIORITY:
+        if (dependsOn(payload) === id) return malformed('a stream that depends on itself');
         return this.#host.offend('priority-flood');
       default:
         return this.#host.offend('stray-frame-flood');

@@ -57,7 +57,24 @@ export async function h2cServer(
   return { server, port: (server.address() as AddressInfo).port, connections, ends, close };
 }
 
+/** Says something to every request, a moment after its end: what h2spec wants to talk to. */
+export const talk: Serve = (_head, responder) => {
+  responder.head({ status: 200, fields: ['content-type', 'text/plain'], bodyBytes: undefined });
+  return {
+    data: () => 'ok',
+    end: () => {
+      systemClock.after(5, () => {
+        responder.data(Buffer.from('Hello from the far side.'));
+        responder.end([]);
+      });
+    },
+    abort: () => undefined,
+    resume: () => undefined,
+    cancel: () => undefined,
+  };
+};
+
 if (import.meta.main) {
-  const { port } = await h2cServer(echo, {}, Number(env.PORT ?? 0));
+  const { port } = await h2cServer(env.SERVE === 'talk' ? talk : echo, {}, Number(env.PORT ?? 0));
   stdout.write(`${port}\n`);
 }
