@@ -32,9 +32,9 @@ export class BlockWriter {
     this.#at = writeInteger(this.#bytes, this.#at, flags, prefixBits, value);
   }
 
-  /** As a Huffman code where that is shorter. */
-  text(text: string): void {
-    const codeBytes = huffmanBytes(text);
+  /** Where it `mayBeCoded` and that is shorter, as a Huffman code. */
+  text(text: string, mayBeCoded: boolean): void {
+    const codeBytes = mayBeCoded ? huffmanBytes(text) : text.length;
     this.#makeRoom(INTEGER_BYTES_MAX + text.length);
     if (codeBytes < text.length) {
       this.integer(IS_HUFFMAN, 7, codeBytes);
