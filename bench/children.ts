@@ -29,7 +29,7 @@ export interface Child {
 }
 
 export interface Children {
-  /** Or why it cannot be run. */
+  /** Or why it cannot be run. Once all were ended, none is started any more. */
   start(name: string, command: Command): Result<Child>;
   endAll(): Promise<void>;
   /** At once and without waiting, for the very end of this process. */
@@ -41,8 +41,10 @@ const GRACE_MS = 5000;
 
 export function openChildren(): Children {
   const live = new Set<ChildProcess>();
+  let isOver = false;
   return {
     start(name, { file, args, env }) {
+      if (isOver) return err(`${name}: the run is over`);
       const startedMs = performance.now();
       const child = spawn(file, args, { env: { ...process.env, ...env }, stdio: 'pipe' });
       child.on('error', () => undefined);
@@ -53,6 +55,7 @@ export function openChildren(): Children {
       return ok(childOf(name, child, pid, startedMs));
     },
     async endAll() {
+      isOver = true;
       await Promise.all([...live].map(end));
     },
     killAll() {

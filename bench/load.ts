@@ -18,7 +18,7 @@ import { startTicker, type Ticker } from './ticker.ts';
 
 const REASONS_MAX = 3;
 /** For what is under way when the time is over. */
-const LAST_ANSWERS_MS = 2000;
+const LAST_ANSWERS_MS = 10_000;
 
 interface Connection {
   readonly socket: Socket;

@@ -34,8 +34,12 @@ process.on('exit', () => {
   children.killAll();
   rmSync(folder, { recursive: true, force: true });
 });
+let isInterrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => void children.endAll().then(() => process.exit(EXIT.interrupted)));
+  process.on(signal, () => {
+    isInterrupted = true;
+    void children.endAll().then(() => process.exit(EXIT.interrupted));
+  });
 }
 
 async function main(): Promise<number> {
@@ -72,7 +76,7 @@ async function run(options: BenchOptions): Promise<Result<undefined>> {
   const found = await measureAll(contestants, tools);
   for (const { pair } of contestants) await pair.close?.();
   console.log(`\nThe load of the machine at the end is ${loadOf().toFixed(2)}.`);
-  if (options.isRecorded) record(facts, found.summaries);
+  if (options.isRecorded && !isInterrupted) record(facts, found.summaries);
   return found.failures.length === 0 ? ok(undefined) : err(`${found.failures.length} measurements failed; see above`);
 }
 

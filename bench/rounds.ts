@@ -1,13 +1,14 @@
 // The rounds: every pair is measured in each of them, one after the other, so that what changes on the machine meanwhile meets
 // all of them alike.
 import { sleep, systemClock } from '../kit/clock.ts';
+import { messageOf } from '../kit/errors.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import type { LoadGenerator } from './load-generator.ts';
 import type { LoadResult } from './load-order.ts';
 import type { Measurement, Summary } from './measurement.ts';
 import type { BenchOptions } from './options.ts';
 import type { Pair, PairName, RunningPair } from './pairs/pair.ts';
-import { cpuNs, memory } from './proc.ts';
+import { cpuNs, type Memory, memory } from './proc.ts';
 import type { IdleWorkload, LoadWorkload } from './workloads.ts';
 
 export interface Contestant {
@@ -59,8 +60,9 @@ export async function idleRounds(
     for (const [i, contestant] of contestants.entries()) {
       if (failures.has(contestant.name)) continue;
       const restarted = await restart(contestant);
-      if (restarted.ok) found[i]?.rounds.push(await measureIdle(contestant.running));
-      else failures.set(contestant.name, restarted.error);
+      const measured = restarted.ok ? await measureIdle(contestant.running) : restarted;
+      if (measured.ok) found[i]?.rounds.push(measured.value);
+      else failures.set(contestant.name, measured.error);
     }
   }
   return { summaries: found.filter(({ pair }) => !failures.has(pair)), failures: [...failures.values()] };
@@ -74,14 +76,18 @@ async function restart(contestant: Contestant): Promise<Result<undefined>> {
   return ok(undefined);
 }
 
-async function measureIdle({ sidecars, start }: RunningPair): Promise<Measurement> {
-  if (sidecars.length === 0) return NOTHING;
+async function measureIdle({ sidecars, start }: RunningPair): Promise<Result<Measurement>> {
+  if (sidecars.length === 0) return ok(NOTHING);
   await sleep(systemClock, SETTLE_MS);
-  const cpu = () => sidecars.reduce((sum, { pid }) => sum + cpuNs(pid), 0);
-  const [cpuBefore, beganMs] = [cpu(), performance.now()];
+  const [cpuBefore, beganMs] = [cpuOf(sidecars), performance.now()];
   await sleep(systemClock, IDLE_MS);
-  const idleCpuMsPerSecond = (cpu() - cpuBefore) / 1e3 / (performance.now() - beganMs);
-  return { ...NOTHING, idleCpuMsPerSecond, ...memoryOf(sidecars), ...timesOf(start) };
+  const [cpuAfter, endedMs] = [cpuOf(sidecars), performance.now()];
+  const held = memoryOf(sidecars);
+  if (!cpuBefore.ok) return cpuBefore;
+  if (!cpuAfter.ok) return cpuAfter;
+  if (!held.ok) return held;
+  const idleCpuMsPerSecond = (cpuAfter.value - cpuBefore.value) / 1e3 / (endedMs - beganMs);
+  return ok({ ...NOTHING, idleCpuMsPerSecond, ...held.value, ...timesOf(start) });
 }
 
 /** Compilers warm up by calls: as many as come through in a time, of the kind that most of what follows is. */
@@ -146,7 +152,9 @@ async function measureLoad(
   if (!result.ok) return err(`${name} through ${pairName}: ${result.error}`);
   const failure = failureOf(result.value);
   if (failure !== undefined) return err(`${name} through ${pairName}: ${failure}`);
-  return ok({ ...NOTHING, ...figuresOf(result.value, sidecars.length), ...memoryOf(sidecars), ...timesOf(start) });
+  const held = memoryOf(sidecars);
+  if (!held.ok) return held;
+  return ok({ ...NOTHING, ...figuresOf(result.value, sidecars.length), ...held.value, ...timesOf(start) });
 }
 
 function failureOf({ failures, calls, reasons }: LoadResult): string | undefined {
@@ -164,11 +172,29 @@ function figuresOf({ calls, seconds, cpuMicros, latencyMicros, lateMicros }: Loa
   };
 }
 
-function memoryOf(sidecars: RunningPair['sidecars']) {
-  const each = sidecars.map(({ pid }) => memory(pid));
-  if (each.length === 0) return {};
-  const largest = (field: 'rssBytes' | 'anonymousBytes') => Math.max(...each.map((one) => one[field]));
-  return { rssBytes: largest('rssBytes'), anonymousBytes: largest('anonymousBytes') };
+type Sidecars = RunningPair['sidecars'];
+
+function cpuOf(sidecars: Sidecars): Result<number> {
+  return readAll(sidecars, () => sidecars.reduce((sum, { pid }) => sum + cpuNs(pid), 0));
+}
+
+function memoryOf(sidecars: Sidecars): Result<Partial<Memory>> {
+  return readAll(sidecars, () => {
+    const each = sidecars.map(({ pid }) => memory(pid));
+    if (each.length === 0) return {};
+    const largest = (field: keyof Memory) => Math.max(...each.map((one) => one[field]));
+    return { rssBytes: largest('rssBytes'), anonymousBytes: largest('anonymousBytes') };
+  });
+}
+
+/** There is nothing to read of a process that has ended. */
+function readAll<T>(sidecars: Sidecars, read: () => T): Result<T> {
+  try {
+    return ok(read());
+  } catch (error) {
+    const deaths = sidecars.flatMap((sidecar) => sidecar.death() ?? []);
+    return err(deaths.length > 0 ? deaths.join('; ') : messageOf(error));
+  }
 }
 
 function timesOf(start: RunningPair['start']) {
