@@ -72,7 +72,7 @@ export function writeRequestHead(head: RequestHead): Result<WrittenHead, HeadFla
     (head.expectsContinue ? 'expect: 100-continue\r\n' : '');
   return ok({
     text: `${text}\r\n`,
-    delimiting: bodyBytes === undefined ? 'chunked' : bodyBytes > 0 ? 'length' : 'none',
+    delimiting: bodyBytes === undefined ? 'chunked' : 'length',
   });
 }
 
