@@ -110,7 +110,7 @@ test('what was answered or broken off makes room for the next', async () => {
 
 test.each([
   ['a body of a length that was not told', { headers: { 'transfer-encoding': 'chunked' }, body: '{}' }, 411],
-  ['more than any review is', { headers: { 'content-length': 5 * MIB }, body: '{}', isHeld: true }, 413],
+  ['more than any review has', { headers: { 'content-length': 5 * MIB }, body: '{}', isHeld: true }, 413],
   ['a small body that is large once unpacked', { headers: { 'content-encoding': 'gzip' }, body: gzipSync('{}') }, 400],
 ])('%s is not read', async (_what, given: Ask, status) => {
   const answer = await ask(given).answer;
