@@ -26,6 +26,8 @@ type Answer =
   /** A tunnel, whose bytes go both ways until each side has ended. */
   | 'tunnel'
   | 'ended'
+  /** It cannot be written as it was given: nothing more is taken, and the receiver hears when the link has closed. */
+  | 'broken'
   /** Cut off, by either side. */
   | 'gone';
 
@@ -211,6 +213,7 @@ export class ServerExchange implements Responder {
   }
 
   #fail(rule: string): void {
+    this.#answer = 'broken';
     this.#host.failed(rule);
   }
 }

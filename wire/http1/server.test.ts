@@ -1,0 +1,518 @@
+// A server's connection: in which order things are answered, when it lives on, and who hears what when it does not.
+import { describe, expect, test } from 'vitest';
+import { driveEcho, driveServer, type ReceivedRequest, turn } from './testing/drive.ts';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+const get = (path: string, ...fields: string[]) =>
+  `GET ${path} HTTP/1.1\r\nHost: a\r\n${fields.map((f) => `${f}\r\n`).join('')}\r\n`;
+const post = (length: number) => `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n`;
+const CHUNKED = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
+const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
+const gone = { kind: 'reset', reason: 'test' } as const;
+
+describe('the answer', () => {
+  async function answerTo(request: string, answer: (request: ReceivedRequest) => void): Promise<string> {
+    const { link } = driveServer({ onEnd: answer });
+    link.give(request);
+    await turn();
+    return link.written;
+  }
+
+  test('head and body leave in one write, also of pipelined requests', async () => {
+    const { link, requests } = driveEcho();
+    link.give(`${post(2)}ok${post(2)}ok`);
+    expect(link.writes).toBe(0);
+    await turn();
+    expect(link.writes).toBe(1);
+    expect(link.written).toBe(OK + OK);
+    expect(requests).toHaveLength(2);
+  });
+
+  test('a large body is not copied beside its head', async () => {
+    const { link } = driveServer({ onEnd: (request) => request.answer('x'.repeat(20_000)) });
+    link.give(GET);
+    await turn();
+    expect(link.writes).toBe(2);
+    expect(link.written).toHaveLength('HTTP/1.1 200 OK\r\ncontent-length: 20000\r\n\r\n'.length + 20_000);
+  });
+
+  test('without a length it comes in chunks, with trailers', async () => {
+    const said = await answerTo(GET, ({ responder }) => {
+      responder.head({ status: 200, fields: ['x-a', 'b'], bodyBytes: undefined });
+      responder.data(Buffer.from('hello, this is it'));
+      responder.data(Buffer.alloc(0));
+      responder.end(['x-sum', '1', 'content-length', '5']);
+    });
+    expect(said).toBe(
+      'HTTP/1.1 200 OK\r\nx-a: b\r\ntransfer-encoding: chunked\r\n\r\n11\r\nhello, this is it\r\n0\r\nx-sum: 1\r\n\r\n',
+    );
+  });
+
+  test('HTTP/1.0 gets it without chunks, up to the end of the connection', async () => {
+    const { link, connection } = driveServer({
+      onEnd: ({ responder }) => {
+        responder.informational(103, []);
+        responder.head({ status: 200, fields: [], bodyBytes: undefined });
+        responder.data(Buffer.from('hello'));
+        responder.end(['x-sum', '1']);
+      },
+    });
+    link.give('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
+    await turn();
+    expect(link.written).toBe('HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhello');
+    expect(link.isEnded).toBe(true);
+    expect(connection.phase).toBe('lingering');
+  });
+
+  test('HTTP/1.0 keeps a connection only where it asks for that', async () => {
+    const old = 'GET / HTTP/1.0\r\n';
+    expect(await answerTo(`${old}\r\n`, (request) => request.answer())).toContain('connection: close\r\n');
+    const kept = driveEcho();
+    kept.link.give(`${old}Connection: Keep-Alive\r\n\r\n`);
+    await turn();
+    expect(kept.link.written).toContain('connection: keep-alive\r\n');
+    expect(kept.connection.phase).toBe('idle');
+  });
+
+  test.each([
+    ['HEAD', 200, 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n'],
+    ['GET', 204, 'HTTP/1.1 204 No Content\r\n\r\n'],
+    ['GET', 304, 'HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n'],
+  ])('%s %i has no body, whatever is pushed', async (method, status, head) => {
+    const { link, connection } = driveServer({ onEnd: (request) => request.answer('hello', status) });
+    link.give(`${method} / HTTP/1.1\r\nHost: a\r\n\r\n`);
+    await turn();
+    expect(link.written).toBe(head);
+    expect(connection.phase).toBe('idle');
+  });
+
+  test('HEAD without a length says nothing of chunks', async () => {
+    const said = await answerTo('HEAD / HTTP/1.1\r\nHost: a\r\n\r\n', ({ responder }) => {
+      responder.head({ status: 200, fields: [], bodyBytes: undefined });
+      responder.end([]);
+    });
+    expect(said).toBe('HTTP/1.1 200 OK\r\n\r\n');
+  });
+
+  test('informational answers come before it', async () => {
+    const said = await answerTo(GET, (request) => {
+      request.responder.informational(103, ['link', '</a>']);
+      request.answer();
+      request.responder.informational(103, []);
+    });
+    expect(said).toBe(`HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n${OK}`);
+  });
+
+  test('framing and connection fields of the owner are left out: they are ours to write', async () => {
+    const fields = [
+      'content-length',
+      '9',
+      'transfer-encoding',
+      'chunked',
+      'connection',
+      'x',
+      'keep-alive',
+      'a',
+      'upgrade',
+      'b',
+    ];
+    const said = await answerTo(GET, ({ responder }) => {
+      responder.head({ status: 200, fields: [...fields, 'x-a', 'b'], bodyBytes: 0 });
+      responder.end([]);
+    });
+    expect(said).toBe('HTTP/1.1 200 OK\r\nx-a: b\r\ncontent-length: 0\r\n\r\n');
+  });
+
+  test.each([
+    ['CR in a value', 200, ['a', 'b\rc']],
+    ['LF in a value', 200, ['a', 'b\nc']],
+    ['NUL in a value', 200, ['a', 'b\0c']],
+    ['what is no byte in a value', 200, ['a', '\u{10d}\u{10a}']],
+    ['a blank in a name', 200, ['a b', 'c']],
+    ['a colon in a name', 200, ['a:b', 'c']],
+    ['no name', 200, ['', 'c']],
+    ['a status that is none', 20, []],
+    ['a switch that nobody asked for', 101, []],
+  ])('%s is never written', async (_, status, fields) => {
+    const { link, requests, offences } = driveServer({
+      onEnd: ({ responder }) => responder.head({ status, fields, bodyBytes: 0 }),
+    });
+    link.give(GET);
+    await turn();
+    expect(link.written).toBe('');
+    expect(link.isDestroyed).toBe(true);
+    expect(offences).toHaveLength(1);
+    link.events?.closed(undefined);
+    expect(requests[0]?.outcomes).toEqual(['end', 'cancel closed']);
+  });
+
+  test.each([
+    ['shorter', ['abc']],
+    ['longer', ['abcde', 'f']],
+  ])('a body that is %s than declared breaks the connection off', async (_, pieces) => {
+    const { link, requests } = driveServer({
+      onEnd: ({ responder }) => {
+        responder.head({ status: 200, fields: [], bodyBytes: 5 });
+        for (const piece of pieces) responder.data(Buffer.from(piece));
+        responder.end([]);
+      },
+    });
+    link.give(GET);
+    await turn();
+    expect(link.isDestroyed).toBe(true);
+    link.events?.closed(undefined);
+    expect(requests[0]?.outcomes).toEqual(['end', 'cancel closed']);
+  });
+
+  test('an answer that is aborted before its head is none; after it, it is cut off', async () => {
+    const before = driveServer({ onHead: ({ responder }) => responder.abort(gone) });
+    before.link.give(post(5), 'hello');
+    await turn();
+    expect(before.link).toMatchObject({ written: '', isEnded: true, isDestroyed: false });
+    const after = driveServer({ onEnd: ({ responder }) => responder.head({ status: 200, fields: [], bodyBytes: 5 }) });
+    after.link.give(GET);
+    after.requests[0]?.responder.abort(gone);
+    expect(after.link.isDestroyed).toBe(true);
+    after.link.events?.closed(undefined);
+    expect([before.requests[0]?.outcomes, after.requests[0]?.outcomes]).toEqual([[], ['end']]);
+  });
+});
+
+describe('requests in a row', () => {
+  test('are served one after the other, and each only when the one before is answered', async () => {
+    const { link, requests } = driveServer();
+    link.give(get('/1') + get('/2'), get('/3'));
+    expect(requests.map(({ head }) => head.target)).toEqual(['/1']);
+    requests[0]?.answer();
+    expect(requests).toHaveLength(1);
+    await turn();
+    expect(requests.map(({ head }) => head.target)).toEqual(['/1', '/2']);
+    requests[1]?.answer();
+    await turn();
+    requests[2]?.answer();
+    await turn();
+    expect(requests.map(({ head }) => head.target)).toEqual(['/1', '/2', '/3']);
+    expect(link.written).toBe(OK.repeat(3));
+  });
+
+  test('wait within a bound; beyond it nothing more is read until there is room', async () => {
+    const { link, requests } = driveServer({ limits: { aheadBytesMax: 100 } });
+    link.give(get('/1'), get('/2').repeat(2));
+    expect(link.isPaused).toBe(false);
+    link.give(get('/3').repeat(3));
+    expect(link.isPaused).toBe(true);
+    requests[0]?.answer();
+    expect(link.isPaused).toBe(false);
+    await turn();
+    expect(requests).toHaveLength(2);
+  });
+
+  test('a broken one is refused behind the answers to those before it', async () => {
+    const { link, requests } = driveServer();
+    link.give(`${GET}broken\r\n\r\n`);
+    expect(link.written).toBe('');
+    requests[0]?.answer();
+    await turn();
+    await turn();
+    expect(link.written.startsWith(`${OK}HTTP/1.1 400 Bad Request\r\n`)).toBe(true);
+    expect(link.isEnded).toBe(true);
+  });
+
+  test('behind Connection: close none is served', async () => {
+    const { link, requests } = driveEcho();
+    link.give(get('/1', 'Connection: Close') + get('/2'));
+    await turn();
+    expect(requests).toHaveLength(1);
+    expect(link.written).toContain('connection: close\r\n');
+  });
+});
+
+describe('an answer before the end of the request', () => {
+  test('keeps the connection where little of the request is left, which nobody gets to see', async () => {
+    const { link, requests, connection } = driveServer({ onHead: (request) => request.answer() });
+    link.give(post(10), 'hello', `world${GET}`);
+    await turn();
+    expect(link.written).toBe(OK + OK);
+    expect(requests.map(({ body, outcomes }) => [body, outcomes])).toEqual([
+      ['', []],
+      ['', []],
+    ]);
+    expect(connection.phase).toBe('idle');
+  });
+
+  test.each([
+    ['much is left', post(1_000_000)],
+    ['nobody knows how much is left', CHUNKED],
+    [
+      'the client may not send it at all',
+      `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n`,
+    ],
+  ])('says close where %s, and lingers', async (_, head) => {
+    const { link, requests, connection } = driveServer({ onHead: (request) => request.answer() });
+    link.give(head);
+    await turn();
+    expect(link.written).toContain('connection: close\r\n');
+    expect(link.isEnded).toBe(true);
+    link.give(GET, GET);
+    expect(requests).toHaveLength(1);
+    expect(connection.phase).toBe('lingering');
+  });
+
+  test('lingering has an end, in bytes and in time', () => {
+    for (const isTime of [true, false]) {
+      const { link, connection, clock } = driveServer({
+        onHead: (request) => request.answer(),
+        limits: { lingerBytesMax: 100 },
+      });
+      link.give(CHUNKED);
+      if (isTime) {
+        connection.sweep(4999);
+        expect(link.isDestroyed).toBe(false);
+        connection.sweep(clock.elapsedMs + 5000);
+      } else {
+        link.give('x'.repeat(100));
+        expect(link.isDestroyed).toBe(false);
+        link.give('x');
+      }
+      expect(link.isDestroyed).toBe(true);
+    }
+  });
+
+  test('a request that is not wanted any more is still answered', async () => {
+    const { link, requests } = driveServer({ onHead: ({ responder }) => responder.cancel(gone) });
+    link.give(post(10), 'hello', 'world');
+    requests[0]?.answer();
+    await turn();
+    expect(link.written).toBe(OK);
+    expect(requests[0]).toMatchObject({ body: '', outcomes: [] });
+  });
+});
+
+describe('a client that goes', () => {
+  test.each([
+    ['before the end of its request', post(5), 'abort closed'],
+    ['before its answer', GET, 'cancel closed'],
+  ])('%s: whoever serves it hears so, once', async (_, bytes, outcome) => {
+    for (const how of ['ended', 'closed'] as const) {
+      const { link, requests, closes } = driveServer();
+      link.give(bytes);
+      if (how === 'ended') link.events?.ended();
+      link.events?.closed(undefined);
+      expect(requests[0]?.outcomes.at(-1)).toBe(outcome);
+      expect(requests[0]?.outcomes.filter((said) => said !== 'end')).toHaveLength(1);
+      expect(closes()).toBe(1);
+      requests[0]?.answer();
+      requests[0]?.responder.resume();
+      await turn();
+      expect(link.written).toBe('');
+    }
+  });
+
+  test('in the middle of its answer: it is cut off, and does not look complete', async () => {
+    const { link, requests } = driveServer({
+      onEnd: ({ responder }) => void responder.head({ status: 200, fields: [], bodyBytes: undefined }),
+    });
+    link.give(GET);
+    await turn();
+    link.events?.ended();
+    expect(link.isDestroyed).toBe(true);
+    expect(requests[0]?.outcomes).toEqual(['end', 'cancel closed']);
+  });
+
+  test('between requests, or in the middle of a head: the connection ends', () => {
+    for (const bytes of [[], [GET.slice(0, 9)], [GET]]) {
+      const { link, closes } = driveEcho();
+      link.give(...bytes);
+      link.events?.ended();
+      expect(link.isEnded).toBe(true);
+      link.events?.closed(undefined);
+      expect(closes()).toBe(1);
+    }
+  });
+});
+
+describe('100-continue', () => {
+  test('is said when the owner says so, and then the body follows', async () => {
+    const { link, requests, connection } = driveServer({ onEnd: (request) => request.answer(request.body) });
+    link.give('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n');
+    expect(requests[0]?.head.expectsContinue).toBe(true);
+    requests[0]?.responder.informational(100, []);
+    await turn();
+    expect(link.written).toBe('HTTP/1.1 100 Continue\r\n\r\n');
+    link.give('ok');
+    await turn();
+    expect(link.written).toBe(`HTTP/1.1 100 Continue\r\n\r\n${OK}`);
+    expect(connection.phase).toBe('idle');
+  });
+});
+
+describe('back-pressure', () => {
+  test('a receiver that pauses stops the reading until it resumes', () => {
+    const { link, requests } = driveServer({
+      onHead: (request) => {
+        request.flow = 'pause';
+      },
+    });
+    link.give(post(10), 'hello');
+    expect(link.isPaused).toBe(true);
+    requests[0]?.responder.resume();
+    expect(link.isPaused).toBe(false);
+    link.give('world');
+    // The request is over: its answer must not wait for a resume.
+    requests[0]?.answer();
+    expect(link.isPaused).toBe(false);
+  });
+
+  test('a client that reads slowly pauses the answer until it has read', async () => {
+    const { link, requests } = driveServer();
+    link.give(GET);
+    link.hasRoom = false;
+    requests[0]?.responder.head({ status: 200, fields: [], bodyBytes: undefined });
+    expect(requests[0]?.responder.data(Buffer.alloc(10))).toBe('ok');
+    expect(requests[0]?.responder.data(Buffer.alloc(100_000))).toBe('pause');
+    expect(requests[0]?.resumes).toBe(0);
+    link.events?.drained();
+    expect(requests[0]?.resumes).toBe(1);
+  });
+});
+
+describe('tunnels', () => {
+  const upgrade = get('/', 'Connection: Upgrade', 'Upgrade: websocket');
+  const connect = 'CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\n';
+  const open = (request: ReceivedRequest | undefined, status = 101) =>
+    request?.responder.head({ status, fields: ['upgrade', 'websocket'], bodyBytes: undefined });
+
+  test('what comes behind the head belongs to the tunnel, and both ends end for themselves', async () => {
+    const { link, requests, connection } = driveServer();
+    link.give(`${upgrade}early`);
+    expect(requests[0]?.outcomes).toEqual([]);
+    open(requests[0]);
+    await turn();
+    link.give('late');
+    expect(requests[0]?.body).toBe('earlylate');
+    expect(connection.phase).toBe('tunnel');
+    requests[0]?.responder.data(Buffer.from('\0bare'));
+    link.events?.ended();
+    expect(requests[0]?.outcomes).toEqual(['end']);
+    requests[0]?.responder.data(Buffer.from('bytes'));
+    requests[0]?.responder.end([]);
+    expect(link.written).toBe(
+      'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n\0barebytes',
+    );
+    expect(link.isEnded).toBe(true);
+    link.events?.closed(undefined);
+    expect(requests[0]?.outcomes).toEqual(['end']);
+  });
+
+  test('CONNECT says nothing of lengths', async () => {
+    const { link, requests } = driveServer();
+    link.give(connect, 'early');
+    requests[0]?.responder.head({ status: 200, fields: [], bodyBytes: 7 });
+    await turn();
+    expect(link.written).toBe('HTTP/1.1 200 OK\r\n\r\n');
+    expect(requests[0]?.body).toBe('early');
+  });
+
+  test('our end may end first', async () => {
+    const { link, requests } = driveServer();
+    link.give(upgrade);
+    open(requests[0]);
+    requests[0]?.responder.end([]);
+    expect(link.isEnded).toBe(true);
+    link.give('more');
+    expect(requests[0]?.body).toBe('more');
+    link.events?.ended();
+    expect(requests[0]?.outcomes).toEqual(['end']);
+  });
+
+  test.each([
+    ['while both ends are open', false, false, ['abort closed']],
+    ['when theirs has ended', true, false, ['end', 'cancel closed']],
+    ['when ours has ended', false, true, ['abort closed']],
+  ])('one that breaks %s is heard of once', (_, isTheirsOver, isOursOver, outcomes) => {
+    const { link, requests } = driveServer();
+    link.give(upgrade);
+    open(requests[0]);
+    if (isTheirsOver) link.events?.ended();
+    if (isOursOver) requests[0]?.responder.end([]);
+    link.events?.closed(new Error('ECONNRESET'));
+    expect(requests[0]?.outcomes).toEqual(outcomes);
+  });
+
+  test('one that is refused leaves the connection to requests', async () => {
+    const { link, requests } = driveServer();
+    link.give(upgrade + GET);
+    requests[0]?.answer('no');
+    await turn();
+    requests[1]?.answer('ok');
+    await turn();
+    expect(link.written).toBe(`${OK.slice(0, -2)}no${OK}`);
+    expect(requests[0]).toMatchObject({ body: '', outcomes: [] });
+  });
+
+  test('bytes that come before it is decided wait within a bound', () => {
+    const { link } = driveServer({ limits: { aheadBytesMax: 10 } });
+    link.give(upgrade, 'x'.repeat(11));
+    expect(link.isPaused).toBe(true);
+  });
+});
+
+describe('the owner', () => {
+  test('drains: an idle connection ends at once, a busy one with its answer, which says so', async () => {
+    const idle = driveEcho();
+    idle.connection.drain();
+    expect(idle.link.isEnded).toBe(true);
+    const busy = driveServer();
+    busy.link.give(GET);
+    busy.connection.drain();
+    expect(busy.link.isEnded).toBe(false);
+    busy.requests[0]?.answer();
+    expect(busy.link.written).toContain('connection: close\r\n');
+    expect(busy.link.isEnded).toBe(true);
+  });
+
+  test('drains one whose answer has begun: it ends with that answer', () => {
+    const { link, requests, connection } = driveServer();
+    link.give(GET);
+    requests[0]?.responder.head({ status: 200, fields: [], bodyBytes: 0 });
+    connection.drain();
+    requests[0]?.responder.end([]);
+    expect(link.isEnded).toBe(true);
+  });
+
+  test('sweeps out who waits too long: for a request, or in the middle of a head, but not for an answer', async () => {
+    const { link, connection, clock, requests, offences } = driveServer();
+    connection.sweep(119_999);
+    expect(link.isEnded).toBe(false);
+    clock.elapsedMs = 119_999;
+    link.give(GET.slice(0, 5));
+    expect(connection.phase).toBe('head');
+    clock.elapsedMs = 125_000;
+    link.give(GET.slice(5, 9));
+    connection.sweep(129_998);
+    expect(link.isEnded).toBe(false);
+    link.give(GET.slice(9));
+    connection.sweep(1_000_000);
+    expect(link.isEnded).toBe(false);
+    clock.elapsedMs = 2_000_000;
+    requests[0]?.answer();
+    link.give(GET.slice(0, 5));
+    connection.sweep(2_010_000);
+    await turn();
+    expect(link.written).toContain('HTTP/1.1 408 ');
+    expect(offences).toEqual([{ kind: 'limit', reason: 'head-time' }]);
+    const idle = driveServer();
+    idle.connection.sweep(120_000);
+    expect(idle.link).toMatchObject({ isEnded: true, written: '' });
+  });
+
+  test('destroys it: whoever is served hears so', () => {
+    const { link, connection, requests } = driveServer();
+    link.give(GET);
+    connection.destroy();
+    expect(link.isDestroyed).toBe(true);
+    link.events?.closed(undefined);
+    expect(requests[0]?.outcomes).toEqual(['end', 'cancel closed']);
+    expect(connection).toMatchObject({ phase: 'closed', requests: 1 });
+  });
+});
