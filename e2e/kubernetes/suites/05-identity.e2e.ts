@@ -103,6 +103,23 @@ describe("the operator's account", () => {
     );
   });
 
+  test('cannot make a Service of our name that takes an address', async () => {
+    const metadata = {
+      name: 'x-invoke',
+      namespace: HERE,
+      labels: { 'app.kubernetes.io/managed-by': 'invoke-operator' },
+    };
+    const service = { apiVersion: 'v1', kind: 'Service', metadata, spec: { ports: [{ port: 80 }] } };
+    expect(await refused(['create', '-f', '-', ...as], JSON.stringify(service))).toMatch(/headless/i);
+    const headless = { ...service, spec: { ...service.spec, clusterIP: 'None' } };
+    const { status, stderr } = await run(
+      'kubectl',
+      ['create', '--dry-run=server', '-f', '-', ...as],
+      JSON.stringify(headless),
+    );
+    expect([status, stderr]).toEqual([0, '']);
+  });
+
   test('cannot make or change another ConfigMap', async () => {
     expect(await refused(['annotate', 'configmap', 'app', '-n', HERE, 'x=y', ...as])).toMatch(
       /invoke|forbidden|denied/i,
