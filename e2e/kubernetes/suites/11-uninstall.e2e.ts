@@ -65,7 +65,10 @@ test('after helm uninstall nothing of ours is left but what the install page lis
   expect(await added()).toEqual([]);
   const now = await inventory();
   expect(before.filter((object) => !now.includes(object))).toEqual([]);
-  expect(await pods(CONTROL_PLANE, 'app.kubernetes.io/part-of=invoke')).toEqual([]);
+  await until(
+    'our pods to have ended',
+    async () => (await pods(CONTROL_PLANE, 'app.kubernetes.io/part-of=invoke')).length === 0,
+  );
 });
 
 test('invokectl lists the copied annotations and the sidecars that are left', async () => {
