@@ -28,7 +28,7 @@ export const daprd: PreparePair = async (tools) => {
     version: versionOf(file, '--version'),
     async start() {
       const ports = { client: await portsOf(), server: await portsOf() };
-      const config = writeConfig(tools.folder, ports.server.internal);
+      const config = writeConfig(join(tools.folder, 'daprd.yaml'), resolverOf(ports.server.internal));
       const command = (role: Role, ...more: readonly string[]): Command => ({
         file,
         args: [...flagsOf(role, ports[role], sentryPort, config), ...more],
@@ -72,16 +72,19 @@ function flagsOf(role: Role, ports: Ports, sentryPort: number, config: string): 
 }
 
 /**
- * JSON is YAML, too. Every name leads to the one server: the resolver insists on having the name in its answer, and in that place
- * of a gRPC target nobody reads it.
+ * Every name leads to the one server: the resolver insists on having the name in its answer, and in that place of a gRPC target
+ * nobody reads it.
  */
-function writeConfig(folder: string, serverPort: number): string {
-  const path = join(folder, 'config.yaml');
+function resolverOf(serverPort: number) {
   const configuration = { format: `passthrough://{appid}/127.0.0.1:${serverPort}` };
-  const spec = { nameResolution: { component: 'nameformat', version: 'v1', configuration } };
+  return { nameResolution: { component: 'nameformat', version: 'v1', configuration } };
+}
+
+/** JSON is YAML, too. */
+function writeConfig(file: string, spec: unknown): string {
   const kind = { apiVersion: 'dapr.io/v1alpha1', kind: 'Configuration', metadata: { name: 'bench' } };
-  writeFileSync(path, JSON.stringify({ ...kind, spec }));
-  return path;
+  writeFileSync(file, JSON.stringify({ ...kind, spec }));
+  return file;
 }
 
 interface Sentry {
@@ -98,6 +101,7 @@ async function startSentry(file: string, { children, folder }: PairTools): Promi
   const anchorsFile = join(credentials, 'ca.crt');
   const [port, healthPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
   const flags = {
+    config: writeConfig(join(folder, 'sentry.yaml'), { mtls: { enabled: true } }),
     'issuer-credentials': credentials,
     'trust-domain': TRUST_DOMAIN,
     ...{ port, 'listen-address': '127.0.0.1', 'log-level': 'warn' },
