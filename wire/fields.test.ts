@@ -1,3 +1,4 @@
+// Names and values, against what Node's own HTTP takes for such.
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

@@ -1,10 +1,10 @@
 // Header blocks to fields (RFC 7541, 6). One decoder for each direction of a connection, fed with every block in order.
 import { err, type Result } from '../../kit/result.ts';
 import { type DecodedBlock, type HpackError, TABLE_BYTES_DEFAULT } from './block.ts';
-import { BlockCache } from './block-cache.ts';
+import { BytesCache } from './bytes-cache.ts';
 import { Collector } from './collector.ts';
 import { DynamicTable } from './dynamic-table.ts';
-import { type Field, judgedField } from './field.ts';
+import { type Field, type JudgedName, judgeField, judgeName } from './field.ts';
 import { decodedBytesMax, NO_TEXT, readHuffman } from './huffman.ts';
 import { type Cursor, NO_INTEGER, readInteger } from './integer.ts';
 import { STATIC_COUNT, STATIC_ENTRIES } from './static-table.ts';
@@ -16,12 +16,21 @@ export interface DecoderOptions {
   readonly listBytesMax?: number;
   /** Pseudo-header fields are not counted: there are six at most. */
   readonly fieldsMax?: number;
+  /** Whether what repeated blocks said is found by their bytes; on by default. */
+  readonly isCaching?: boolean;
 }
 
 const LIST_BYTES_MAX_DEFAULT = 64 * 1024;
 const FIELDS_MAX_DEFAULT = 128;
+/** A block that repeats takes a dozen bytes, once the tables know its fields. One with a trace id in it is longer. */
+const BLOCK_BYTES_MAX = 64;
+const NAME_BYTES_MAX = 32;
 
-const STATIC_FIELDS: readonly Field[] = STATIC_ENTRIES.map(({ name, value }) => judgedField(name, value));
+/** Names that come as text again and again, since their values never enter a table. Of all connections. */
+const PLAIN_NAMES = new BytesCache<JudgedName>(NAME_BYTES_MAX);
+const HUFFMAN_NAMES = new BytesCache<JudgedName>(NAME_BYTES_MAX);
+
+const STATIC_FIELDS: readonly Field[] = STATIC_ENTRIES.map(({ name, value }) => judgeField(judgeName(name), value));
 
 /** The kinds of representation are told apart by the first bits of a byte. */
 const INDEXED = 0x80;
@@ -40,13 +49,14 @@ export class HpackDecoder {
   /** The peer may still go by the protocol's default until it has acknowledged our SETTINGS. */
   #resizeBytesMax: number;
   readonly #collector: Collector;
-  readonly #cache = new BlockCache<Result<DecodedBlock, HpackError>>();
+  readonly #cache: BytesCache<Result<DecodedBlock, HpackError>> | undefined;
   readonly #cursor: Cursor = { bytes: NO_BYTES, at: 0 };
   #broken: Result<DecodedBlock, HpackError> | undefined;
 
   constructor(options: DecoderOptions = {}) {
     this.#tableBytesMax = options.tableBytesMax ?? TABLE_BYTES_DEFAULT;
     this.#resizeBytesMax = Math.max(this.#tableBytesMax, TABLE_BYTES_DEFAULT);
+    this.#cache = options.isCaching === false ? undefined : new BytesCache(BLOCK_BYTES_MAX);
     this.#collector = new Collector(
       options.listBytesMax ?? LIST_BYTES_MAX_DEFAULT,
       options.fieldsMax ?? FIELDS_MAX_DEFAULT,
@@ -56,18 +66,18 @@ export class HpackDecoder {
   /** The peer has acknowledged the SETTINGS that said `tableBytesMax`: from now on it has to keep to that. */
   settingsAcknowledged(): void {
     this.#resizeBytesMax = this.#tableBytesMax;
-    this.#cache.clear();
+    this.#cache?.clear();
   }
 
   /**
    * A whole block, out of HEADERS and all of its CONTINUATIONs. It is bounded by whoever gathers it. After a `compression`
    * error there is no going on, and every block answers that.
    *
-   * The cache makes a repeated block about N times cheaper (bench/hpack.bench.ts), and those behind it know its lists again.
+   * A repeated block costs an eighth, through the cache (bench/hpack.bench.ts); and whoever is behind it knows its lists again.
    */
   decode(block: Buffer): Result<DecodedBlock, HpackError> {
     if (this.#broken !== undefined) return this.#broken;
-    const known = this.#cache.find(block);
+    const known = this.#cache?.find(block, 0, block.length);
     if (known !== undefined) return known;
     const { generation } = this.#table;
     const reason = this.#readBlock(block);
@@ -77,8 +87,8 @@ export class HpackDecoder {
       return this.#broken;
     }
     const result = this.#collector.take();
-    if (this.#table.generation !== generation) this.#cache.clear();
-    else if (result.ok) this.#cache.note(block, result);
+    if (this.#table.generation !== generation) this.#cache?.clear();
+    else if (result.ok) this.#cache?.note(block, 0, block.length, result);
     return result;
   }
 
@@ -90,7 +100,7 @@ export class HpackDecoder {
     let reason = this.#readResizes(block);
     while (reason === undefined && cursor.at < block.length) {
       const first = block[cursor.at] ?? 0;
-      if (first >= INDEXED) reason = this.#readIndexed();
+      if (first >= INDEXED) reason = this.#readIndexed(first);
       else if (first >= INSERTED) reason = this.#readInserted();
       else if (first >= RESIZE) reason = 'a table size update after a field';
       else reason = this.#readLiteral((first & NEVER_INDEXED) !== 0);
@@ -111,8 +121,11 @@ export class HpackDecoder {
     return isOwed ? 'no table size update after SETTINGS that demand one' : undefined;
   }
 
-  #readIndexed(): string | undefined {
-    const field = this.#fieldAt(readInteger(this.#cursor, 7));
+  #readIndexed(first: number): string | undefined {
+    const cursor = this.#cursor;
+    // Nearly always the index fits into its first byte.
+    if (first < 0xff) cursor.at++;
+    const field = this.#fieldAt(first < 0xff ? first & 0x7f : readInteger(cursor, 7));
     if (field === undefined) return 'an index that is in no table';
     this.#collector.add(field);
     return undefined;
@@ -138,10 +151,26 @@ export class HpackDecoder {
   #readField(prefixBits: number): Field | string {
     const index = readInteger(this.#cursor, prefixBits);
     if (index === NO_INTEGER) return 'an index that is no integer';
-    const name = index === 0 ? this.#readText() : this.#fieldAt(index)?.name;
+    const name = index === 0 ? this.#readName() : this.#fieldAt(index)?.judgedName;
     if (name === undefined) return index === 0 ? 'a name that is no text' : 'an index that is in no table';
     const value = this.#readText();
-    return value === undefined ? 'a value that is no text' : judgedField(name, value);
+    return value === undefined ? 'a value that is no text' : judgeField(name, value);
+  }
+
+  #readName(): JudgedName | undefined {
+    const { bytes, at } = this.#cursor;
+    const first = bytes[at] ?? 0;
+    const names = first < IS_HUFFMAN ? PLAIN_NAMES : HUFFMAN_NAMES;
+    const end = at + 1 + (first & ~IS_HUFFMAN);
+    const known = end <= bytes.length ? names.find(bytes, at + 1, end) : undefined;
+    if (known !== undefined) {
+      this.#cursor.at = end;
+      return known;
+    }
+    const text = this.#readText();
+    const name = text === undefined ? undefined : judgeName(text);
+    if (name?.flaw === undefined && name !== undefined) names.note(bytes, at + 1, end, name);
+    return name;
   }
 
   #fieldAt(index: number): Field | undefined {

@@ -1,3 +1,4 @@
+// The ring, against the list that the RFC describes.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DynamicTable, entryBytes, type TableEntry } from './dynamic-table.ts';

@@ -1,3 +1,4 @@
+// What the encoder keeps and never keeps, and that whatever it writes comes back.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { must } from '../../kit/result.ts';

@@ -1,12 +1,19 @@
-// One field as the decoder keeps it: judged once, when it is read, however often a table gives it again.
+// Names and fields as the decoder keeps them: judged once, when they are read, however often a table gives them again.
 import { type FieldFlaw, isFieldName, isFieldValue } from '../fields.ts';
 import type { PseudoFields, PseudoFlaw } from './block.ts';
+
+export interface JudgedName {
+  readonly text: string;
+  /** Which pseudo-header field it names. */
+  readonly pseudo: keyof PseudoFields | undefined;
+  readonly flaw: FieldFlaw | PseudoFlaw | undefined;
+}
 
 export interface Field {
   readonly name: string;
   readonly value: string;
-  /** Which pseudo-header field this is. */
-  readonly pseudo: keyof PseudoFields | undefined;
+  readonly judgedName: JudgedName;
+  /** Of the value, or else of the name. */
   readonly flaw: FieldFlaw | PseudoFlaw | undefined;
 }
 
@@ -19,16 +26,13 @@ const PSEUDO_NAMES: ReadonlyMap<string, keyof PseudoFields> = new Map([
   [':status', 'status'],
 ]);
 
-const COLON = 0x3a;
-
-export function judgedField(name: string, value: string): Field {
-  const isPseudo = name.charCodeAt(0) === COLON;
-  const pseudo = isPseudo ? PSEUDO_NAMES.get(name) : undefined;
-  return { name, value, pseudo, flaw: flawOf(name, value, isPseudo, pseudo) };
+export function judgeName(text: string): JudgedName {
+  const pseudo = PSEUDO_NAMES.get(text);
+  if (pseudo !== undefined || isFieldName(text)) return { text, pseudo, flaw: undefined };
+  return { text, pseudo, flaw: text.startsWith(':') ? 'pseudo-field-unknown' : 'field-name' };
 }
 
-function flawOf(name: string, value: string, isPseudo: boolean, pseudo: Field['pseudo']): Field['flaw'] {
-  if (!isFieldValue(value)) return 'field-value';
-  if (isPseudo) return pseudo === undefined ? 'pseudo-field-unknown' : undefined;
-  return isFieldName(name) ? undefined : 'field-name';
+export function judgeField(judgedName: JudgedName, value: string): Field {
+  const flaw = isFieldValue(value) ? judgedName.flaw : 'field-value';
+  return { name: judgedName.text, value, judgedName, flaw };
 }

@@ -1,3 +1,4 @@
+// The code, both ways, and all that is none.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodedBytesMax, huffmanBytes, NO_TEXT, readHuffman, writeHuffman } from './huffman.ts';

@@ -1,3 +1,4 @@
+// Integers, both ways, and all that is none.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Cursor, NO_INTEGER, readInteger, writeInteger } from './integer.ts';
