@@ -1,7 +1,7 @@
 // Field lines (RFC 9112, section 5) from bytes, in one pass. What two readers could read in two ways is refused: folded
 // lines, blanks before the colon, bare CR or LF, control bytes.
 import { COLON, CR, isValueByte, LF, SPACE, TAB, TOKEN } from './bytes.ts';
-import { hashByte, type Name, nameIn } from './names.ts';
+import { hashByte, Known, type Name, nameIn } from './names.ts';
 
 /** Takes each field, in order. */
 export interface FieldTaker {
@@ -25,7 +25,10 @@ export function readFieldLines(bytes: Buffer, at: number, end: number, taker: Fi
     const flaw = flawOfLineEnd(bytes, lineEnd, end);
     if (flaw !== undefined) return flaw;
     const valueEnd = trimBlanks(bytes, valueStart, lineEnd);
-    taker.field(nameIn(bytes, at, nameEnd, hash), bytes.toString('latin1', valueStart, valueEnd));
+    const name = nameIn(bytes, at, nameEnd, hash);
+    if (valueEnd < lineEnd && isFraming(name) && bytes.subarray(valueEnd, lineEnd).includes(TAB))
+      return 'tab-in-framing';
+    taker.field(name, bytes.toString('latin1', valueStart, valueEnd));
     at = lineEnd + 2;
   }
   return undefined;
@@ -35,6 +38,11 @@ export function readFieldLines(bytes: Buffer, at: number, end: number, taker: Fi
 export function flawOfLineEnd(bytes: Buffer, at: number, end: number): string | undefined {
   if (bytes[at] === CR) return at + 1 < end && bytes[at + 1] === LF ? undefined : 'bare-cr';
   return bytes[at] === LF ? 'bare-lf' : 'control-byte';
+}
+
+/** Behind these a tab is as good as a blank to the grammar, but not to every parser: some then see another coding. */
+function isFraming({ known }: Name): boolean {
+  return known === Known.TRANSFER_ENCODING || known === Known.CONTENT_LENGTH;
 }
 
 function skipBlanks(bytes: Buffer, at: number): number {

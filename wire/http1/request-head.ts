@@ -62,7 +62,8 @@ function understand(method: string, target: string, minorVersion: number, fields
 }
 
 const SLASH = 0x2f;
-const ABSOLUTE = /^[a-z][a-z0-9+.-]*:\/\/([^/?]+)/i;
+/** Node's parser knows letters alone in a scheme, and no scheme in use for this has anything else. */
+const ABSOLUTE = /^[a-z]+:\/\/([^/?]+)/i;
 const WITH_PORT = /^[^:[\]]+:\d{1,5}$|^\[[^[\]]+\]:\d{1,5}$/;
 
 function hostFlaw(minorVersion: number, { hosts, host }: HeadFields): Broken | undefined {

@@ -95,6 +95,8 @@ describe('refused in the head', () => {
     ['chunked with a parameter', post('Transfer-Encoding: chunked;a=b'), 'transfer-encoding'],
     ['chunked with a byte too many', post('Transfer-Encoding: xchunked'), 'transfer-encoding'],
     ['chunked in quotes', post('Transfer-Encoding: "chunked"'), 'transfer-encoding'],
+    ['chunked and a tab', post('Transfer-Encoding: chunked \t'), 'tab-in-framing'],
+    ['a length and a tab', post('Content-Length: 3\t'), 'tab-in-framing'],
     ['an empty Transfer-Encoding', post('Transfer-Encoding:'), 'transfer-encoding'],
     [
       'Transfer-Encoding in HTTP/1.0 (6.1)',
