@@ -38,8 +38,11 @@ class SocketLink implements ByteLink {
 
   /** With a reset where there can be one: nobody must take a message that was cut off here for one that ended here. */
   destroy(): void {
-    if (this.#socket instanceof TLSSocket || this.#socket.connecting) this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
+    const socket = this.#socket;
+    // The platform's reset first waits for unsent bytes to leave, and fails, without `close`, amid an `end`.
+    const canReset = !(socket instanceof TLSSocket || socket.connecting) && socket.writableLength === 0;
+    if (canReset && socket.writableEnded === socket.writableFinished) socket.resetAndDestroy();
+    else socket.destroy();
   }
 
   listen(events: ByteLinkEvents): void {

@@ -63,6 +63,7 @@ export function readResponse(block: DecodedBlock, isEnded: boolean): Result<Resp
   if (!STATUS.test(status) || status === '101') return err('status');
   const told = readFields(block.fields);
   if (typeof told === 'string') return err(told);
+  if (status === '204' && (told.contentLength ?? 0) > 0) return err('content-length');
   const bodyBytes = told.contentLength ?? (isEnded ? 0 : undefined);
   return ok({ status: Number(status), fields: block.fields, bodyBytes, neverIndexed: block.neverIndexed });
 }
@@ -89,6 +90,13 @@ const STATUS_PSEUDO = new Map<number, PseudoFields>(
 
 export function responsePseudo(status: number): PseudoFields {
   return STATUS_PSEUDO.get(status) ?? { ...NO_PSEUDO, status: String(status) };
+}
+
+/** No response with 204 declares a length (RFC 9110, 8.6). */
+export function withoutLength(fields: Fields): Fields {
+  return fields.includes('content-length')
+    ? fields.filter((_, index) => fields[index - (index % 2)] !== 'content-length')
+    : fields;
 }
 
 /** The fields of a head with the length that it declares, if they do not have it already. */

@@ -1,6 +1,6 @@
 // A request that came in, and the hand on its response.
 import type { Fields, Flow, RequestHead, RequestReceiver, Responder, ResponseHead, WireFailure } from '../message.ts';
-import { responsePseudo, withLength } from './heads.ts';
+import { responsePseudo, withLength, withoutLength } from './heads.ts';
 import { codeOf, ErrorCode } from './protocol.ts';
 import { NO_FIELDS, Stream, type StreamHost } from './stream.ts';
 
@@ -40,7 +40,8 @@ export class ServerStream extends Stream implements Responder {
     const status = head.status === 101 && this.#isExtendedConnect ? 200 : head.status;
     const hasNoBody = this.#isHead || status === 204 || status === 304;
     this.#answer = hasNoBody ? 'without-body' : 'headed';
-    const fields = withLength(head.fields, this.#isConnect ? undefined : head.bodyBytes);
+    const bodyBytes = this.#isConnect ? undefined : head.bodyBytes;
+    const fields = status === 204 ? withoutLength(head.fields) : withLength(head.fields, bodyBytes);
     const { neverIndexed } = head;
     const flaw = this.host.writeHeaders(this.id, { pseudo: responsePseudo(status), fields, neverIndexed });
     if (flaw !== undefined) this.#failBy(flaw);
