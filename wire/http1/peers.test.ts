@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { portOf } from '../../kit/testing/ports.ts';
 import type { RequestHead } from '../message.ts';
-import { ReceivedResponse, requestHead } from './testing/drive.ts';
+import { send } from './testing/caller.ts';
 import { dial, echo, listen } from './testing/sockets.ts';
 
 const LARGE = randomBytes(8 * 1024 * 1024);
@@ -127,33 +127,15 @@ describe('we call node:http', () => {
     const server = createServer(handle).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { client, closed } = await dial(portOf(server));
-    const send = (head: Partial<RequestHead>, body?: Buffer, trailers: readonly string[] = []) => {
-      const answer = new ReceivedResponse();
-      const { promise, resolve } = Promise.withResolvers<ReceivedResponse>();
-      const end = answer.end.bind(answer);
-      answer.end = (given) => {
-        end(given);
-        resolve(answer);
-      };
-      const abort = answer.abort.bind(answer);
-      answer.abort = (failure) => {
-        abort(failure);
-        resolve(answer);
-      };
-      const requester = client.request(requestHead(head), answer);
-      if (body !== undefined) requester.data(body);
-      // Of a longer one the test has sent but the front.
-      const isWhole = (head.bodyBytes ?? 0) <= (body?.length ?? 0);
-      if (isWhole) requester.end(trailers);
-      return promise;
-    };
+    const call = (head: Partial<RequestHead>, body?: Buffer, trailers?: readonly string[]) =>
+      send(client, head, body, trailers);
     const close = async () => {
       client.drain();
       await closed;
       server.close();
       await once(server, 'close');
     };
-    return { server, client, closed, send, close };
+    return { client, call, close };
   }
 
   test('again and again: with a length, in chunks, with trailers, HEAD, 204, early hints', async () => {
@@ -171,14 +153,14 @@ describe('we call node:http', () => {
       if (request.url !== '/sized') response.addTrailers({ 'x-sum': String(request.trailers['x-sum']) });
       response.end();
     });
-    const sized = await peer.send({ method: 'POST', target: '/sized', bodyBytes: 5 }, Buffer.from('hello'));
+    const sized = await peer.call({ method: 'POST', target: '/sized', bodyBytes: 5 }, Buffer.from('hello'));
     expect(sized).toMatchObject({ body: 'hello', outcomes: ['end'], response: { status: 200, bodyBytes: 5 } });
-    const chunked = await peer.send({ method: 'POST', bodyBytes: undefined }, Buffer.from('hello'), ['x-sum', '7']);
+    const chunked = await peer.call({ method: 'POST', bodyBytes: undefined }, Buffer.from('hello'), ['x-sum', '7']);
     expect(chunked).toMatchObject({ body: 'hello', trailers: ['x-sum', '7'], outcomes: ['end'] });
-    expect(await peer.send({ method: 'HEAD' })).toMatchObject({ body: '', outcomes: ['end'] });
-    expect(await peer.send({ target: '/none' })).toMatchObject({ response: { status: 204 }, outcomes: ['end'] });
-    expect(await peer.send({ target: '/hints' })).toMatchObject({ informationals: [103], outcomes: ['end'] });
-    const large = await peer.send({ method: 'POST', target: '/sized', bodyBytes: LARGE.length }, LARGE);
+    expect(await peer.call({ method: 'HEAD' })).toMatchObject({ body: '', outcomes: ['end'] });
+    expect(await peer.call({ target: '/none' })).toMatchObject({ response: { status: 204 }, outcomes: ['end'] });
+    expect(await peer.call({ target: '/hints' })).toMatchObject({ informationals: [103], outcomes: ['end'] });
+    const large = await peer.call({ method: 'POST', target: '/sized', bodyBytes: LARGE.length }, LARGE);
     expect(sha(Buffer.from(large.body, 'latin1'))).toBe(sha(LARGE));
     expect(peer.client.isIdle).toBe(true);
     await peer.close();
@@ -188,7 +170,7 @@ describe('we call node:http', () => {
     const peer = await node((_request, response) => {
       response.writeHead(413, { connection: 'close', 'content-length': 5 }).end('large');
     });
-    const answer = await peer.send({ method: 'POST', bodyBytes: 2 ** 26 }, LARGE);
+    const answer = await peer.call({ method: 'POST', bodyBytes: 2 ** 26 }, LARGE);
     expect(answer).toMatchObject({ response: { status: 413 }, body: 'large', outcomes: ['end'] });
     expect(peer.client.isIdle).toBe(false);
     await peer.close();
@@ -199,7 +181,7 @@ describe('we call node:http', () => {
       response.write('half');
       setImmediate(() => request.socket.destroy());
     });
-    const answer = await peer.send({});
+    const answer = await peer.call({});
     expect(answer.outcomes).toEqual(['abort reset']);
     await peer.close();
   });
