@@ -1,0 +1,108 @@
+// A link on a socket keeps the promises of a ByteLink, and the last words of a server reach whoever reads first.
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { expect, test } from 'vitest';
+import { portOf } from '../kit/testing/ports.ts';
+import type { ByteLink } from './byte-link.ts';
+import { AnswerFirstSocket, socketLink } from './socket-link.ts';
+
+async function socketPair(): Promise<{ near: Socket; far: Socket; close(): void }> {
+  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const near = new AnswerFirstSocket({ allowHalfOpen: true }).connect(portOf(server), '127.0.0.1');
+  const [far]: Socket[] = await once(server, 'connection');
+  if (far === undefined) throw new Error('no connection');
+  return { near, far, close: () => void server.close() };
+}
+
+function listenTo(link: ByteLink) {
+  const seen: string[] = [];
+  const closed = new Promise<void>((resolve) => {
+    link.listen({
+      data: (chunk) => seen.push(chunk.length < 20 ? String(chunk) : 'much'),
+      drained: () => seen.push('<drained>'),
+      ended: () => seen.push('<ended>'),
+      closed: (error) => {
+        seen.push(error === undefined ? '<closed>' : '<broken>');
+        resolve();
+      },
+    });
+  });
+  return { seen, closed };
+}
+
+test('each side ends for itself, and `closed` is the last word', async () => {
+  const { near, far, close } = await socketPair();
+  const [nearLink, farLink] = [socketLink(near), socketLink(far)];
+  const [nearSaw, farSaw] = [listenTo(nearLink), listenTo(farLink)];
+  nearLink.write(Buffer.from('request'));
+  nearLink.end();
+  await expect.poll(() => farSaw.seen).toEqual(['request', '<ended>']);
+  farLink.write(Buffer.from('answer'));
+  farLink.end();
+  await Promise.all([nearSaw.closed, farSaw.closed]);
+  expect(nearSaw.seen).toEqual(['answer', '<ended>', '<closed>']);
+  expect(farSaw.seen).toEqual(['request', '<ended>', '<closed>']);
+  expect(nearLink.write(Buffer.from('late'))).toBe(true);
+  close();
+});
+
+test('a side that gives up is not taken for one that has ended', async () => {
+  const { near, far, close } = await socketPair();
+  const [nearLink, farLink] = [socketLink(near), socketLink(far)];
+  const [nearSaw, farSaw] = [listenTo(nearLink), listenTo(farLink)];
+  farLink.write(Buffer.from('half'));
+  await expect.poll(() => nearSaw.seen).toEqual(['half']);
+  farLink.destroy();
+  await Promise.all([nearSaw.closed, farSaw.closed]);
+  expect(nearSaw.seen).toEqual(['half', '<broken>']);
+  close();
+});
+
+test('a writer is told when there is room again, and a paused reader gets nothing', async () => {
+  const { near, far, close } = await socketPair();
+  const [nearLink, farLink] = [socketLink(near), socketLink(far)];
+  const [nearSaw, farSaw] = [listenTo(nearLink), listenTo(farLink)];
+  farLink.pause();
+  const piece = Buffer.alloc(1024 * 1024);
+  while (nearLink.write(piece));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(farSaw.seen).toEqual([]);
+  farLink.resume();
+  await expect.poll(() => nearSaw.seen).toEqual(['<drained>']);
+  nearLink.end();
+  farLink.end();
+  await Promise.all([nearSaw.closed, farSaw.closed]);
+  close();
+});
+
+test('an answer is read though the server closed while the request was being written', async () => {
+  const { near, far, close } = await socketPair();
+  const nearLink = socketLink(near);
+  const { seen, closed } = listenTo(nearLink);
+  far.once('data', () => {
+    far.pause();
+    // With bytes unread, the kernel makes this a reset.
+    far.end('answer', () => far.destroy());
+  });
+  const write = () => {
+    if (near.destroyed) return;
+    if (nearLink.write(Buffer.alloc(64 * 1024))) setImmediate(write);
+    else near.once('drain', write);
+  };
+  write();
+  await closed;
+  expect(seen.filter((what) => what !== '<drained>')[0]).toBe('answer');
+  close();
+});
+
+test('a socket that has closed already says so', async () => {
+  const { near, far, close } = await socketPair();
+  near.destroy();
+  far.destroy();
+  await once(near, 'close');
+  const { seen, closed } = listenTo(socketLink(near));
+  await closed;
+  expect(seen).toEqual(['<closed>']);
+  close();
+});
