@@ -47,7 +47,7 @@ export class ClientStream extends Stream implements Requester {
     }
     this.expectBody(this.#bodyBytes(head.status, head.bodyBytes));
     this.receiver.head(head);
-    return isEnded && this.state !== 'closed' ? this.receiveEnd(NO_FIELDS) : undefined;
+    return isEnded ? this.receiveEnd(NO_FIELDS) : undefined;
   }
 
   protected override isOwnerDone(): boolean {

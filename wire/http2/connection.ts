@@ -145,12 +145,12 @@ export abstract class Http2Connection implements ByteLinkEvents, OutletEvents, I
   }
 
   ended(): void {
-    if (this.isLive) this.#end({ kind: 'closed', reason: 'the far side hung up' }, ErrorCode.NO_ERROR);
+    this.#endByLink('the far side hung up');
   }
 
   closed(error: Error | undefined): void {
     this.outlet.close();
-    if (this.isLive) this.#end({ kind: 'closed', reason: error?.message ?? 'the link is closed' }, ErrorCode.NO_ERROR);
+    this.#endByLink(error?.message ?? 'the link is closed');
     const { life } = this;
     if (life.phase !== 'closing') return;
     life.cancelLinger();
@@ -197,7 +197,7 @@ export abstract class Http2Connection implements ByteLinkEvents, OutletEvents, I
   }
 
   failStream(stream: Stream, fault: Fault): Fault | undefined {
-    this.writeReset(stream.id, fault.code);
+    if (stream.state !== 'closed') this.writeReset(stream.id, fault.code);
     stream.fail(fault.failure);
     // A stream that the far side broke costs as much as one that it gave up.
     return this.offend('rapid-reset');
@@ -296,6 +296,12 @@ export abstract class Http2Connection implements ByteLinkEvents, OutletEvents, I
   /** What a stream is told that the connection leaves behind. */
   protected failureOf(_stream: Stream, failure: WireFailure): WireFailure {
     return failure;
+  }
+
+  /** A far side that hangs up when it was asked to come to an end, and has nothing open, does what it should. */
+  #endByLink(reason: string): void {
+    const isDrained = this.life.phase === 'draining' && this.streams.size === 0;
+    this.#end(isDrained ? DRAINED : { kind: 'closed', reason }, ErrorCode.NO_ERROR);
   }
 
   /** Streams hear of it first; then the far side does, and it may hang up in its own time. */

@@ -1,3 +1,4 @@
+// What breaks a rule of RFC 9113, as bare frames: the error that the far side is told, and that nothing is left behind.
 import { expect, test } from 'vitest';
 import { systemClock } from '../../kit/clock.ts';
 import type { RequestHead, ResponseHead, WireFailure } from '../message.ts';
@@ -19,8 +20,6 @@ import { Recorder } from '../testing/recorder.ts';
 import { http2Client } from './client.ts';
 import { Flag, FrameType } from './protocol.ts';
 import { http2Server } from './server.ts';
-
-// What breaks a rule of RFC 9113, as bare frames: the error that the far side is told, and that nothing is left behind.
 
 const { END_HEADERS, END_STREAM, PADDED, PRIORITY, ACK } = Flag;
 const bytes = (count: number) => Buffer.alloc(count);

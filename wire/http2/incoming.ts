@@ -47,6 +47,7 @@ export class Incoming implements FrameEvents {
   // The DATA that is being read; no stream if nobody wants it.
   #stream: Stream | undefined;
   #paddingBytes = 0;
+  #isEmpty = true;
   #isEnd = false;
 
   constructor(host: IncomingHost, decoder: HpackDecoder, headBytesMax: number) {
@@ -96,15 +97,16 @@ export class Incoming implements FrameEvents {
     if (credit > 0) this.#host.writeCredit(0, credit);
     this.#isEnd = (flags & Flag.END_STREAM) !== 0;
     this.#paddingBytes = bytes;
+    this.#isEmpty = true;
     this.#stream = this.#host.streams.get(id);
     if (this.#stream === undefined) return this.#host.isIdle(id) ? ofIdle('DATA') : this.#host.onDataOfClosed(id);
     const fault = this.#stream.receiveDataHead(bytes);
-    if (fault !== undefined) return this.#failStream(fault);
-    return bytes === 0 && !this.#isEnd ? this.#host.offend('empty-data-flood') : undefined;
+    return fault === undefined ? undefined : this.#failStream(fault);
   }
 
   dataPiece(piece: Buffer): Fault | undefined {
     this.#paddingBytes -= piece.length;
+    this.#isEmpty = false;
     const fault = this.#stream?.receiveData(piece);
     return fault === undefined ? undefined : this.#failStream(fault);
   }
@@ -112,6 +114,10 @@ export class Incoming implements FrameEvents {
   dataEnded(): Fault | undefined {
     const stream = this.#stream;
     if (stream === undefined) return undefined;
+    if (this.#isEmpty && !this.#isEnd) {
+      const offence = this.#host.offend('empty-data-flood');
+      if (offence !== undefined) return offence;
+    }
     if (this.#paddingBytes > 0) stream.receivePadding(this.#paddingBytes);
     const fault = this.#isEnd ? stream.receiveEnd(NO_FIELDS) : undefined;
     if (fault !== undefined) return this.#failStream(fault);

@@ -1,3 +1,4 @@
+// node:http2 as the client of our server.
 import { once } from 'node:events';
 import * as http2 from 'node:http2';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -5,8 +6,6 @@ import { afterEach, expect, test } from 'vitest';
 import type { RequestHead, Responder, Serve } from '../message.ts';
 import { echo, type H2cServer, h2cServer } from '../testing/h2c-server.ts';
 import { Recorder } from '../testing/recorder.ts';
-
-// node:http2 as the client of our server.
 
 const open: { server?: H2cServer; session?: http2.ClientHttp2Session } = {};
 

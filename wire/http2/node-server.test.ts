@@ -1,10 +1,9 @@
+// node:http2 as the server of our client.
 import * as http2 from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { type H2cClient, h2cClient, request } from '../testing/h2c-client.ts';
 import { Recorder } from '../testing/recorder.ts';
-
-// node:http2 as the server of our client.
 
 const open: {
   server?: http2.Http2Server;

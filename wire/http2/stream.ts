@@ -115,6 +115,8 @@ export abstract class Stream extends Sender implements Pushed, Steering, StreamW
   }
 
   receiveData(piece: Buffer): Fault | undefined {
+    // The owner may have given up since the frame began.
+    if (this.state === 'closed') return undefined;
     if (this.#bodyLeft !== UNKNOWN) {
       this.#bodyLeft -= piece.length;
       if (this.#bodyLeft < 0) return malformed('more body than declared');
@@ -134,6 +136,7 @@ export abstract class Stream extends Sender implements Pushed, Steering, StreamW
   }
 
   receiveEnd(trailers: Fields): Fault | undefined {
+    if (this.state === 'closed') return undefined;
     if (this.#bodyLeft > 0) return malformed('less body than declared');
     if (this.state === 'open') this.state = 'half-closed-remote';
     else this.close();
