@@ -136,7 +136,7 @@ export class BodyReader {
     const found = head.push(bytes, at);
     if (found === 'more') return bytes.length;
     if (found !== 'whole') return this.#break(found, at);
-    const trailers = parseTrailers(head.bytes, head.start, head.end - 2, this.#limits.fieldsMax);
+    const trailers = parseTrailers(head.text, this.#limits.fieldsMax);
     if (isBroken(trailers)) return this.#break(trailers, at);
     this.trailers = trailers;
     this.#trailerBytes = undefined;

@@ -231,8 +231,8 @@ class ClientConnection implements Http1ClientConnection, ByteLinkEvents, ClientH
   #readHead(exchange: ClientExchange, chunk: Buffer, at: number): number {
     const found = this.#heads.push(chunk, at);
     if (found === 'more') return chunk.length;
-    const { bytes, start, end, next } = this.#heads;
-    const parsed = found === 'whole' ? parseResponseHead(bytes, start, end, this.#limits.fieldsMax) : found;
+    const { text, next } = this.#heads;
+    const parsed = found === 'whole' ? parseResponseHead(text, this.#limits.fieldsMax) : found;
     this.#heads.clear();
     const flaw = isBroken(parsed) ? parsed : this.#take(exchange, parsed, next === chunk.length);
     if (flaw === undefined) return next;

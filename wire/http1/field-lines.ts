@@ -1,4 +1,4 @@
-// Field lines (RFC 9112, section 5) from bytes, in one pass. What two readers could read in two ways is refused: folded
+// Field lines (RFC 9112, section 5), in one pass. What two readers could read in two ways is refused: folded
 // lines, blanks before the colon, bare CR or LF, control bytes.
 import { COLON, CR, isValueByte, LF, SPACE, TAB, TOKEN } from './bytes.ts';
 import { hashByte, Known, type Name, nameIn } from './names.ts';
@@ -8,36 +8,35 @@ export interface FieldTaker {
   field(name: Name, value: string): void;
 }
 
-/** Reads the lines in `bytes` from `at` to `end`, each with its CRLF. The rule that one of them breaks, or undefined. */
-export function readFieldLines(bytes: Buffer, at: number, end: number, taker: FieldTaker): string | undefined {
+/** Reads the lines from `at` to `end`, each with its CRLF. The rule that one of them breaks, or undefined. */
+export function readFieldLines(text: string, at: number, end: number, taker: FieldTaker): string | undefined {
   while (at < end) {
-    const first = bytes[at];
-    if (first === SPACE || first === TAB) return 'obs-fold';
+    const first = text.charCodeAt(at);
+    if (isBlank(first)) return 'obs-fold';
     let hash = 0;
     let nameEnd = at;
-    for (let lower = TOKEN[bytes[nameEnd] ?? 0]; lower; lower = TOKEN[bytes[++nameEnd] ?? 0]) {
+    for (let lower = TOKEN[text.charCodeAt(nameEnd)]; lower; lower = TOKEN[text.charCodeAt(++nameEnd)]) {
       hash = hashByte(hash, lower);
     }
-    if (nameEnd === at || nameEnd >= end || bytes[nameEnd] !== COLON) return 'field-name';
-    const valueStart = skipBlanks(bytes, nameEnd + 1);
+    if (nameEnd === at || nameEnd >= end || text.charCodeAt(nameEnd) !== COLON) return 'field-name';
+    const valueStart = skipBlanks(text, nameEnd + 1);
     let lineEnd = valueStart;
-    while (isValueByte(bytes[lineEnd] ?? 0)) lineEnd++;
-    const flaw = flawOfLineEnd(bytes, lineEnd, end);
+    while (isValueByte(text.charCodeAt(lineEnd))) lineEnd++;
+    const flaw = flawOfLineEnd(text, lineEnd, end);
     if (flaw !== undefined) return flaw;
-    const valueEnd = trimBlanks(bytes, valueStart, lineEnd);
-    const name = nameIn(bytes, at, nameEnd, hash);
-    if (valueEnd < lineEnd && isFraming(name) && bytes.subarray(valueEnd, lineEnd).includes(TAB))
-      return 'tab-in-framing';
-    taker.field(name, bytes.toString('latin1', valueStart, valueEnd));
+    const valueEnd = trimBlanks(text, valueStart, lineEnd);
+    const name = nameIn(text, at, nameEnd, hash);
+    if (valueEnd < lineEnd && isFraming(name) && text.slice(valueEnd, lineEnd).includes('\t')) return 'tab-in-framing';
+    taker.field(name, text.slice(valueStart, valueEnd));
     at = lineEnd + 2;
   }
   return undefined;
 }
 
 /** What is wrong with a line that was read up to here, where CRLF has to be. */
-export function flawOfLineEnd(bytes: Buffer, at: number, end: number): string | undefined {
-  if (bytes[at] === CR) return at + 1 < end && bytes[at + 1] === LF ? undefined : 'bare-cr';
-  return bytes[at] === LF ? 'bare-lf' : 'control-byte';
+export function flawOfLineEnd(text: string, at: number, end: number): string | undefined {
+  if (text.charCodeAt(at) === CR) return at + 1 < end && text.charCodeAt(at + 1) === LF ? undefined : 'bare-cr';
+  return text.charCodeAt(at) === LF ? 'bare-lf' : 'control-byte';
 }
 
 /** Behind these a tab is as good as a blank to the grammar, but not to every parser: some then see another coding. */
@@ -45,12 +44,16 @@ function isFraming({ known }: Name): boolean {
   return known === Known.TRANSFER_ENCODING || known === Known.CONTENT_LENGTH;
 }
 
-function skipBlanks(bytes: Buffer, at: number): number {
-  while (bytes[at] === SPACE || bytes[at] === TAB) at++;
+function skipBlanks(text: string, at: number): number {
+  while (isBlank(text.charCodeAt(at))) at++;
   return at;
 }
 
-function trimBlanks(bytes: Buffer, start: number, end: number): number {
-  while (end > start && (bytes[end - 1] === SPACE || bytes[end - 1] === TAB)) end--;
+function trimBlanks(text: string, start: number, end: number): number {
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
   return end;
+}
+
+function isBlank(code: number): boolean {
+  return code === SPACE || code === TAB;
 }

@@ -17,10 +17,11 @@ export class HeadBytes {
   #length = 0;
   #checked = 0;
 
-  /** Where the head is that `push` found whole: from `start`, `end` is behind its empty line. */
-  bytes: Buffer = NOTHING;
-  start = 0;
-  end = 0;
+  /**
+   * The head that `push` found whole, up to its empty line, one character per byte. It is made a string once: to cut fields
+   * out of a string costs a tenth of what it costs to make each of them from bytes.
+   */
+  text = '';
   /** Where what follows the head begins in the chunk that was pushed last. */
   next = 0;
 
@@ -39,16 +40,14 @@ export class HeadBytes {
     if (found < 0) return this.#grow(chunk, at);
     const end = found + EMPTY_LINE.length;
     if (end - at > this.#bytesMax) return this.#tooLarge(chunk.subarray(at));
-    this.bytes = chunk;
-    this.start = at;
-    this.end = end;
+    this.text = chunk.toString('latin1', at, end);
     this.next = end;
     return 'whole';
   }
 
   /** Lets go of the head that was found. */
   clear(): void {
-    this.bytes = NOTHING;
+    this.text = '';
     this.#held = NOTHING;
     this.#length = 0;
     this.#checked = 0;
@@ -61,9 +60,7 @@ export class HeadBytes {
     const found = this.#held.subarray(0, this.#length).indexOf(EMPTY_LINE, Math.max(0, before - 3));
     const end = found + EMPTY_LINE.length;
     if (found >= 0 && end <= this.#bytesMax) {
-      this.bytes = this.#held;
-      this.start = 0;
-      this.end = end;
+      this.text = this.#held.toString('latin1', 0, end);
       this.next = at + end - before;
       return 'whole';
     }

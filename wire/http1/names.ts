@@ -1,4 +1,4 @@
-// Field names from bytes: the same few names come with every message, so each is made a string once.
+// Field names: the same few come with every message, so each is put into lower case once.
 import { TOKEN } from './bytes.ts';
 
 /** Fields that HTTP/1.1 itself acts on. */
@@ -42,12 +42,12 @@ const NAME_BYTES_MAX = 48;
 /** A new name takes the slot of an older one: what strangers send can cost time here, but no memory and no meaning. */
 const slots = new Array<Name | undefined>(SLOTS).fill(undefined);
 
-/** The name in these bytes, which are token bytes all; `hash` is what `hashByte` made of them. */
-export function nameIn(bytes: Buffer, start: number, end: number, hash: number): Name {
+/** The name at this place, which is all token; `hash` is what `hashByte` made of it. */
+export function nameIn(head: string, start: number, end: number, hash: number): Name {
   const slot = hash & (SLOTS - 1);
   const kept = slots[slot];
-  if (kept !== undefined && isSame(kept.text, bytes, start, end)) return kept;
-  const text = bytes.toString('latin1', start, end).toLowerCase();
+  if (kept !== undefined && isSame(kept.text, head, start, end)) return kept;
+  const text = head.slice(start, end).toLowerCase();
   const name = { text, known: knownName(text) };
   if (end - start <= NAME_BYTES_MAX) slots[slot] = name;
   return name;
@@ -58,10 +58,10 @@ export function hashByte(hash: number, lower: number): number {
   return (Math.imul(hash, 31) + lower) | 0;
 }
 
-function isSame(text: string, bytes: Buffer, start: number, end: number): boolean {
+function isSame(text: string, head: string, start: number, end: number): boolean {
   if (text.length !== end - start) return false;
   for (let i = 0; i < text.length; i++) {
-    if (text.charCodeAt(i) !== TOKEN[bytes[start + i] ?? 0]) return false;
+    if (text.charCodeAt(i) !== TOKEN[head.charCodeAt(start + i)]) return false;
   }
   return true;
 }

@@ -13,23 +13,23 @@ export interface ParsedRequest {
   readonly isKept: boolean;
 }
 
-/** Reads the head that lies in `bytes` from `start`; `end` is behind its empty line. */
-export function parseRequestHead(bytes: Buffer, start: number, end: number, fieldsMax: number): ParsedRequest | Broken {
-  let methodEnd = start;
-  while (isTokenByte(bytes[methodEnd] ?? 0)) methodEnd++;
-  if (methodEnd === start || bytes[methodEnd] !== SPACE) return malformed('method');
+/** Reads a head with its empty line, one character per byte. */
+export function parseRequestHead(text: string, fieldsMax: number): ParsedRequest | Broken {
+  let methodEnd = 0;
+  while (isTokenByte(text.charCodeAt(methodEnd))) methodEnd++;
+  if (methodEnd === 0 || text.charCodeAt(methodEnd) !== SPACE) return malformed('method');
   let targetEnd = methodEnd + 1;
-  while (isTargetByte(bytes[targetEnd] ?? 0)) targetEnd++;
-  if (targetEnd === methodEnd + 1 || bytes[targetEnd] !== SPACE) return malformed('target');
-  const minorVersion = readVersion(bytes, targetEnd + 1);
+  while (isTargetByte(text.charCodeAt(targetEnd))) targetEnd++;
+  if (targetEnd === methodEnd + 1 || text.charCodeAt(targetEnd) !== SPACE) return malformed('target');
+  const minorVersion = readVersion(text, targetEnd + 1);
   if (typeof minorVersion !== 'number') return minorVersion;
   const lineEnd = targetEnd + 1 + 'HTTP/1.1'.length;
-  if (flawOfLineEnd(bytes, lineEnd, end) !== undefined) return malformed('request-line');
+  if (flawOfLineEnd(text, lineEnd, text.length) !== undefined) return malformed('request-line');
   const fields = new HeadFields(true);
-  const flaw = readFieldLines(bytes, lineEnd + 2, end - 2, fields);
+  const flaw = readFieldLines(text, lineEnd + 2, text.length - 2, fields);
   if (flaw !== undefined) return malformed(flaw);
-  const method = bytes.toString('latin1', start, methodEnd);
-  const target = bytes.toString('latin1', methodEnd + 1, targetEnd);
+  const method = text.slice(0, methodEnd);
+  const target = text.slice(methodEnd + 1, targetEnd);
   const request = understand(method, target, minorVersion, fields);
   // Counted last: in which pieces a head comes must not decide what is said against it.
   return 'head' in request && fields.count > fieldsMax ? exceeded('head-fields') : request;

@@ -15,24 +15,19 @@ export interface ParsedResponse {
   readonly keepAliveTimeoutMs: number | undefined;
 }
 
-/** Reads the head that lies in `bytes` from `start`; `end` is behind its empty line. */
-export function parseResponseHead(
-  bytes: Buffer,
-  start: number,
-  end: number,
-  fieldsMax: number,
-): ParsedResponse | Broken {
-  const minorVersion = readVersion(bytes, start);
+/** Reads a head with its empty line, one character per byte. */
+export function parseResponseHead(text: string, fieldsMax: number): ParsedResponse | Broken {
+  const minorVersion = readVersion(text, 0);
   if (typeof minorVersion !== 'number') return minorVersion;
-  const statusAt = start + 'HTTP/1.1 '.length;
-  const status = parseDecimal(bytes.toString('latin1', statusAt, statusAt + 3)) ?? 0;
-  if (bytes[statusAt - 1] !== SPACE || status < 100 || status > 599) return malformed('status');
+  const statusAt = 'HTTP/1.1 '.length;
+  const status = parseDecimal(text.slice(statusAt, statusAt + 3)) ?? 0;
+  if (text.charCodeAt(statusAt - 1) !== SPACE || status < 100 || status > 599) return malformed('status');
   // Many servers leave out the reason, and the blank before it.
   let lineEnd = statusAt + 3;
-  if (bytes[lineEnd] === SPACE) while (isValueByte(bytes[lineEnd] ?? 0)) lineEnd++;
-  if (flawOfLineEnd(bytes, lineEnd, end) !== undefined) return malformed('status-line');
+  if (text.charCodeAt(lineEnd) === SPACE) while (isValueByte(text.charCodeAt(lineEnd))) lineEnd++;
+  if (flawOfLineEnd(text, lineEnd, text.length) !== undefined) return malformed('status-line');
   const fields = new HeadFields(false);
-  const flaw = readFieldLines(bytes, lineEnd + 2, end - 2, fields);
+  const flaw = readFieldLines(text, lineEnd + 2, text.length - 2, fields);
   if (flaw !== undefined) return malformed(flaw);
   const framing = fields.framingFlaw(minorVersion);
   if (framing !== undefined) return framing;

@@ -279,8 +279,8 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
       if (wasIdle) this.#sinceMs = this.#options.elapsedMs();
       return chunk.length;
     }
-    const { bytes, start, end, next } = this.#heads;
-    const parsed = found === 'whole' ? parseRequestHead(bytes, start, end, this.#limits.fieldsMax) : found;
+    const { text, next } = this.#heads;
+    const parsed = found === 'whole' ? parseRequestHead(text, this.#limits.fieldsMax) : found;
     if (isBroken(parsed)) {
       this.#refuse(parsed);
       return chunk.length;

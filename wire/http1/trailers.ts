@@ -26,9 +26,10 @@ export function isForbiddenInTrailers(name: string): boolean {
   return FORBIDDEN.has(name) || knownName(name) !== 0;
 }
 
-export function parseTrailers(bytes: Buffer, start: number, end: number, fieldsMax: number): Fields | Broken {
+/** Reads trailers with the empty line behind them. */
+export function parseTrailers(text: string, fieldsMax: number): Fields | Broken {
   const taker = new TrailerFields();
-  const flaw = readFieldLines(bytes, start, end, taker) ?? (taker.isForbidden ? 'forbidden-trailer' : undefined);
+  const flaw = readFieldLines(text, 0, text.length - 2, taker) ?? (taker.isForbidden ? 'forbidden-trailer' : undefined);
   if (flaw !== undefined) return malformed(flaw);
   return taker.fields.length / 2 > fieldsMax ? exceeded('trailer-fields') : taker.fields;
 }
