@@ -6,7 +6,7 @@
 // Time: there is no timer here. The owner sweeps all its connections now and then (`sweep`), which costs a request no
 // more than one look at the clock; timers would cost each of them two calls of the platform.
 import type { ByteLink, ByteLinkEvents } from '../byte-link.ts';
-import type { ResponseHead, Serve, WireFailure } from '../message.ts';
+import type { Serve } from '../message.ts';
 import { BodyReader } from './body-reader.ts';
 import { BodyWriter } from './body-writer.ts';
 import { type Broken, exceeded, isBroken, malformed } from './broken.ts';
@@ -14,44 +14,10 @@ import { CR, LF } from './bytes.ts';
 import { HeadBytes } from './head-bytes.ts';
 import { type Http1Limits, LIMITS } from './limits.ts';
 import { Outbox } from './outbox.ts';
+import { plainRefusal, writeRefusal } from './refusal.ts';
 import { type ParsedRequest, parseRequestHead } from './request-head.ts';
 import { type ExchangeHost, ServerExchange } from './server-exchange.ts';
-import { writeResponseHead } from './write-head.ts';
-
-export interface Http1ServerOptions {
-  /** Monotonic milliseconds, such as `Clock.elapsed`. */
-  readonly elapsedMs: () => number;
-  readonly limits?: Partial<Http1Limits>;
-  /** How long a connection may wait for a request, a head may take to arrive, and a client to read its last answer. */
-  readonly idleMs?: number;
-  readonly headMs?: number;
-  readonly lingerMs?: number;
-  /** What is answered to what is no request. */
-  readonly refusal?: (failure: WireFailure, status: number) => Refusal;
-  /** The far side broke a rule or went past a bound, or an answer could not be written as it was given. */
-  readonly offence?: (failure: WireFailure) => void;
-  /** Comes last, and once. */
-  readonly closed?: () => void;
-}
-
-export interface Refusal {
-  readonly head: ResponseHead;
-  readonly body: Buffer;
-}
-
-/** What the connection is doing, for sweeps and for counts. */
-export type ServerPhase = 'idle' | 'head' | 'exchange' | 'tunnel' | 'lingering' | 'closed';
-
-export interface Http1ServerConnection {
-  readonly phase: ServerPhase;
-  /** Requests that were handed to `serve`. */
-  readonly requests: number;
-  /** Closes what has waited for longer than the options allow. */
-  sweep(nowMs: number): void;
-  /** Finishes what is under way, says `connection: close`, then ends. */
-  drain(): void;
-  destroy(): void;
-}
+import type { Http1ServerConnection, Http1ServerOptions, ServerPhase } from './server-options.ts';
 
 const IDLE_MS = 120_000;
 const HEAD_MS = 10_000;
@@ -369,13 +335,7 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
   #refuse(broken: Broken): void {
     const { failure, status } = broken;
     this.#options.offence?.(failure);
-    const { head, body } = (this.#options.refusal ?? plainRefusal)(failure, status);
-    const setting = { method: 'GET', minorVersion: 1, isKept: false };
-    const written = writeResponseHead({ ...head, bodyBytes: body.length }, setting);
-    if (written.ok) {
-      this.outbox.text(written.value.text);
-      this.outbox.bytes(body);
-    }
+    writeRefusal((this.#options.refusal ?? plainRefusal)(failure, status), this.outbox);
     this.#linger();
   }
 
@@ -394,9 +354,4 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
     this.outbox.end();
     this.resumeReading();
   }
-}
-
-function plainRefusal(failure: WireFailure, status: number): Refusal {
-  const body = Buffer.from(`The request was refused: ${failure.reason}.\n`);
-  return { head: { status, fields: ['content-type', 'text/plain'], bodyBytes: body.length }, body };
 }

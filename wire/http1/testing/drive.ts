@@ -13,7 +13,8 @@ import type {
 } from '../../message.ts';
 import { type Http1ClientConnection, http1Client } from '../client.ts';
 import type { Http1Limits } from '../limits.ts';
-import { type Http1ServerConnection, http1Server } from '../server.ts';
+import { http1Server } from '../server.ts';
+import type { Http1ServerConnection } from '../server-options.ts';
 
 /** The connection's end of a link whose other end is the test. */
 export class HandLink implements ByteLink {

@@ -5,7 +5,8 @@ import { portOf } from '../../../kit/testing/ports.ts';
 import type { RequestHead, RequestReceiver, Responder, Serve } from '../../message.ts';
 import { AnswerFirstSocket, socketLink } from '../../socket-link.ts';
 import { type Http1ClientConnection, http1Client } from '../client.ts';
-import { type Http1ServerConnection, http1Server } from '../server.ts';
+import { http1Server } from '../server.ts';
+import type { Http1ServerConnection } from '../server-options.ts';
 
 export interface ListeningServer {
   readonly port: number;
