@@ -139,9 +139,10 @@ export abstract class Http2Connection implements ByteLinkEvents, OutletEvents, I
       this.#end(exceeded('backlog-bytes').failure, ErrorCode.ENHANCE_YOUR_CALM);
   }
 
+  /** By the end of the turn, and not at once: a link that drains as fast as it is filled must not keep the loop for itself. */
   drained(): void {
     this.outlet.drained();
-    this.outlet.flush();
+    this.outlet.schedule();
   }
 
   ended(): void {

@@ -9,6 +9,8 @@ import { FrameType, PAYLOAD_BYTES_MAX, WINDOW_BYTES_MAX } from './protocol.ts';
 /** What waits of one stream: beyond the first a source is asked to pause, at the second to go on. */
 const PENDING_BYTES_HIGH = 64 * 1024;
 const PENDING_BYTES_LOW = 16 * 1024;
+/** What is sent in one turn of the loop; other connections, and what arrives, have their turn after it. */
+const TURN_BYTES_MAX = 256 * 1024;
 
 /** The sending side of a stream. */
 export abstract class Sender {
@@ -93,7 +95,12 @@ export class SendQueue {
 
   /** Sends what may go, a piece of each stream in turn. */
   pump(): void {
+    const windowAtEnd = Math.max(0, this.#window - TURN_BYTES_MAX);
     while (this.#first !== undefined && this.#window > 0 && !this.#outlet.isFull) {
+      if (this.#window < windowAtEnd) {
+        this.#outlet.schedule();
+        return;
+      }
       const sender = this.#first;
       this.#leave(sender);
       const { pending } = sender;
