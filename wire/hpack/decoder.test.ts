@@ -180,6 +180,16 @@ describe('repeated blocks', () => {
   });
 });
 
+test('a name that repeats is known by its bytes, and by whether they are a Huffman code', () => {
+  // The code of "3as" is the text "dh".
+  const [text, code] = [passing('dh', 'v'), Buffer.concat([Buffer.of(0x00, 0x82), Buffer.from('dh'), plain('v')])];
+  const decoder = new HpackDecoder({ isCaching: false });
+  for (let i = 0; i < 4; i++) {
+    expect(must(decoder.decode(text)).fields).toEqual(['dh', 'v']);
+    expect(must(decoder.decode(code)).fields).toEqual(['3as', 'v']);
+  }
+});
+
 test('a never-indexed field is told by name, a pseudo-header field too', () => {
   const never = (name: string, value: string) => Buffer.concat([Buffer.of(0x10), plain(name), plain(value)]);
   const block = Buffer.concat([never(':path', '/secret'), passing('a', 'b'), never('token', 'c')]);

@@ -187,6 +187,17 @@ describe('a list with a flaw', () => {
   });
 });
 
+test('a list whose field was not kept the first time enters the table yet, though it is known by identity', () => {
+  const encoder = new HpackEncoder();
+  const list = ['x-user', 'peter'];
+  // So many that the first sight of the field is forgotten.
+  const others = Array.from({ length: 2000 }, (_, i) => [`x-${i}`, 'once']).flat();
+  must(encoder.encode(NO_PSEUDO, list));
+  must(encoder.encode(NO_PSEUDO, others));
+  const blocks = Array.from({ length: 3 }, () => must(encoder.encode(NO_PSEUDO, list)));
+  expect(blocks[2]).toEqual(Buffer.of(0xbe));
+});
+
 describe('the size of the table', () => {
   const sizesOf = (encoder: HpackEncoder) => must(encoder.encode(NO_PSEUDO, [])).toString('hex');
 
@@ -203,6 +214,13 @@ describe('the size of the table', () => {
     for (const bytes of settings) encoder.peerAllowsTable(bytes);
     expect(sizesOf(encoder)).toBe(hex);
     expect(sizesOf(encoder)).toBe('');
+  });
+
+  test('is told by the next block, if the one that was to tell it had a flaw', () => {
+    const encoder = new HpackEncoder();
+    encoder.peerAllowsTable(30);
+    expect(encoder.encode(NO_PSEUDO, ['a', '\n']).ok).toBe(false);
+    expect(sizesOf(encoder)).toBe('203e');
   });
 
   test('a table of our own that is smaller than the default is announced, a larger one once the peer allows it', () => {

@@ -84,7 +84,7 @@ export class HpackEncoder {
     return this.#flaw === undefined ? ok(WRITER.take()) : this.#giveUp(this.#flaw);
   }
 
-  /** The peer will not see this block, and what it put into the table: so the next one empties both tables. */
+  /** The peer will not see this block: neither what it put into the table, nor a size that it told. The next one empties both. */
   #giveUp(flaw: FieldFlaw): Result<Buffer, FieldFlaw> {
     const { bytesMax } = this.#table;
     this.#table.resize(0);

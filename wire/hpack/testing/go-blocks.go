@@ -1,4 +1,5 @@
-// Prints blocks that golang.org/x/net/http2/hpack made or judged, one JSON object a line: what wire/hpack/go.test.ts reads.
+// Prints blocks that golang.org/x/net/http2/hpack made or judged, one JSON object a line, for go-blocks.test.ts:
+// in a folder with a go.mod that requires golang.org/x/net, `go run go-blocks.go > go-blocks.jsonl`.
 package main
 
 import (
