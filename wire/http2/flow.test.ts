@@ -226,6 +226,7 @@ test('bytes that wait come out as they went in, and tiny pieces cost little', ()
           fc.integer({ min: 1, max: 50 }),
           fc.integer({ min: 1, max: 9000 }),
           fc.integer({ min: -9000, max: -1 }),
+          fc.integer({ min: -50, max: -1 }),
         ),
         { maxLength: 60 },
       ),
