@@ -1,7 +1,7 @@
 // Other programs that speak HTTP/2, where they are installed.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { env } from 'node:process';
 import { promisify } from 'node:util';
@@ -14,7 +14,7 @@ afterEach(async () => {
   await open.server?.close();
 });
 
-const PATHS = [...(env.PATH ?? '').split(':'), join(homedir(), 'go', 'bin'), '/usr/local/bin', tmpdir()];
+const PATHS = [...(env.PATH ?? '').split(':'), join(homedir(), 'go', 'bin')];
 const find = (program: string) => PATHS.map((path) => join(path, program)).find((path) => existsSync(path));
 const urlOf = ({ port }: H2cServer) => `http://127.0.0.1:${port}/a?b`;
 const curl = find('curl');
