@@ -48,7 +48,7 @@ interface Rule {
 }
 
 /** Tests and what only they use. */
-const isTest = (path: string) => /\.(test|suite)\.ts$|(^|\/)testing[-./]/.test(path);
+const isTest = (path: string) => /\.(test|suite|interop)\.ts$|(^|\/)testing[-./]/.test(path);
 const isUnder = (path: string, ...folders: string[]) => folders.some((folder) => path.startsWith(`${folder}/`));
 /** Programs of their own: what is a parameter elsewhere is filled in here. */
 const isMain = (path: string) => path.endsWith('/main.ts') || isUnder(path, 'e2e', 'bench', 'examples', 'scripts');
