@@ -13,7 +13,6 @@ export interface ClientHost {
   givenUp(exchange: ClientExchange): void;
   /** The request cannot be written as it was given. */
   failed(exchange: ClientExchange, rule: string): void;
-  tunnelOver(): void;
 }
 
 export class ClientExchange implements Requester {
@@ -75,7 +74,6 @@ export class ClientExchange implements Requester {
     if (!this.#isLive) return;
     this.#answer = 'ended';
     this.#receiver.end([]);
-    if (this.#request === 'sent') this.#host.tunnelOver();
   }
 
   drained(): void {
@@ -113,7 +111,6 @@ export class ClientExchange implements Requester {
     this.#request = 'sent';
     if (this.#isTunnel) {
       this.#host.outbox.end();
-      if (this.#answer === 'ended') this.#host.tunnelOver();
       return;
     }
     const flaw = this.#host.body.end(trailers);

@@ -276,14 +276,19 @@ describe('the caller', () => {
     expect(answer).toMatchObject({ body: 'o', outcomes: [] });
   });
 
-  test('that gives up when all is over does no harm to the next exchange', () => {
+  test('that goes on when all is over does no harm to the next exchange', async () => {
     const { link, send } = driveClient();
     const first = send();
     link.give(OK);
-    const second = send();
-    first.requester.cancel(gone);
-    first.requester.end([]);
+    const second = send({ method: 'POST', bodyBytes: undefined });
+    await turn();
+    const { written } = link;
     first.requester.data(Buffer.from('x'));
+    first.requester.end([]);
+    first.requester.cancel(gone);
+    await turn();
+    expect(link.written).toBe(written);
+    second.requester.end([]);
     link.give(OK);
     expect(link.isDestroyed).toBe(false);
     expect(second.answer.outcomes).toEqual(['end']);

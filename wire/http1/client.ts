@@ -214,11 +214,6 @@ class ClientConnection implements Http1ClientConnection, ByteLinkEvents, ClientH
     if (this.#exchange === exchange) this.#break();
   }
 
-  /** Both ends of a tunnel have ended. */
-  tunnelOver(): void {
-    this.#leave();
-  }
-
   get #exchange(): ClientExchange | undefined {
     return 'exchange' in this.#reading ? this.#reading.exchange : undefined;
   }

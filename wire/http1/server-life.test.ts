@@ -145,6 +145,22 @@ describe('tunnels', () => {
     expect(requests[0]?.outcomes).toEqual(['end']);
   });
 
+  test('one whose client is not wanted any more ends with our end', () => {
+    for (const isEndFirst of [true, false]) {
+      const { link, requests, connection } = driveServer();
+      link.give(upgrade);
+      open(requests[0]);
+      if (isEndFirst) requests[0]?.responder.end([]);
+      requests[0]?.responder.cancel({ kind: 'reset', reason: 'test' });
+      if (!isEndFirst) requests[0]?.responder.end([]);
+      link.give('more');
+      expect(requests[0]).toMatchObject({ body: '', outcomes: [] });
+      // So that it is swept out, should the client never end.
+      expect(connection.phase).toBe('lingering');
+      expect(link.isEnded).toBe(true);
+    }
+  });
+
   test.each([
     ['while both ends are open', false, false, ['abort closed']],
     ['when theirs has ended', true, false, ['end', 'cancel closed']],

@@ -195,6 +195,12 @@ describe('requests in a row', () => {
     expect(link.written).toBe(OK.repeat(3));
   });
 
+  test('do not inherit trailers', () => {
+    const { link, requests } = driveEcho();
+    link.give(`${CHUNKED}0\r\nx-a: b\r\n\r\n${post(2)}ok`);
+    expect(requests.map(({ trailers }) => trailers)).toEqual([['x-a', 'b'], []]);
+  });
+
   test('wait within a bound; beyond it nothing more is read until there is room', async () => {
     const { link, requests } = driveServer({ limits: { aheadBytesMax: 100 } });
     link.give(get('/1'), get('/2').repeat(2));
