@@ -13,7 +13,11 @@ export interface RequestHead {
   readonly authority: string | undefined;
   /** `:scheme` of HTTP/2. */
   readonly scheme: string | undefined;
-  /** Without pseudo-header fields; with HTTP/1.1's own (connection, transfer-encoding) left out: the codec has acted on them. */
+  /**
+   * Without pseudo-header fields, and without those of HTTP/1.1 that the codec has acted on: connection and what it names,
+   * keep-alive, proxy-connection, transfer-encoding, upgrade, and expect: 100-continue. HTTP/1.1 writes none of these from
+   * here, nor host and content-length: `authority`, `bodyBytes` and the others below say it.
+   */
   readonly fields: Fields;
   /** As declared; 0 where there is no body; undefined where only its end will tell. */
   readonly bodyBytes: number | undefined;
@@ -67,7 +71,10 @@ export interface Steering {
 export interface Responder extends Pushed, Steering {
   /** 100, 102, 103: any number of times before `head`. */
   informational(status: number, fields: Fields): void;
-  /** Once, before any data. 101, or 2xx to a CONNECT, turns both messages into a tunnel of bare bytes. */
+  /**
+   * Once, before any data. 101, or 2xx to a CONNECT, turns both messages into a tunnel of bare bytes. A request that asks for
+   * one is not ended before the tunnel is, and not at all where there is none.
+   */
   head(head: ResponseHead): void;
 }
 

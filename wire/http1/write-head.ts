@@ -133,7 +133,7 @@ function isFraming(known: Known): boolean {
 }
 
 function isWrittenInRequests(known: Known): boolean {
-  return known === Known.HOST || known === Known.UPGRADE || isFraming(known);
+  return known === Known.HOST || known === Known.UPGRADE || known === Known.EXPECT || isFraming(known);
 }
 
 function isLeftOutOfTrailers(_known: Known, name: string): boolean {
