@@ -7,8 +7,7 @@ import { createServer, request } from 'node:http';
 const { APP_PORT = '8080', CONTROL_PORT = '9000', INVOKE_HTTP_PORT = '3500', HOSTNAME = '' } = process.env;
 const { APP_HOST = '127.0.0.1', LISTEN_AFTER_MS = '0', LINGER_MS = '0', DAPR_API_TOKEN } = process.env;
 
-/** What has happened since the start, one line each; read by suites. */
-const diary = [];
+/** Calls that have come in, answered or not; read by suites. */
 let served = 0;
 
 const app = createServer((incoming, outgoing) => {
@@ -100,8 +99,8 @@ const control = createServer(async (incoming, outgoing) => {
       return reply(load);
     case '/load':
       return reply({ ...load, nowMs: Date.now() });
-    case '/diary':
-      return reply({ served, diary });
+    case '/served':
+      return reply({ served });
     default:
       return outgoing.writeHead(404).end();
   }

@@ -11,12 +11,9 @@ export interface ConnectionsOptions {
   readonly log: Log;
 }
 
-/** Of one address: a pod, or a whole node's pods where their addresses are hidden behind the node's. */
-export const PER_ADDRESS_MAX = 512;
-
 export class Connections {
   readonly #options: ConnectionsOptions;
-  readonly #perAddress = new Map<string, Set<TLSSocket>>();
+  readonly #open = new Set<TLSSocket>();
   #lastGone: () => void = () => undefined;
 
   constructor(options: ConnectionsOptions) {
@@ -26,20 +23,18 @@ export class Connections {
   /** Whether it may stay; it is closed if not. */
   admit(socket: TLSSocket): boolean {
     const { trustDomain, clock, log } = this.#options;
-    const from = socket.remoteAddress ?? '';
     const peer = peerIdentity(socket, trustDomain, clock.now());
-    const others = this.#perAddress.get(from) ?? new Set();
-    if (!peer.ok || others.size >= PER_ADDRESS_MAX) {
-      const why = peer.ok ? `${from} has ${PER_ADDRESS_MAX} connections already` : peer.error;
-      log.warn(`feed: a connection is refused: ${why}`, { from });
+    if (!peer.ok) {
+      log.warn(`feed: a connection is refused: ${peer.error}`, { from: socket.remoteAddress ?? '' });
       socket.destroy();
       return false;
     }
-    this.#perAddress.set(from, others.add(socket));
+    this.#open.add(socket);
     const cancelEnd = clock.after(peer.value.notAfter - clock.now(), () => socket.destroy());
     socket.once('close', () => {
       cancelEnd();
-      this.#remove(from, socket);
+      this.#open.delete(socket);
+      if (this.#open.size === 0) this.#lastGone();
     });
     return true;
   }
@@ -52,14 +47,7 @@ export class Connections {
         cancel();
         done();
       };
-      if (this.#perAddress.size === 0) this.#lastGone();
+      if (this.#open.size === 0) this.#lastGone();
     });
-  }
-
-  #remove(from: string, socket: TLSSocket): void {
-    const others = this.#perAddress.get(from);
-    others?.delete(socket);
-    if (others?.size === 0) this.#perAddress.delete(from);
-    if (this.#perAddress.size === 0) this.#lastGone();
   }
 }

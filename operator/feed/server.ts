@@ -13,7 +13,7 @@ import type { ListenAddress } from '../../kit/listen.ts';
 import type { Log } from '../../kit/log.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { Snapshot } from '../../kit/snapshot.ts';
-import { Connections, PER_ADDRESS_MAX } from './connections.ts';
+import { Connections } from './connections.ts';
 import { type Ending, endCall, type FeedCall, type FeedStream } from './stream.ts';
 
 export interface FeedServerOptions {
@@ -40,6 +40,8 @@ export interface FeedServer {
 const STREAMS_MAX = 3000;
 /** Room for those that come while others go. */
 const CONNECTIONS_MAX = 3600;
+/** A pod, or a whole node's pods where their addresses are hidden behind the node's. */
+const CONNECTIONS_PER_ADDRESS_MAX = 512;
 const STREAMS_PER_CONNECTION_MAX = 1;
 /** A hello and the longest names of a thousand apps. */
 const REQUEST_BYTES_MAX = 128 * 1024;
@@ -68,7 +70,11 @@ export async function startFeedServer(options: FeedServerOptions): Promise<Resul
     options.listen,
     credentials.current(),
     // Those that have not come as far as a certificate count, too.
-    { clientCertificate: 'required', connectionsMax: CONNECTIONS_MAX, connectionsPerAddressMax: PER_ADDRESS_MAX },
+    {
+      clientCertificate: 'required',
+      connectionsMax: CONNECTIONS_MAX,
+      connectionsPerAddressMax: CONNECTIONS_PER_ADDRESS_MAX,
+    },
     (socket) => connections.admit(socket) && injector.injectConnection(socket),
   );
   if (!listener.ok) {

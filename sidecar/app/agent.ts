@@ -8,6 +8,7 @@ import { type NetConnectOpts, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { headerValue } from '../../api/headers.ts';
 import type { Clock } from '../../kit/clock.ts';
+import { AnswerFirstSocket } from '../../wire/socket-link.ts';
 import { loopbackFirst } from './address.ts';
 
 const IDLE_MS_MAX = 1000;
@@ -42,7 +43,11 @@ export class AppAgent extends Agent {
 
   /** An attempt that hangs is given up: an app on this machine answers at once or not at all. */
   override createConnection(options: NetConnectOpts): Duplex {
-    const socket = new AppSocket().connect({ ...options, lookup: loopbackFirst, ...ONE_ADDRESS_AFTER_THE_OTHER });
+    const socket = new AnswerFirstSocket().connect({
+      ...options,
+      lookup: loopbackFirst,
+      ...ONE_ADDRESS_AFTER_THE_OTHER,
+    });
     socket.setNoDelay(true);
     const cancel = this.#clock.after(CONNECT_TIMEOUT_MS, () => {
       socket.destroy(new Error(`connecting took longer than ${CONNECT_TIMEOUT_MS} ms`));
@@ -64,36 +69,5 @@ export class AppAgent extends Agent {
   override reuseSocket(socket: Duplex, request: ClientRequest): void {
     if (socket instanceof Socket) socket.setTimeout(0);
     super.reuseSocket(socket, request);
-  }
-}
-
-type Written = (error?: Error | null) => void;
-
-/**
- * An app may answer and close while its request is still being written (a 401 to a large upload). The write then fails
- * before the answer was read, and node:net would close the socket at once and lose it; so a failed write waits until
- * the reading is over.
- */
-class AppSocket extends Socket {
-  override _write(chunk: unknown, encoding: BufferEncoding, written: Written): void {
-    super._write(chunk, encoding, (error) => this.#afterReading(error, written));
-  }
-
-  override _writev(chunks: { chunk: unknown; encoding: BufferEncoding }[], written: Written): void {
-    super._writev?.(chunks, (error) => this.#afterReading(error, written));
-  }
-
-  #afterReading(error: Error | null | undefined, written: Written): void {
-    if (!error || this.destroyed || this.readableEnded) {
-      written(error);
-      return;
-    }
-    const settle = () => {
-      this.removeListener('end', settle);
-      this.removeListener('close', settle);
-      written(error);
-    };
-    this.once('end', settle);
-    this.once('close', settle);
   }
 }

@@ -72,6 +72,6 @@ test('at SIGTERM, calls in flight and new outbound calls succeed until the app h
 });
 
 async function served(pod: string): Promise<number> {
-  const diary = await kubectl('get', '--raw', `/api/v1/namespaces/${HERE}/pods/${pod}:9000/proxy/diary`);
-  return JSON.parse(diary).served;
+  const said = await kubectl('get', '--raw', `/api/v1/namespaces/${HERE}/pods/${pod}:9000/proxy/served`);
+  return JSON.parse(said).served;
 }
