@@ -4,6 +4,11 @@ import type { Identity, Target } from './ids.ts';
 import type { CanonicalPath } from './path.ts';
 
 export interface Call {
+  /**
+   * `http`: a request and an answer, whose bodies are bytes. `grpc`: a native gRPC call, whose bodies are length-prefixed
+   * messages that nobody here decodes; its path is `/package.Service/Method`, and its status comes in the trailers.
+   */
+  readonly kind: 'http' | 'grpc';
   /** Whom it is for. */
   readonly target: Target;
   /** Who calls: this sidecar's own identity on the way out, the peer certificate's on the way in. */

@@ -170,6 +170,7 @@ describe("the control plane's metrics", () => {
 
 const WEB = { app: must(parseAppId('web')), namespace: must(parseNamespace('default')) };
 const CALL: Call = {
+  kind: 'http',
   target: WEB,
   caller: { ...WEB, trustDomain: must(parseTrustDomain('cluster.local')) },
   method: 'GET',

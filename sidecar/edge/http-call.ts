@@ -66,6 +66,7 @@ function readCall(request: IncomingMessage, deps: HttpCallDeps): Result<Call, Fa
   const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);
   if (timeoutMs !== undefined && !timeoutMs.ok) return err(fault('bad-request', `invoke-timeout: ${timeoutMs.error}.`));
   return ok({
+    kind: 'http',
     target: invocation.value.target,
     caller: deps.self,
     method,

@@ -40,6 +40,7 @@ export function readPeerCall(
   const timeoutMs = timeoutText === undefined ? undefined : parseTimeout(String(timeoutText));
   if (timeoutMs !== undefined && !timeoutMs.ok) return refused(timeoutMs.error);
   return ok({
+    kind: 'http',
     target: context.self,
     caller: context.caller,
     method: head.verb,

@@ -81,6 +81,7 @@ const endpoints = (...ports: readonly number[]): Resolved => ({
 
 function run(resolution: Resolution, options: { timeoutMs?: number; refusesAtOnce?: FaultCode } = {}): RequestEnd {
   const call = authorize({
+    kind: 'http',
     target,
     caller: identityOf('web'),
     method: 'POST',
