@@ -1,7 +1,10 @@
 // A link on a socket keeps the promises of a ByteLink, and the last words of a server reach whoever reads first.
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { portOf } from '../kit/testing/ports.ts';
 import type { ByteLink } from './byte-link.ts';
 import { AnswerFirstSocket, socketLink } from './socket-link.ts';
@@ -57,6 +60,26 @@ test('a side that gives up is not taken for one that has ended', async () => {
   await Promise.all([nearSaw.closed, farSaw.closed]);
   expect(nearSaw.seen).toEqual(['half', '<broken>']);
   close();
+});
+
+test('a Unix socket, which knows no resets, is given up all the same', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'invoke-link-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'socket');
+  const server = createServer({ allowHalfOpen: true }).listen(path);
+  await once(server, 'listening');
+  const near = connect({ path, allowHalfOpen: true });
+  const [far]: Socket[] = await once(server, 'connection');
+  if (far === undefined) throw new Error('no connection');
+  const [nearLink, farLink] = [socketLink(near), socketLink(far)];
+  const [nearSaw, farSaw] = [listenTo(nearLink), listenTo(farLink)];
+  nearLink.write(Buffer.from('request'));
+  await expect.poll(() => farSaw.seen).toEqual(['request']);
+  nearLink.destroy();
+  await expect.poll(() => farSaw.seen).toContain('<ended>');
+  farLink.destroy();
+  await Promise.all([nearSaw.closed, farSaw.closed]);
+  server.close();
 });
 
 test('a writer is told when there is room again, and a paused reader gets nothing', async () => {

@@ -40,7 +40,7 @@ class SocketLink implements ByteLink {
   destroy(): void {
     const socket = this.#socket;
     // The platform's reset first waits for unsent bytes to leave, and fails, without `close`, amid an `end`.
-    const canReset = !(socket instanceof TLSSocket || socket.connecting) && socket.writableLength === 0;
+    const canReset = isPlainTcp(socket) && !socket.connecting && socket.writableLength === 0;
     if (canReset && socket.writableEnded === socket.writableFinished) socket.resetAndDestroy();
     else socket.destroy();
   }
@@ -60,6 +60,11 @@ class SocketLink implements ByteLink {
     });
     socket.on('close', () => events.closed(failure));
   }
+}
+
+/** TLS has no resets, nor do Unix sockets, which have no address either. */
+function isPlainTcp(socket: Socket): boolean {
+  return !(socket instanceof TLSSocket) && socket.remoteAddress !== undefined;
 }
 
 type Written = (error?: Error | null) => void;
