@@ -126,6 +126,8 @@ export abstract class Http2Connection implements ByteLinkEvents, OutletEvents, I
   destroy(failure: WireFailure): void {
     if (this.life.phase === 'closed') return;
     this.#end(failure, ErrorCode.NO_ERROR);
+    // Nobody is waited for: whoever gave it up has no timer left.
+    if (this.life.phase === 'closing') this.life.cancelLinger();
     this.#link.destroy();
   }
 

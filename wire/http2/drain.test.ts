@@ -97,3 +97,12 @@ test('a far side that does not hang up is cut off after a moment', async () => {
   await expect.poll(() => ends).toMatchObject([{ kind: 'malformed' }]);
   expect(server.streamCount).toBe(0);
 });
+
+test('a connection that is given up waits for nothing', async () => {
+  const { server, clock, ends, peer } = serve({ raw: true });
+  peer?.send(opening());
+  await peer?.awaited(FrameType.SETTINGS);
+  server.destroy({ kind: 'closed', reason: 'enough' });
+  expect(clock.waiting()).toEqual([]);
+  await expect.poll(() => ends).toEqual([{ kind: 'closed', reason: 'enough' }]);
+});
