@@ -77,6 +77,13 @@ describe('a field that Connection names', () => {
   });
 });
 
+test('what stays here stays, however many names have been seen before it', () => {
+  for (let i = 0; i < 3000; i++) {
+    expect(endToEnd([`x-${i}`, '1', `x-${i}-bin`, '2', `dapr-caller-${i}`, '3'])).toEqual([`x-${i}`, '1']);
+  }
+  for (const name of STOPPED.slice(1)) expect(endToEnd([name, '1', 'x-1', '2'])).toEqual(['x-1', '2']);
+});
+
 test('a field may have the name of an object property', () => {
   const headers = ['__proto__', 'a', 'constructor', 'b', '__proto__', 'c'];
   expect(headerValue(headers, '__proto__')).toBe('a');
@@ -195,6 +202,13 @@ describe('what a peer sends travels on', () => {
   test('without what is hop-by-hop or claims an identity, in trailers as in heads', () => {
     const sent = ['x-a', '1', 'dapr-caller-app-id', 'admin', 'content-length', '3', 'transfer-encoding', 'chunked'];
     expect(headersFromPeer(sent)).toEqual({ ok: true, value: ['x-a', '1'] });
+  });
+
+  test('without blanks around its values, which no HTTP message has; other bytes stay', () => {
+    const values = [' \t a  b \t', '\t', '\xa0a\xa0', `a${' '.repeat(50_000)}b `];
+    const trimmed = ['a  b', '', '\xa0a\xa0', `a${' '.repeat(50_000)}b`];
+    const fields = (list: readonly string[]) => list.flatMap((value) => ['x-a', value]);
+    expect(headersFromPeer(fields(values))).toEqual({ ok: true, value: fields(trimmed) });
   });
 
   test('as long as it is no more than an honest peer lets through', () => {

@@ -1,7 +1,7 @@
 // Header fields as a flat list, and the rules about which of them travel.
 //
 // A list and not an object: order and repetition survive, and a field named `__proto__` is data like any other. Names
-// are lower-case. Values are byte strings (one character per byte, as node:http hands them out), so what an app sent
+// are lower-case. Values are byte strings (one character per byte, as HTTP/1.1 hands them out), so what an app sent
 // arrives as the same bytes, whatever their encoding.
 import { err, ok, type Result } from '../kit/result.ts';
 import { excerpt } from '../kit/text.ts';
@@ -12,7 +12,7 @@ import { spiffeId } from './ids.ts';
 export type Headers = readonly string[];
 
 /** RFC 9110, 7.6.1, and the older ones that Dapr drops too. */
-const HOP_BY_HOP = new Set([
+const HOP_BY_HOP = [
   'connection',
   'keep-alive',
   'proxy-connection',
@@ -23,10 +23,10 @@ const HOP_BY_HOP = new Set([
   'transfer-encoding',
   'upgrade',
   'http2-settings',
-]);
+];
 
 /** Said anew by whoever writes the next message: framing, and what steered this sidecar alone. */
-const NOT_FORWARDED = new Set([
+const NOT_FORWARDED = [
   'host',
   'content-length',
   'expect',
@@ -36,7 +36,9 @@ const NOT_FORWARDED = new Set([
   'dapr-api-token',
   'invoke-timeout',
   'invoke-fault',
-]);
+];
+
+const STAYS_HERE = new Set([...HOP_BY_HOP, ...NOT_FORWARDED]);
 
 /** Who called whom. Only the receiving sidecar says so, from the certificate. */
 const IDENTITY = /^(dapr|invoke)-(caller|callee)-/;
@@ -47,6 +49,7 @@ const PLAIN_NAME = /^[a-z0-9-]+$/;
 /** RFC 9110, 5.6.2: what a field name is made of. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+const BLANK_ENDS = /^[ \t]|[ \t]$/;
 
 /**
  * The fields that travel on from a message, out of its raw fields in whatever letter case.
@@ -66,9 +69,24 @@ export function endToEnd(raw: readonly string[]): Headers {
   return kept;
 }
 
+/** The same few names come with every message, so a field costs one lookup. Bounded, for strangers make up names. */
+const verdicts = new Map<string, boolean>();
+const VERDICTS_MAX = 1000;
+const VERDICT_NAME_MAX = 64;
+
 function staysHere(name: string): boolean {
+  const known = verdicts.get(name);
+  if (known !== undefined) return known;
+  const verdict = judge(name);
+  // A copy: a piece cut out of a head would keep the whole of that head in memory.
+  if (verdicts.size < VERDICTS_MAX && name.length <= VERDICT_NAME_MAX)
+    verdicts.set(Buffer.from(name).toString(), verdict);
+  return verdict;
+}
+
+function judge(name: string): boolean {
   const dashed = PLAIN_NAME.test(name) ? name : name.replace(/[^a-z0-9]/g, '-');
-  return HOP_BY_HOP.has(dashed) || NOT_FORWARDED.has(dashed) || dashed.endsWith('-bin') || IDENTITY.test(dashed);
+  return STAYS_HERE.has(dashed) || dashed.endsWith('-bin') || IDENTITY.test(dashed);
 }
 
 function connectionTokens(raw: readonly string[]): Set<string> | undefined {
@@ -80,8 +98,7 @@ function connectionTokens(raw: readonly string[]): Set<string> | undefined {
 /** The first value of a field, or undefined. `name` is lower-case; the list may be raw. */
 export function headerValue(headers: readonly string[], name: string): string | undefined {
   for (let i = 0; i + 1 < headers.length; i += 2) {
-    const field = headers[i] ?? '';
-    if (field.length === name.length && field.toLowerCase() === name) return headers[i + 1];
+    if (isNamed(headers[i] ?? '', name)) return headers[i + 1];
   }
   return undefined;
 }
@@ -89,9 +106,13 @@ export function headerValue(headers: readonly string[], name: string): string | 
 export function headerValues(headers: readonly string[], name: string): string[] {
   const values: string[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {
-    if ((headers[i] ?? '').toLowerCase() === name) values.push(headers[i + 1] ?? '');
+    if (isNamed(headers[i] ?? '', name)) values.push(headers[i + 1] ?? '');
   }
   return values;
+}
+
+function isNamed(field: string, name: string): boolean {
+  return field.length === name.length && (field === name || field.toLowerCase() === name);
 }
 
 /** [[name, value], …] */
@@ -134,7 +155,25 @@ export function headersFromPeer(headers: Headers): Result<Headers> {
   const bytes = headers.reduce((sum, text) => sum + text.length, 0);
   if (bytes > PEER_BYTES_MAX) return err('the header fields are larger than 64 KiB');
   const checked = checkedHeaders(headers);
-  return checked.ok ? ok(endToEnd(checked.value)) : checked;
+  return checked.ok ? ok(trimmed(endToEnd(checked.value))) : checked;
+}
+
+/** No value has blanks around it on any wire, and none is written with them; a peer's message is no wire. */
+function trimmed(headers: Headers): Headers {
+  return headers.some((text) => BLANK_ENDS.test(text)) ? headers.map(withoutBlanksAround) : headers;
+}
+
+/** Not `trim`, to which the byte A0 is a blank too. */
+function withoutBlanksAround(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text[start])) start++;
+  while (end > start && isBlank(text[end - 1])) end--;
+  return text.slice(start, end);
+}
+
+function isBlank(character: string | undefined): boolean {
+  return character === ' ' || character === '\t';
 }
 
 /** Fields that nobody has parsed yet must be such that no HTTP/1.1 reader sees another line in them. */
