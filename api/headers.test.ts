@@ -7,6 +7,7 @@ import {
   checkedHeaders,
   contentLength,
   endToEnd,
+  grpcEndToEnd,
   headerPairs,
   headersFromPeer,
   headerValue,
@@ -82,6 +83,26 @@ test('what stays here stays, however many names have been seen before it', () =>
     expect(endToEnd([`x-${i}`, '1', `x-${i}-bin`, '2', `dapr-caller-${i}`, '3'])).toEqual([`x-${i}`, '1']);
   }
   for (const name of STOPPED.slice(1)) expect(endToEnd([name, '1', 'x-1', '2'])).toEqual(['x-1', '2']);
+});
+
+describe('metadata of gRPC', () => {
+  test('travels with its binary fields, its repetitions and its order', () => {
+    const said = ['x-a', '1', 'grpc-status-details-bin', 'CAM', 'x-a', '2', 'content-type', 'application/grpc+proto'];
+    expect(grpcEndToEnd(said)).toEqual(said);
+  });
+
+  test.each([
+    ...['te', 'dapr-app-id', 'invoke-app-id', 'dapr-api-token', 'invoke-fault', 'grpc-timeout', 'content-length'],
+    ...[
+      'dapr-caller-app-id',
+      'dapr_caller.app-id',
+      'invoke-caller-id',
+      'dapr-caller-app-id-bin',
+      'invoke_callee_id-bin',
+    ],
+  ])('leaves %s here', (name) => {
+    expect(grpcEndToEnd(['x-a', '1', name, 'x', 'x-b', '2'])).toEqual(['x-a', '1', 'x-b', '2']);
+  });
 });
 
 test('a field may have the name of an object property', () => {

@@ -63,18 +63,34 @@ export function endToEnd(raw: readonly string[]): Headers {
   const kept: string[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = (raw[i] ?? '').toLowerCase();
-    if (named?.has(name) || staysHere(name)) continue;
+    if (named?.has(name) || verdictOn(name) !== 'travels') continue;
     kept.push(name, raw[i + 1] ?? '');
   }
   return kept;
 }
 
+/**
+ * The same of a native gRPC message, of its metadata or its trailers: there `*-bin` is the app's own, and travels. What is left
+ * of the time does not: each hop says it anew.
+ */
+export function grpcEndToEnd(fields: Headers): Headers {
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i] ?? '';
+    if (name === 'grpc-timeout' || verdictOn(name) === 'stays') continue;
+    kept.push(name, fields[i + 1] ?? '');
+  }
+  return kept;
+}
+
+type Verdict = 'travels' | 'stays' | 'travels-in-grpc';
+
 /** The same few names come with every message, so a field costs one lookup. Bounded, for strangers make up names. */
-const verdicts = new Map<string, boolean>();
+const verdicts = new Map<string, Verdict>();
 const VERDICTS_MAX = 1000;
 const VERDICT_NAME_MAX = 64;
 
-function staysHere(name: string): boolean {
+function verdictOn(name: string): Verdict {
   const known = verdicts.get(name);
   if (known !== undefined) return known;
   const verdict = judge(name);
@@ -84,9 +100,10 @@ function staysHere(name: string): boolean {
   return verdict;
 }
 
-function judge(name: string): boolean {
+function judge(name: string): Verdict {
   const dashed = PLAIN_NAME.test(name) ? name : name.replace(/[^a-z0-9]/g, '-');
-  return STAYS_HERE.has(dashed) || dashed.endsWith('-bin') || IDENTITY.test(dashed);
+  if (STAYS_HERE.has(dashed) || IDENTITY.test(dashed)) return 'stays';
+  return dashed.endsWith('-bin') ? 'travels-in-grpc' : 'travels';
 }
 
 function connectionTokens(raw: readonly string[]): Set<string> | undefined {
