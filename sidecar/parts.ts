@@ -8,22 +8,21 @@ import type { Random } from '../kit/backoff.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
 import { METRICS_CONTENT_TYPE } from '../kit/metrics.ts';
-import { pageServer } from '../kit/pages.ts';
 import type { Snapshot } from '../kit/snapshot.ts';
 import { callLog, observers } from './admin/call-log.ts';
 import { type CallMetrics, callMetrics } from './admin/call-metrics.ts';
-import { AppAgent } from './app/agent.ts';
+import { AppPool } from './app/pool.ts';
 import { grounds } from './authorize/grounds.ts';
 import { type HealthState, healthPages, healthRoutes } from './blocks/health.ts';
 import { metadataRoutes } from './blocks/metadata.ts';
 import { type ShutdownSwitch, shutdownRoutes } from './blocks/shutdown.ts';
 import type { SidecarConfig } from './config.ts';
-import { appHttpServer } from './edge/app-http.ts';
+import { AppHttp } from './edge/app-http.ts';
 import { PeerEdge } from './edge/peer.ts';
 import type { FeedClient } from './feed/feed.ts';
 import { ownIdentity } from './identify/own.ts';
 import { trusting } from './identify/trusting.ts';
-import type { ServerMakers } from './listeners.ts';
+import { type Servings, servingPages } from './listeners.ts';
 import { roundRobin } from './resilience/pick.ts';
 import type { Names } from './resolve/resolver.ts';
 import { openApp } from './transport/app.ts';
@@ -53,10 +52,11 @@ export interface SidecarParts {
   readonly credentials: Snapshot<Credentials | undefined>;
   readonly flights: Flights;
   readonly metrics: CallMetrics;
-  readonly agent: AppAgent;
+  /** Undefined for a program that only calls. */
+  readonly appPool: AppPool | undefined;
   readonly pool: PeerPool;
   readonly peers: PeerEdge;
-  readonly servers: ServerMakers;
+  readonly servings: Servings;
 }
 
 const IN_A_CLUSTER =
@@ -78,11 +78,12 @@ export function joinParts(
   const credentials = trusting(identity.credentials, feed?.config);
   const metrics = callMetrics(version);
   const flights = new Flights(clock, observers(metrics, callLog(log)));
-  const agent = new AppAgent(clock);
   const advice = feed === undefined ? {} : { untrustedAdvice: IN_A_CLUSTER };
   const pool = new PeerPool({ credentials: () => credentials.current(), clock, random, log, ...advice });
 
-  const app = { clock, agent, host: config.app.host, port: config.app.port, token: config.app.token };
+  const { host, port, token } = config.app;
+  const appPool = port === undefined ? undefined : new AppPool({ host, port }, clock);
+  const app = { clock, pool: appPool, token };
   const inbound = inboundWay({
     flights,
     grounds: grounds(feed),
@@ -105,15 +106,16 @@ export function joinParts(
   const peers = new PeerEdge({ open: inbound, self, bodyBytesMax, clock, random, log });
   const probes = healthPages(health, appId, statuses);
   const routes = [...healthRoutes(probes), ...metadataRoutes(appId, version, config.app), ...shutdownRoutes(shutdown)];
-  const edge = { open: outbound, self, bodyBytesMax, statuses, clock, random, log, rules: config, routes };
+  const countOffence = (rule: string) => metrics.httpOffence(rule);
+  const edge = { open: outbound, self, bodyBytesMax, statuses, clock, random, log, rules: config, routes, countOffence };
   const metricsText = { contentType: METRICS_CONTENT_TYPE, status: 200 };
-  const servers: ServerMakers = {
-    http: () => appHttpServer(edge),
-    peer: peers.server,
-    public: () => pageServer(probes),
-    metrics: () => pageServer({ '/metrics': () => ({ ...metricsText, body: metrics.render() }) }),
+  const servings: Servings = {
+    http: new AppHttp(edge),
+    peer: { server: () => peers.server, drain: () => peers.drain(), destroy: () => peers.destroy() },
+    public: servingPages(probes),
+    metrics: servingPages({ '/metrics': () => ({ ...metricsText, body: metrics.render() }) }),
   };
-  return { self, identity, feed, credentials, flights, metrics, agent, pool, peers, servers };
+  return { self, identity, feed, credentials, flights, metrics, appPool, pool, peers, servings };
 }
 
 /** This machine as X-Forwarded-For names it: the address that peers see, as far as that can be known. */

@@ -37,7 +37,7 @@ export interface Sidecar {
 
 export async function startSidecar(config: SidecarConfig, deps: SidecarDeps): Promise<Result<Sidecar, StartFailure>> {
   const life = new Life(config, deps);
-  const listeners = await openListeners(config, life.parts.servers);
+  const listeners = await openListeners(config, life.parts.servings);
   if (!listeners.ok) {
     life.parts.feed?.stop();
     life.parts.identity.stop();
@@ -138,13 +138,11 @@ class Life {
     if (phase.kind === 'starting' || phase.kind === 'closed') return;
     if (phase.kind === 'serving') this.drain();
     this.#phase = { kind: 'closed' };
-    const { identity, feed, pool, agent, peers } = this.parts;
+    const { identity, feed, pool, appPool } = this.parts;
     const { clock, log } = this.#deps;
-    const cancel = clock.after(graceMs, () => peers.destroy());
     void phase.listeners.close(graceMs, clock).then(() => {
-      cancel();
       pool.close();
-      agent.destroy();
+      appPool?.destroy();
       feed?.stop();
       identity.stop();
       log.info('stopped', { code });

@@ -48,8 +48,8 @@ describe.each(ways)('%s', (_way, app, addressed) => {
       const [got] = app().seen;
       const dropped = HOP_BY_HOP.map(([name]) => name.toLowerCase());
       expect(gotNames(got).filter((name) => dropped.includes(name))).toEqual([]);
-      // The sidecar's own, for its own connection to the app.
-      expect(gotValues(got, 'connection')).toEqual(['keep-alive']);
+      // HTTP/1.1 keeps a connection unless somebody says otherwise.
+      expect(gotValues(got, 'connection')).toEqual([]);
       expect([gotValues(got, 'x-kept'), gotValues(got, 'via')]).toEqual([['1'], ['1.1 mine']]);
     },
   );
