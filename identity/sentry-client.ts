@@ -1,7 +1,6 @@
 // The client of the certificate authority: makes a key, asks for a certificate over it, and looks hard at the answer.
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
-import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import type { Identity, Namespace } from '../api/ids.ts';
 import { decodeSignReply, encodeSignRequest, SIGN_CERTIFICATE_PATH, type TokenValidator } from '../api/proto/sentry.ts';
@@ -13,7 +12,7 @@ import { makeCsr } from './csr.ts';
 import { acceptIssued } from './issued.ts';
 import { type Credentials, sentryIdentity } from './svid.ts';
 import { anonymousClientOptions, classifyTlsError } from './tls.ts';
-import { callUnary, type UnaryFailure } from './unary.ts';
+import { callUnary, type UnaryCall, type UnaryFailure } from './unary.ts';
 
 export type SentryEndpoint =
   /** The private signer of this machine's user: a Unix socket in a folder that only they can enter. */
@@ -77,8 +76,9 @@ export const requestCertificate: RequestCertificate = (endpoint, identity, optio
     validator: link.value.validator,
     csr: Buffer.from(csrPem),
   });
-  const { connect, origin, anchorsPem, name } = link.value;
-  return callUnary({ connect, origin, path: SIGN_CERTIFICATE_PATH, message, timeoutMs, clock }, (answer) => {
+  const { connect, scheme, authority, anchorsPem, name } = link.value;
+  const call = { connect, scheme, authority, path: SIGN_CERTIFICATE_PATH, message, timeoutMs, clock };
+  return callUnary(call, (answer) => {
     if (!answer.ok) return done(err(explain(answer.error, name, endpoint)));
     const reply = decodeSignReply(answer.value);
     const issued = reply.ok
@@ -90,8 +90,9 @@ export const requestCertificate: RequestCertificate = (endpoint, identity, optio
 
 /** How to get to a sentry, and what to bring. */
 interface Link {
-  readonly connect: () => Duplex;
-  readonly origin: string;
+  readonly connect: UnaryCall['connect'];
+  readonly scheme: UnaryCall['scheme'];
+  readonly authority: string;
   readonly token: string | undefined;
   readonly validator: TokenValidator;
   /** PEM; undefined: whoever serves the socket is trusted with the anchors too. */
@@ -103,8 +104,9 @@ interface Link {
 function prepareLink(endpoint: SentryEndpoint, identity: Identity, clock: Clock): Result<Link, SentryFailure> {
   if (endpoint.kind === 'socket') {
     return ok({
-      connect: () => net.connect(endpoint.path),
-      origin: 'http://localhost',
+      connect: () => net.connect({ path: endpoint.path, allowHalfOpen: true }),
+      scheme: 'http',
+      authority: 'localhost',
       token: undefined,
       validator: 'insecure',
       anchorsPem: undefined,
@@ -122,7 +124,8 @@ function prepareLink(endpoint: SentryEndpoint, identity: Identity, clock: Clock)
   const expected = { identity: sentryIdentity(identity.trustDomain, sentryNamespace), now: clock.now };
   return ok({
     connect: () => tls.connect({ host, port, ...anonymousClientOptions([anchorsPem.value], expected) }),
-    origin: `https://${authority}`,
+    scheme: 'https',
+    authority,
     token: token.value?.trim(),
     validator: token.value === undefined ? 'insecure' : tokenKind,
     anchorsPem: anchorsPem.value,

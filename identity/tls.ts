@@ -44,6 +44,9 @@ export function serverContext(credentials: Credentials): TlsOptions {
   };
 }
 
+/** Whoever reads a connection ends its other half as well (wire/). The platform's types do not know the option. */
+const HALF_OPEN = { allowHalfOpen: true };
+
 /** For `tls.connect` between sidecars. The socket fails before it is secure unless `expected` is who answers. */
 export function clientOptions(credentials: Credentials, expected: ExpectedPeer): ConnectionOptions {
   return { ...anonymousClientOptions(credentials.anchors, expected), ...ownCertificate(credentials) };
@@ -53,6 +56,7 @@ export function clientOptions(credentials: Credentials, expected: ExpectedPeer):
 export function anonymousClientOptions(anchors: TrustAnchors, expected: ExpectedPeer): ConnectionOptions {
   return {
     ...TLS_1_3_WITHOUT_TICKETS,
+    ...HALF_OPEN,
     ca: [...anchors],
     ALPNProtocols: ['h2'],
     rejectUnauthorized: true,

@@ -134,8 +134,14 @@ test('the refusal that a client reads is the one that the audit log holds', asyn
 /** The raw method, for requests that our own client does not make. */
 function callRaw(message: Buffer): Promise<Result<Buffer, UnaryFailure>> {
   return new Promise((done) => {
-    const connect = () => net.connect(socketPath());
-    const rest = { origin: 'http://localhost', path: SIGN_CERTIFICATE_PATH, timeoutMs: 5000, clock: systemClock };
+    const connect = () => net.connect({ path: socketPath(), allowHalfOpen: true });
+    const rest = {
+      scheme: 'http',
+      authority: 'localhost',
+      path: SIGN_CERTIFICATE_PATH,
+      timeoutMs: 5000,
+      clock: systemClock,
+    } as const;
     callUnary({ connect, message, ...rest }, done);
   });
 }

@@ -175,6 +175,7 @@ test('without a certificate of our mesh there is no connection', async () => {
   await new Promise((done) =>
     anonymous
       .on('error', () => undefined)
+      .on('end', () => anonymous.end())
       .resume()
       .once('close', done),
   );

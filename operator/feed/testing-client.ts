@@ -37,6 +37,8 @@ export function subscribe(port: number, credentials: Credentials, operator: Iden
   });
   const session = connectHttp2('https://operator', { createConnection: () => socket });
   session.on('error', () => undefined);
+  // The platform's HTTP/2 leaves a socket half open that may be.
+  socket.once('end', () => session.destroy()).resume();
   const stream = session.request({
     ':method': 'POST',
     ':path': FEED_PATH,
