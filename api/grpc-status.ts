@@ -1,23 +1,27 @@
 // Faults as gRPC says them: in trailers. `grpc-status` is for any peer, `invoke-fault` for one of ours.
 import { excerpt } from '../kit/text.ts';
 import { type Fault, type FaultCode, fault, faultCodeOfGrpcStatus, grpcStatus, isFaultCode } from './fault.ts';
+import { type Headers, headerValue } from './headers.ts';
 
 /** gRPC trailers for a peer: the status, and the word that says whether the app can have seen the call. */
-export function faultTrailers(refused: Fault): Record<string, string> {
-  return {
-    'grpc-status': String(grpcStatus(refused.code)),
-    'grpc-message': encodeGrpcMessage(refused.message),
-    'invoke-fault': refused.code,
-  };
+export function faultTrailers(refused: Fault): Headers {
+  return [
+    'grpc-status',
+    String(grpcStatus(refused.code)),
+    'grpc-message',
+    encodeGrpcMessage(refused.message),
+    'invoke-fault',
+    refused.code,
+  ];
 }
 
 /** The fault that a peer's trailers tell of; undefined when they tell of success. */
-export function faultOfTrailers(trailers: Readonly<Record<string, unknown>>): Fault | undefined {
-  const status = Number(trailers['grpc-status'] ?? 2);
+export function faultOfTrailers(trailers: Headers): Fault | undefined {
+  const status = Number(headerValue(trailers, 'grpc-status') ?? 2);
   if (status === 0) return undefined;
-  const named = String(trailers['invoke-fault'] ?? '');
+  const named = headerValue(trailers, 'invoke-fault') ?? '';
   const message =
-    decodeGrpcMessage(String(trailers['grpc-message'] ?? '')) || `the peer answered with gRPC status ${status}`;
+    decodeGrpcMessage(headerValue(trailers, 'grpc-message') ?? '') || `the peer answered with gRPC status ${status}`;
   const code = isFaultCode(named) && CALLEE_FAULTS.has(named) ? named : faultCodeOfGrpcStatus(status);
   return fault(code, excerpt(message, MESSAGE_CHARACTERS_MAX));
 }

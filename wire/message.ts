@@ -67,6 +67,15 @@ export interface Steering {
   cancel(failure: WireFailure): void;
 }
 
+/** Takes everything and does nothing: where a request was answered at once, or nobody is there yet. */
+export const NOBODY: Pushed & Steering = {
+  data: () => 'ok',
+  end: () => undefined,
+  abort: () => undefined,
+  resume: () => undefined,
+  cancel: () => undefined,
+};
+
 /** A server's hand on one exchange: it pushes the response, and steers the request. */
 export interface Responder extends Pushed, Steering {
   /** 100, 102, 103: any number of times before `head`. */

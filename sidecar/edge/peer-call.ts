@@ -1,5 +1,4 @@
 // What a peer's message says, made a Call: nothing in it is believed that could be checked.
-import type { IncomingHttpHeaders } from 'node:http2';
 import type { Call } from '../../api/call.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { contentLength, headersFromPeer } from '../../api/headers.ts';
@@ -23,7 +22,7 @@ const QUERY = /^[\x21\x22\x24-\x7e\x80-\xff]*$/;
 
 export function readPeerCall(
   head: RequestHeadMessage,
-  grpc: IncomingHttpHeaders,
+  grpcTimeout: string | undefined,
   context: PeerCallContext,
 ): Result<Call, Fault> {
   if (head.path.length + head.query.length > TARGET_BYTES_MAX) {
@@ -36,8 +35,7 @@ export function readPeerCall(
   if (!VERB.test(head.verb) || head.verb === 'CONNECT')
     return refused(`${JSON.stringify(head.verb.slice(0, 40))} is not a verb for calls`);
   if (!QUERY.test(head.query)) return refused('the query holds a byte that no query may hold');
-  const timeoutText = grpc['grpc-timeout'];
-  const timeoutMs = timeoutText === undefined ? undefined : parseTimeout(String(timeoutText));
+  const timeoutMs = grpcTimeout === undefined ? undefined : parseTimeout(grpcTimeout);
   if (timeoutMs !== undefined && !timeoutMs.ok) return refused(timeoutMs.error);
   return ok({
     kind: 'http',

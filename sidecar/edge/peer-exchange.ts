@@ -1,24 +1,22 @@
-// One call from a peer: its messages become a Call and a pushed body; the reply goes back as messages.
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import type { Flow, Open, ReplyEnd, ReplyHead, RequestEnd } from '../../api/exchange.ts';
+// One call from a peer: its messages become a Call and a pushed body. The reply goes back by peer-reply.ts.
+import type { Flow, Open, RequestEnd } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
-import { faultTrailers } from '../../api/grpc-status.ts';
-import { type Headers, headersFromPeer } from '../../api/headers.ts';
+import { type Headers, headersFromPeer, headerValue } from '../../api/headers.ts';
 import type { Identity, Target } from '../../api/ids.ts';
 import {
   decodeRequest,
   decodeUnaryRequest,
-  encodeReply,
-  encodeUnaryReply,
-  type ReplyHeadMessage,
   type RequestHeadMessage,
   type StreamMessage,
 } from '../../api/proto/peer.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
-import { type MessageReader, type MessageWriter, type SendFrame, unreadable, writeParts } from '../link/messages.ts';
-import { StreamReader, StreamWriter } from '../link/streamed.ts';
-import { UnaryReader, UnaryWriter } from '../link/unary.ts';
+import { atTurnEnd, type TurnTask } from '../../kit/turn.ts';
+import type { RequestHead, RequestReceiver, Responder } from '../../wire/message.ts';
+import { type MessageReader, unreadable } from '../link/messages.ts';
+import { StreamReader } from '../link/streamed.ts';
+import { UnaryReader } from '../link/unary.ts';
 import { readPeerCall } from './peer-call.ts';
+import { PeerReply } from './peer-reply.ts';
 
 export interface PeerCallDeps {
   readonly open: Open;
@@ -41,193 +39,142 @@ const HELD_BYTES_MAX = 32 * 1024 * 1024;
 const HEAD_TIMEOUT_MS = 10_000;
 
 type State =
-  | { readonly kind: 'awaiting-head'; readonly cancelTimeout: Cancel }
+  | { readonly kind: 'awaiting-head'; readonly cancelTimeout: Cancel | undefined }
   | { readonly kind: 'open'; readonly request: RequestEnd }
-  /** `trailers` end the stream as soon as what was written is out. */
-  | { readonly kind: 'ended'; readonly trailers: Readonly<Record<string, string>> };
+  | { readonly kind: 'ended' };
+
+const AWAITING_HEAD: State = { kind: 'awaiting-head', cancelTimeout: undefined };
+const ENDED: State = { kind: 'ended' };
 
 /** CallLocalStream, or CallLocal if `isUnary`. */
 export function servePeerCall(
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
+  head: RequestHead,
+  responder: Responder,
   isUnary: boolean,
   deps: PeerCallDeps,
-): void {
-  new PeerExchange(stream, headers, isUnary, deps);
+): RequestReceiver {
+  const request = new PeerRequest(headerValue(head.fields, 'grpc-timeout'), responder, isUnary, deps);
+  atTurnEnd(request);
+  return request;
 }
 
-class PeerExchange implements ReplyEnd {
-  readonly #stream: ServerHttp2Stream;
-  readonly #headers: IncomingHttpHeaders;
+class PeerRequest implements RequestReceiver, TurnTask {
   readonly #deps: PeerCallDeps;
+  readonly #grpcTimeout: string | undefined;
   readonly #reader: MessageReader<RequestHeadMessage>;
-  readonly #writer: MessageWriter<ReplyHeadMessage>;
-  #state: State;
+  readonly #reply: PeerReply;
+  #state: State = AWAITING_HEAD;
   #httpTrailers: Headers = [];
   #bodyBytes = 0;
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, isUnary: boolean, deps: PeerCallDeps) {
-    this.#stream = stream;
-    this.#headers = headers;
+  constructor(grpcTimeout: string | undefined, responder: Responder, isUnary: boolean, deps: PeerCallDeps) {
     this.#deps = deps;
-    const cancelTimeout = deps.clock.after(HEAD_TIMEOUT_MS, () => this.#refuse(NO_HEAD));
-    this.#state = { kind: 'awaiting-head', cancelTimeout };
-    const send: SendFrame = (...parts) => this.#send(parts);
+    this.#grpcTimeout = grpcTimeout;
     this.#reader = isUnary
       ? new UnaryReader(decodeUnaryRequest, deps.bodyBytesMax)
       : new StreamReader<RequestHeadMessage>(decodeRequest);
-    this.#writer = isUnary
-      ? new UnaryWriter(encodeUnaryReply, send, () => this.#refuse(TOO_LARGE_FOR_UNARY))
-      : new StreamWriter<ReplyHeadMessage>(encodeReply, send);
-    this.#listen();
+    this.#reply = new PeerReply(responder, isUnary, this);
   }
 
-  #listen(): void {
-    const stream = this.#stream;
-    stream.on('data', (chunk: Buffer) => this.#received(chunk));
-    stream.on('end', () => this.#requestEnded());
-    stream.on('drain', () => {
-      if (this.#state.kind === 'open') this.#state.request.resume();
-    });
-    stream.on('wantTrailers', () => stream.sendTrailers(this.#state.kind === 'ended' ? this.#state.trailers : {}));
-    stream.on('close', () => {
-      this.#deps.budget.heldBytes -= this.#reader.heldBytes;
-      if (this.#state.kind === 'awaiting-head') this.#state.cancelTimeout();
-      if (this.#state.kind === 'open') this.#state.request.cancel(fault('cancelled', 'the caller went away.'));
-    });
+  /** A head nearly always comes with its stream; a timer is for the peer that holds it back. */
+  turnOver(): void {
+    if (this.#state !== AWAITING_HEAD) return;
+    const cancelTimeout = this.#deps.clock.after(HEAD_TIMEOUT_MS, () => this.refuse(NO_HEAD));
+    this.#state = { kind: 'awaiting-head', cancelTimeout };
   }
 
-  // The request.
-
-  #received(chunk: Buffer): void {
-    if (this.#state.kind === 'ended') return;
+  data(chunk: Buffer): Flow {
+    if (this.#state.kind === 'ended') return 'ok';
     const { budget } = this.#deps;
     budget.heldBytes -= this.#reader.heldBytes;
     const messages = this.#reader.push(chunk);
     budget.heldBytes += this.#reader.heldBytes;
-    if (!messages.ok) this.#refuse(messages.error);
-    else if (budget.heldBytes > HELD_BYTES_MAX) this.#refuse(TOO_MUCH_HELD);
-    else for (const message of messages.value) this.#take(message);
+    let flow: Flow = 'ok';
+    if (!messages.ok) this.refuse(messages.error);
+    else if (budget.heldBytes > HELD_BYTES_MAX) this.refuse(TOO_MUCH_HELD);
+    else for (const message of messages.value) if (this.#take(message) === 'pause') flow = 'pause';
+    return flow;
   }
 
-  #take({ head, data, trailers }: StreamMessage<RequestHeadMessage>): void {
+  end(): void {
+    const state = this.#state;
+    if (state.kind === 'ended') return;
+    if (state.kind === 'open' && this.#reader.isComplete) state.request.end(this.#httpTrailers);
+    else this.refuse(HALF_A_CALL);
+  }
+
+  /** Half a body must not pass for a whole one. */
+  abort(): void {
+    this.cancel();
+  }
+
+  resume(): void {
+    if (this.#state.kind === 'open') this.#state.request.resume();
+  }
+
+  cancel(): void {
+    const state = this.#state;
+    this.ended();
+    if (state.kind === 'open') state.request.cancel(fault('cancelled', 'the caller went away.'));
+  }
+
+  /** Ends both sides from here: the way is told, and the peer. */
+  refuse(reason: Fault): void {
+    if (this.#state.kind === 'open') this.#state.request.abort(reason);
+    this.#reply.abort(reason);
+  }
+
+  /** Nothing more is passed on. Said by the reply, too, when it is over. */
+  ended(): void {
+    const state = this.#state;
+    if (state.kind === 'ended') return;
+    if (state.kind === 'awaiting-head') state.cancelTimeout?.();
+    this.#state = ENDED;
+    this.#deps.budget.heldBytes -= this.#reader.heldBytes;
+  }
+
+  #take({ head, data, trailers }: StreamMessage<RequestHeadMessage>): Flow {
     if (head !== undefined && this.#state.kind === 'awaiting-head') this.#begin(head);
     const state = this.#state;
-    if (state.kind !== 'open') return;
-    const travelling = headersFromPeer(trailers);
-    if (!travelling.ok) {
-      this.#refuse(unreadable(travelling.error));
-      return;
+    if (state.kind !== 'open') return 'ok';
+    if (trailers.length > 0) {
+      const travelling = headersFromPeer(trailers);
+      if (!travelling.ok) {
+        this.refuse(unreadable(travelling.error));
+        return 'ok';
+      }
+      this.#httpTrailers = travelling.value;
     }
-    this.#httpTrailers = travelling.value;
-    if (data === undefined || data.length === 0) return;
+    if (data === undefined || data.length === 0) return 'ok';
     this.#bodyBytes += data.length;
-    if (this.#bodyBytes > this.#deps.bodyBytesMax) this.#refuse(tooLarge(this.#deps.bodyBytesMax));
-    else if (state.request.data(data) === 'pause') this.#stream.pause();
+    if (this.#bodyBytes <= this.#deps.bodyBytesMax) return state.request.data(data);
+    this.refuse(tooLarge(this.#deps.bodyBytesMax));
+    return 'ok';
   }
 
   #begin(head: RequestHeadMessage): void {
     const { bodyBytesMax, open } = this.#deps;
-    const call = readPeerCall(head, this.#headers, this.#deps);
+    const call = readPeerCall(head, this.#grpcTimeout, this.#deps);
     if (!call.ok) {
-      this.#refuse(call.error);
+      this.refuse(call.error);
     } else if (call.value.bodyBytes !== undefined && call.value.bodyBytes > bodyBytesMax) {
-      this.#refuse(tooLarge(bodyBytesMax));
+      this.refuse(tooLarge(bodyBytesMax));
     } else {
-      const request = open(call.value, this);
+      const request = open(call.value, this.#reply);
       // It may have been refused before it was open (E4).
       if (this.#state.kind !== 'awaiting-head') return;
-      this.#state.cancelTimeout();
+      this.#state.cancelTimeout?.();
       this.#state = { kind: 'open', request };
     }
   }
-
-  #requestEnded(): void {
-    const state = this.#state;
-    // A reset with CANCEL ends the stream like an end of the request; half a body must not pass for a whole one.
-    if (state.kind === 'ended' || this.#stream.aborted) return;
-    if (state.kind === 'awaiting-head' || !this.#reader.isComplete) {
-      this.#refuse(
-        fault('bad-request', 'the peer ended its stream in the middle of a message, or before it said what it calls.'),
-      );
-    } else {
-      state.request.end(this.#httpTrailers);
-    }
-  }
-
-  /** Ends both sides from here: the way is told, and the peer. */
-  #refuse(reason: Fault): void {
-    if (this.#state.kind === 'open') this.#state.request.abort(reason);
-    this.abort(reason);
-  }
-
-  // The reply.
-
-  head({ status, headers, bodyBytes }: ReplyHead): void {
-    const length: Headers = bodyBytes === undefined ? [] : ['content-length', String(bodyBytes)];
-    this.#writer.head({ status, headers: [...headers, ...length] });
-  }
-
-  data(chunk: Buffer): Flow {
-    return this.#writer.data(chunk);
-  }
-
-  end(trailers: Headers): void {
-    if (this.#state.kind === 'ended') return;
-    this.#writer.end(trailers);
-    this.#finish({ 'grpc-status': '0' });
-  }
-
-  abort(reason: Fault): void {
-    if (this.#state.kind === 'ended') return;
-    this.#writer.drop();
-    this.#finish(faultTrailers(reason));
-  }
-
-  resume(): void {
-    this.#stream.resume();
-  }
-
-  cancel(_reason: Fault): void {
-    this.#stream.resume();
-  }
-
-  #send(parts: readonly Buffer[]): Flow {
-    const stream = this.#stream;
-    if (stream.destroyed || stream.closed || this.#state.kind === 'ended') return 'ok';
-    if (!stream.headersSent) stream.respond(RESPONSE_HEAD, { waitForTrailers: true });
-    return writeParts(stream, parts);
-  }
-
-  #finish(trailers: Readonly<Record<string, string>>): void {
-    if (this.#state.kind === 'awaiting-head') this.#state.cancelTimeout();
-    this.#state = { kind: 'ended', trailers };
-    const stream = this.#stream;
-    // Reset by the peer: answering would throw. It closes once what is left of it has been read.
-    if (stream.destroyed || stream.closed) {
-      stream.resume();
-      return;
-    }
-    if (stream.headersSent) stream.end();
-    else stream.respond({ ...RESPONSE_HEAD, ...trailers }, { endStream: true });
-    // The answer may come before the end of the request. A gRPC client then stops by itself; what is still on its way is
-    // thrown away, and a client that does not stop is stopped. Not at once: a reset could overtake the trailers.
-    stream.resume();
-    const cancel = this.#deps.clock.after(LINGER_MS_MAX, () => stream.close(constants.NGHTTP2_NO_ERROR));
-    stream.once('close', cancel);
-  }
 }
 
-const LINGER_MS_MAX = 5000;
-
-const RESPONSE_HEAD = { ':status': 200, 'content-type': 'application/grpc' } as const;
-
 const NO_HEAD = fault('timeout', `the peer did not say within ${HEAD_TIMEOUT_MS / 1000} s what it calls.`);
-const TOO_MUCH_HELD = fault('body-too-large', 'the peer has begun more messages on this connection than it finishes.');
-const TOO_LARGE_FOR_UNARY = fault(
-  'app-broke',
-  'the answer is too large for a unary call; the caller has to stream it.',
+const HALF_A_CALL = fault(
+  'bad-request',
+  'the peer ended its stream in the middle of a message, or before it said what it calls.',
 );
+const TOO_MUCH_HELD = fault('body-too-large', 'the peer has begun more messages on this connection than it finishes.');
 
 function tooLarge(bodyBytesMax: number): Fault {
   return fault(

@@ -2,16 +2,11 @@
 //
 // Who a peer is, is read from its certificate once per connection; a connection whose certificate does not name exactly
 // one workload of our trust domain serves nothing. On it, the two methods of ServiceInvocation and no other.
-import {
-  type IncomingHttpHeaders,
-  performServerHandshake,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from 'node:http2';
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
-import { type Fault, fault } from '../../api/fault.ts';
+import { fault } from '../../api/fault.ts';
 import { faultTrailers } from '../../api/grpc-status.ts';
+import { type Headers, headerValue } from '../../api/headers.ts';
 import type { Identity } from '../../api/ids.ts';
 import type { Credentials } from '../../identity/svid.ts';
 import { type PeerCertificate, peerIdentity, serverContext } from '../../identity/tls.ts';
@@ -19,16 +14,19 @@ import type { Random } from '../../kit/backoff.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { excerpt } from '../../kit/text.ts';
-import { CALL_LOCAL, CALL_LOCAL_STREAM } from '../link/messages.ts';
+import { type Http2ServerConnection, http2Server } from '../../wire/http2/server.ts';
 import {
-  destroySession,
-  joinFates,
-  keepAlive,
-  PEER_STREAM_WINDOW_BYTES,
-  retireAfterMs,
-  widenWindow,
-} from '../link/session.ts';
-import { type HoldBudget, type PeerCallDeps, servePeerCall } from './peer-exchange.ts';
+  NOBODY,
+  type RequestHead,
+  type RequestReceiver,
+  type Responder,
+  type WireFailure,
+} from '../../wire/message.ts';
+import { socketLink } from '../../wire/socket-link.ts';
+import { keepAlive } from '../link/keep-alive.ts';
+import { CALL_LOCAL, CALL_LOCAL_STREAM } from '../link/messages.ts';
+import { retireAfterMs } from '../link/retire.ts';
+import { type PeerCallDeps, servePeerCall } from './peer-exchange.ts';
 
 export interface PeerEdgeDeps extends Omit<PeerCallDeps, 'caller' | 'budget'> {
   readonly self: Identity;
@@ -37,31 +35,16 @@ export interface PeerEdgeDeps extends Omit<PeerCallDeps, 'caller' | 'budget'> {
   readonly log: Log;
 }
 
-const HTTP2_OPTIONS = {
-  /** In megabytes. */
-  maxSessionMemory: 64,
-  settings: {
-    enablePush: false,
-    initialWindowSize: PEER_STREAM_WINDOW_BYTES,
-    maxConcurrentStreams: 4096,
-    maxHeaderListSize: 64 * 1024,
-  },
-} as const;
-
+/** Calls that one peer may have open here at once. */
+const STREAMS_MAX = 4096;
 const TLS_TIMEOUT_MS = 5000;
-
-interface Link {
-  readonly session: ServerHttp2Session;
-  readonly socket: TLSSocket;
-  readonly peer: PeerCertificate;
-  readonly budget: HoldBudget;
-}
+const STOPPING: WireFailure = { kind: 'closed', reason: 'this sidecar is stopping' };
 
 export class PeerEdge {
   readonly server: Server;
   readonly #deps: PeerEdgeDeps;
   readonly #sockets = new Set<Socket>();
-  readonly #links = new Set<Link>();
+  readonly #connections = new Set<Http2ServerConnection>();
   /** Epoch milliseconds: the end of our own certificate. */
   #notAfter = Number.POSITIVE_INFINITY;
   #isDraining = false;
@@ -87,7 +70,7 @@ export class PeerEdge {
     this.server.on('tlsClientError', (error, socket) => {
       // A handshake that timed out leaves its socket to us.
       socket.destroy();
-      this.#refused(error);
+      this.#refused(error.message);
     });
   }
 
@@ -97,20 +80,14 @@ export class PeerEdge {
     this.#notAfter = credentials.svid.notAfter;
   }
 
-  /**
-   * Says to every peer that no new call should come here; calls that are open go on.
-   *
-   * One GOAWAY that names the last call taken, and not RFC 9113's warning with a round trip before it: nghttp2 takes no
-   * new stream once it has sent a GOAWAY of any kind, so the warning would leave a call that is on its way hanging. This
-   * one refuses it, which proves to its sender that nobody has seen it, and it goes elsewhere.
-   */
+  /** Says to every peer that no new call should come here. Calls on their way are still taken; those that are open go on. */
   drain(): void {
     this.#isDraining = true;
-    for (const { session } of this.#links) session.close();
+    for (const connection of this.#connections) connection.drain();
   }
 
   destroy(): void {
-    for (const { session, socket } of this.#links) destroySession(session, socket);
+    for (const connection of this.#connections) connection.destroy(STOPPING);
     // Those that have not come as far as TLS.
     for (const socket of this.#sockets) socket.destroy();
   }
@@ -121,63 +98,63 @@ export class PeerEdge {
     socket.on('error', () => undefined);
     const peer = peerIdentity(socket, self.trustDomain, clock.now());
     if (!peer.ok || socket.alpnProtocol !== 'h2') {
-      this.#refused(new Error(peer.ok ? 'the peer does not speak HTTP/2' : peer.error));
+      this.#refused(peer.ok ? 'the peer does not speak HTTP/2' : peer.error);
       socket.destroy();
       return;
     }
-    socket.setNoDelay(true);
-    this.#serve(performServerHandshake(socket, HTTP2_OPTIONS), socket, peer.value);
+    this.#serve(socket, peer.value);
   }
 
-  #serve(session: ServerHttp2Session, socket: TLSSocket, peer: PeerCertificate): void {
+  #serve(socket: TLSSocket, peer: PeerCertificate): void {
     const { clock, random } = this.#deps;
-    const link: Link = { session, socket, peer, budget: { heldBytes: 0 } };
-    this.#links.add(link);
-    joinFates(session, socket);
-    widenWindow(session);
-    const cancels: Cancel[] = [
-      keepAlive(session, clock, () => destroySession(session, socket)),
-      clock.after(retireAfterMs(Math.min(peer.notAfter, this.#notAfter), clock.now(), random), () => session.close()),
-    ];
-    session.on('error', (error) => this.#refused(error));
-    session.once('close', () => {
-      this.#links.delete(link);
+    const deps: PeerCallDeps = { ...this.#deps, caller: peer.identity, budget: { heldBytes: 0 } };
+    const cancels: Cancel[] = [];
+    const closed = (failure: WireFailure) => {
+      this.#connections.delete(connection);
       for (const cancel of cancels) cancel();
-    });
-    session.on('stream', (stream, headers) => this.#call(stream, headers, link));
-    if (this.#isDraining) session.close();
-  }
-
-  #call(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, { peer, budget }: Link): void {
-    // An error on a stream is followed by its 'close', which is where it is dealt with.
-    stream.on('error', () => undefined);
-    // It may have been reset, or its connection lost, in the very read that brought it: there is nobody to answer.
-    if (stream.closed || stream.destroyed) return;
-    const isGrpc = String(headers['content-type'] ?? '').startsWith('application/grpc');
-    const path = headers[':path'];
-    if (!isGrpc) {
-      stream.respond({ ':status': 415 }, { endStream: true });
-    } else if (path === CALL_LOCAL_STREAM || path === CALL_LOCAL) {
-      servePeerCall(stream, headers, path === CALL_LOCAL, { ...this.#deps, caller: peer.identity, budget });
-    } else {
-      const reason = fault('unimplemented', `this sidecar has no method ${excerpt(String(path))}.`);
-      refuseStream(stream, reason);
-    }
+      if (failure.kind === 'malformed' || failure.kind === 'limit') this.#refused(failure.reason);
+    };
+    const connection = http2Server(
+      socketLink(socket),
+      (head, responder) => serveStream(head, responder, deps),
+      { closed },
+      { clock, streamsMax: STREAMS_MAX },
+    );
+    this.#connections.add(connection);
+    const dead = () => connection.destroy({ kind: 'closed', reason: 'the peer stopped answering pings' });
+    const retireMs = retireAfterMs(Math.min(peer.notAfter, this.#notAfter), clock.now(), random);
+    cancels.push(
+      keepAlive(connection, clock, dead),
+      clock.after(retireMs, () => connection.drain()),
+    );
+    if (this.#isDraining) connection.drain();
   }
 
   /** One line a second at most: whoever can reach the port can make this happen. */
-  #refused(error: Error): void {
+  #refused(reason: string): void {
     const nowMs = this.#deps.clock.elapsed();
     if (nowMs - this.#loggedMs < 1000) {
       this.#unlogged++;
       return;
     }
-    this.#deps.log.warn('a peer connection was refused or broke', { reason: error.message, unlogged: this.#unlogged });
+    this.#deps.log.warn('a peer connection was refused or broke', { reason, unlogged: this.#unlogged });
     this.#loggedMs = nowMs;
     this.#unlogged = 0;
   }
 }
 
-function refuseStream(stream: ServerHttp2Stream, reason: Fault): void {
-  stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...faultTrailers(reason) }, { endStream: true });
+function serveStream(head: RequestHead, responder: Responder, deps: PeerCallDeps): RequestReceiver {
+  const { target } = head;
+  if (!headerValue(head.fields, 'content-type')?.startsWith('application/grpc'))
+    return answerAtOnce(responder, 415, []);
+  if (target === CALL_LOCAL_STREAM) return servePeerCall(head, responder, false, deps);
+  if (target === CALL_LOCAL) return servePeerCall(head, responder, true, deps);
+  const reason = fault('unimplemented', `this sidecar has no method ${excerpt(target)}.`);
+  return answerAtOnce(responder, 200, ['content-type', 'application/grpc', ...faultTrailers(reason)]);
+}
+
+function answerAtOnce(responder: Responder, status: number, fields: Headers): RequestReceiver {
+  responder.head({ status, fields, bodyBytes: 0 });
+  responder.end([]);
+  return NOBODY;
 }

@@ -1,5 +1,4 @@
 // A call between sidecars as gRPC messages: what a writer and a reader of either method (streamed.ts, unary.ts) are.
-import type { Http2Stream } from 'node:http2';
 import type { Flow } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
@@ -29,16 +28,9 @@ export interface MessageReader<H> {
   readonly heldBytes: number;
 }
 
-/** Sends what a frame is made of; the parts are one frame when they are put together. */
-export type SendFrame = (...parts: readonly Buffer[]) => Flow;
-
-/** Several parts leave in one write of the stream. */
-export function writeParts(stream: Http2Stream, parts: readonly Buffer[]): Flow {
-  if (parts.length > 1) stream.cork();
-  let flow: Flow = 'ok';
-  for (const part of parts) flow = stream.write(part) ? 'ok' : 'pause';
-  if (parts.length > 1) stream.uncork();
-  return flow;
+/** Takes the bytes of frames. What is given to it in one turn leaves in one write. */
+export interface FrameSink {
+  send(bytes: Buffer): Flow;
 }
 
 export function unreadable(reason: string): Fault {

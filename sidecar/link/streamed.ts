@@ -4,8 +4,9 @@ import type { Fault } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
 import { type EncodedMessage, type StreamMessage, StreamOrder } from '../../api/proto/peer.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
+import { atTurnEnd, type TurnTask } from '../../kit/turn.ts';
 import { FrameReader, frameFront } from '../../wire/grpc-frame.ts';
-import { faultOfFrame, type MessageReader, type MessageWriter, type SendFrame, unreadable } from './messages.ts';
+import { type FrameSink, faultOfFrame, type MessageReader, type MessageWriter, unreadable } from './messages.ts';
 
 /** A head, and a piece of a body as large as a socket read gave it, with a great deal of room. */
 const MESSAGE_BYTES_MAX = 1024 * 1024;
@@ -16,22 +17,24 @@ const COPY_BYTES_MAX = 2048;
  * The head waits for the first piece of the body, so that a small call is one message; at the end of the turn it goes
  * alone.
  */
-export class StreamWriter<H> implements MessageWriter<H> {
+export class StreamWriter<H> implements MessageWriter<H>, TurnTask {
   readonly #encode: (message: StreamMessage<H>) => EncodedMessage;
-  readonly #send: SendFrame;
+  readonly #sink: FrameSink;
   #unsentHead: H | undefined;
   #seq = 0;
 
-  constructor(encode: (message: StreamMessage<H>) => EncodedMessage, send: SendFrame) {
+  constructor(encode: (message: StreamMessage<H>) => EncodedMessage, sink: FrameSink) {
     this.#encode = encode;
-    this.#send = send;
+    this.#sink = sink;
   }
 
   head(head: H): void {
     this.#unsentHead = head;
-    setImmediate(() => {
-      if (this.#unsentHead !== undefined) this.#message(undefined, []);
-    });
+    atTurnEnd(this);
+  }
+
+  turnOver(): void {
+    if (this.#unsentHead !== undefined) this.#message(undefined, []);
   }
 
   data(chunk: Buffer): Flow {
@@ -53,8 +56,10 @@ export class StreamWriter<H> implements MessageWriter<H> {
     const { front, piece } = this.#encode({ head, data, seq, trailers });
     const frame = frameFront(front, piece?.length ?? 0);
     // A large piece goes as it is; a small one is cheaper copied than written apart.
-    if (piece === undefined) return this.#send(frame);
-    return piece.length > COPY_BYTES_MAX ? this.#send(frame, piece) : this.#send(Buffer.concat([frame, piece]));
+    if (piece === undefined) return this.#sink.send(frame);
+    if (piece.length <= COPY_BYTES_MAX) return this.#sink.send(Buffer.concat([frame, piece]));
+    this.#sink.send(frame);
+    return this.#sink.send(piece);
   }
 }
 

@@ -6,7 +6,7 @@ import type { Headers } from '../../api/headers.ts';
 import type { StreamMessage } from '../../api/proto/peer.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { FrameReader, frameMessage } from '../../wire/grpc-frame.ts';
-import { faultOfFrame, type MessageReader, type MessageWriter, type SendFrame, unreadable } from './messages.ts';
+import { type FrameSink, faultOfFrame, type MessageReader, type MessageWriter, unreadable } from './messages.ts';
 
 /** What has to be held whole has to be bounded; a larger body belongs in a stream. */
 export const UNARY_BYTES_MAX = 64 * 1024 * 1024;
@@ -15,16 +15,16 @@ const HEAD_BYTES_MAX = 128 * 1024;
 
 export class UnaryWriter<H> implements MessageWriter<H> {
   readonly #encode: (head: H, body: Buffer) => Buffer;
-  readonly #send: SendFrame;
+  readonly #sink: FrameSink;
   readonly #overflow: () => void;
   #head: H | undefined;
   #chunks: Buffer[] = [];
   #bytes = 0;
 
   /** `overflow` is called when the body is too large to be held; the call is then to be given up. */
-  constructor(encode: (head: H, body: Buffer) => Buffer, send: SendFrame, overflow: () => void) {
+  constructor(encode: (head: H, body: Buffer) => Buffer, sink: FrameSink, overflow: () => void) {
     this.#encode = encode;
-    this.#send = send;
+    this.#sink = sink;
     this.#overflow = overflow;
   }
 
@@ -40,7 +40,7 @@ export class UnaryWriter<H> implements MessageWriter<H> {
   }
 
   end(_trailers: Headers): void {
-    if (this.#head !== undefined) this.#send(frameMessage(this.#encode(this.#head, Buffer.concat(this.#chunks))));
+    if (this.#head !== undefined) this.#sink.send(frameMessage(this.#encode(this.#head, Buffer.concat(this.#chunks))));
     this.drop();
   }
 

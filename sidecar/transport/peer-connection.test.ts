@@ -1,6 +1,6 @@
 // The life of a peer connection, on a clock that the test moves: ready, retired by age, dead without a word.
 import { once } from 'node:events';
-import { type Http2Session, performServerHandshake, type ServerHttp2Session } from 'node:http2';
+import { performServerHandshake, type ServerHttp2Session } from 'node:http2';
 import { createServer, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { throwawayCa } from '../../identity/testing.ts';
@@ -8,6 +8,8 @@ import { serverContext } from '../../identity/tls.ts';
 import { silentLog } from '../../kit/log.ts';
 import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
 import { portOf } from '../../kit/testing/ports.ts';
+import type { Http2ClientConnection } from '../../wire/http2/client.ts';
+import { NOBODY, type ResponseReceiver } from '../../wire/message.ts';
 import { identityOf } from '../testing/mesh.ts';
 import type { Connected, PeerConnection } from './peer-connection.ts';
 import { PeerPool } from './peer-pool.ts';
@@ -48,14 +50,32 @@ async function peer(serve: (socket: TLSSocket) => void, notAfter = clock.now() +
   return { host: '127.0.0.1', port: portOf(server) };
 }
 
-function session(connection: PeerConnection): Promise<Connected> {
-  return new Promise((resolve) => connection.withSession(resolve));
+function connected(connection: PeerConnection): Promise<Connected> {
+  return new Promise((resolve) => void connection.withConnection(resolve));
 }
 
-async function readySession(connection: PeerConnection) {
-  const connected = await session(connection);
-  if (!connected.ok) throw new Error(connected.fault.message);
-  return connected.session;
+async function ready(connection: PeerConnection): Promise<Http2ClientConnection> {
+  const outcome = await connected(connection);
+  if (!outcome.ok) throw new Error(outcome.fault.message);
+  return outcome.connection;
+}
+
+/** A request that is left open, and what came of it. */
+function openRequest(connection: Http2ClientConnection) {
+  const heard: string[] = [];
+  const receiver: ResponseReceiver = {
+    ...NOBODY,
+    informational: () => undefined,
+    head: ({ status }) => heard.push(`head ${status}`),
+    end: () => heard.push('end'),
+    abort: ({ kind }) => heard.push(`abort ${kind}`),
+  };
+  const head = { method: 'POST', target: '/open', authority: 'peer', scheme: 'https', fields: [] };
+  const requester = connection.request(
+    { ...head, bodyBytes: undefined, upgrade: undefined, expectsContinue: false },
+    receiver,
+  );
+  return { requester, heard };
 }
 
 test('calls share a connection until half of the shorter certificate is over; then new calls get a new one', async () => {
@@ -64,33 +84,47 @@ test('calls share a connection until half of the shorter certificate is over; th
   const shorter = clock.now() + 18_000;
   const endpoint = await peer((socket) => served.push(performServerHandshake(socket)), shorter);
   const first = pool.connection(endpoint, ORDERS);
-  const firstSession = await readySession(first);
+  const firstReady = await ready(first);
   expect(pool.connection(endpoint, ORDERS)).toBe(first);
 
-  const arrived = once(served[0] ?? firstSession, 'stream');
-  const open = firstSession.request({ ':method': 'POST', ':path': '/open' });
+  const [session] = served;
+  if (session === undefined) throw new Error('nobody connected');
+  const arrived = once(session, 'stream');
+  const { requester, heard } = openRequest(firstReady);
   const [stream] = await arrived;
   clock.advance(9500);
   const second = pool.connection(endpoint, ORDERS);
   expect(second).not.toBe(first);
-  await readySession(second);
-  expect((await session(first)).ok).toBe(false);
+  await ready(second);
+  expect((await connected(first)).ok).toBe(false);
 
   // What was open on the old one lives on until it ends, and the connection with it.
-  const closed = once(firstSession, 'close');
-  const answered = once(open, 'response');
+  requester.end([]);
   stream.respond({ ':status': 200 }, { endStream: true });
-  expect((await answered)[0][':status']).toBe(200);
-  open.resume().end();
-  await closed;
+  await expect.poll(() => heard).toEqual(['head 200', 'end']);
+  // The peer of this test does not hang up by itself; it is given a second.
+  await expect.poll(() => (clock.advance(100), first.isClosed)).toBe(true);
+});
+
+test('more calls at once than a peer takes on one connection go on a second', async () => {
+  const endpoint = await peer(
+    (socket) => void performServerHandshake(socket, { settings: { maxConcurrentStreams: 1 } }),
+  );
+  const first = pool.connection(endpoint, ORDERS);
+  const { requester } = openRequest(await ready(first));
+  const second = pool.connection(endpoint, ORDERS);
+  expect(second).not.toBe(first);
+  await ready(second);
+  requester.cancel({ kind: 'reset', reason: 'enough' });
+  expect(pool.connection(endpoint, ORDERS)).toBe(first);
 });
 
 test('the same address under another name is another connection', async () => {
   const endpoint = await peer((socket) => void performServerHandshake(socket));
   const asOrders = pool.connection(endpoint, ORDERS);
   const asAdmin = pool.connection(endpoint, identityOf('admin'));
-  await readySession(asOrders);
-  const refused = await session(asAdmin);
+  await ready(asOrders);
+  const refused = await connected(asAdmin);
   expect(refused.ok ? 'accepted' : refused.fault.code).toBe('peer-untrusted');
 });
 
@@ -101,26 +135,25 @@ test('a peer that answers no ping is dead after 15 s, and its calls with it', as
     socket.write(EMPTY_SETTINGS);
   });
   const connection = pool.connection(endpoint, ORDERS);
-  const mute = await readySession(connection);
-  const stream = mute.request({ ':method': 'POST', ':path': '/x' });
-  stream.on('error', () => undefined);
-  const closed = new Promise((resolve) => stream.once('close', resolve));
+  const { heard } = openRequest(await ready(connection));
+  // By the end of this turn it has left.
+  await new Promise(setImmediate);
   clock.advance(10_000);
   expect(connection.isUsable).toBe(true);
   clock.advance(5000);
   expect(connection.isUsable).toBe(false);
-  await closed;
+  expect(heard).toEqual(['abort closed']);
 });
 
 test('a peer that answers pings lives', async () => {
   let pings = 0;
   const endpoint = await peer((socket) => performServerHandshake(socket).on('ping', () => pings++));
   const connection = pool.connection(endpoint, ORDERS);
-  const alive: Http2Session = await readySession(connection);
+  const alive = await ready(connection);
   for (let round = 1; round <= 3; round++) {
     clock.advance(10_000);
     // Answers come in order: the ping that follows is answered after the one that the clock sent.
-    await new Promise((answered) => alive.ping(answered));
+    await new Promise<void>((answered) => alive.ping(answered));
     expect(pings).toBe(2 * round);
   }
   clock.advance(9000);
@@ -130,7 +163,7 @@ test('a peer that answers pings lives', async () => {
 test('a peer that never speaks TLS, or never HTTP/2, is given up after 2 s and 5 s', async () => {
   const endpoint = await peer((socket) => void socket.resume());
   const connection = pool.connection(endpoint, ORDERS);
-  const failed = session(connection);
+  const failed = connected(connection);
   while (clock.waiting().length === 0 || Math.max(...clock.waiting()) <= 2000) await new Promise(setImmediate);
   clock.advance(5000);
   const outcome = await failed;
@@ -138,10 +171,10 @@ test('a peer that never speaks TLS, or never HTTP/2, is given up after 2 s and 5
 });
 
 test('a pool that is closed leaves nothing open', async () => {
-  const endpoint = await peer((socket) => void performServerHandshake(socket));
-  const mine = await readySession(pool.connection(endpoint, ORDERS));
-  const closed = once(mine, 'close');
+  const served: ServerHttp2Session[] = [];
+  const endpoint = await peer((socket) => served.push(performServerHandshake(socket)));
+  await ready(pool.connection(endpoint, ORDERS));
   pool.close();
-  await closed;
+  await expect.poll(() => served.map(({ closed }) => closed)).toEqual([true]);
   expect(clock.waiting()).toEqual([]);
 });

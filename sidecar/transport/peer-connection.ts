@@ -5,7 +5,6 @@
 //
 // It is ready once the peer's first SETTINGS frame is here: only then has the peer accepted our certificate (in TLS 1.3
 // its refusal comes after our side of the handshake is done), so nothing that is sent earlier can be lost silently.
-import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { type Fault, fault } from '../../api/fault.ts';
 import { type Identity, spiffeId, targetName } from '../../api/ids.ts';
@@ -14,14 +13,10 @@ import { classifyTlsError, clientOptions, peerIdentity } from '../../identity/tl
 import type { Random } from '../../kit/backoff.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
-import {
-  destroySession,
-  joinFates,
-  keepAlive,
-  PEER_STREAM_WINDOW_BYTES,
-  retireAfterMs,
-  widenWindow,
-} from '../link/session.ts';
+import { type Http2ClientConnection, http2Client } from '../../wire/http2/client.ts';
+import { socketLink } from '../../wire/socket-link.ts';
+import { keepAlive } from '../link/keep-alive.ts';
+import { retireAfterMs } from '../link/retire.ts';
 import type { Endpoint } from '../resolve/resolver.ts';
 
 export interface PeerConnectionDeps {
@@ -35,19 +30,20 @@ export interface PeerConnectionDeps {
 
 const ON_A_LAPTOP = 'If it runs on another machine, both must use one certificate authority: see --sentry-address.';
 
-/** A session to send on, or why there is none. */
+/** A connection to send on, or why there is none. */
 export type Connected =
-  | { readonly ok: true; readonly session: ClientHttp2Session }
+  | { readonly ok: true; readonly connection: Http2ClientConnection }
   | { readonly ok: false; readonly fault: Fault };
 type Waiter = (connected: Connected) => void;
 
 /** TCP within 2 s, TLS within 5 s more: a peer that is there is faster by far, and another may be waiting. */
 const CONNECT_TIMEOUT_MS = 2000;
 const TLS_TIMEOUT_MS = 5000;
+/** Calls on one connection at once, or fewer where the peer says so. */
+const STREAMS_MAX = 4096;
 
 interface Link {
-  readonly session: ClientHttp2Session;
-  readonly socket: TLSSocket;
+  readonly connection: Http2ClientConnection;
   /** Stops the pings and the clock that retires it. */
   readonly cancelTimers: Cancel;
 }
@@ -66,8 +62,6 @@ export class PeerConnection {
   #state: State;
   /** Set once the peer has answered UNIMPLEMENTED to a stream: an old Dapr sidecar. */
   speaksUnaryOnly = false;
-  /** The peer ended it with an error: what its streams were closed with says nothing about each of them. */
-  wasBrokenOff = false;
 
   constructor(endpoint: Endpoint, expected: Identity, deps: PeerConnectionDeps) {
     this.#endpoint = endpoint;
@@ -77,15 +71,27 @@ export class PeerConnection {
     this.#state = this.#connect();
   }
 
-  /** Whether a new call may be given to it. */
+  /** Whether new calls may be given to it, if not at this moment. */
   get isUsable(): boolean {
     return this.#state.kind === 'connecting' || this.#state.kind === 'ready';
   }
 
-  /** Calls `use` with a session: now if there is one, else as soon as it is known whether there will be. */
-  withSession(use: Waiter): Cancel {
+  /** Whether it takes another call now. */
+  get hasRoom(): boolean {
+    return (
+      this.#state.kind === 'connecting' || (this.#state.kind === 'ready' && this.#state.connection.streamsFree > 0)
+    );
+  }
+
+  /** What to send on, if it is known already: most calls need not wait. */
+  get ready(): Http2ClientConnection | undefined {
+    return this.#state.kind === 'ready' ? this.#state.connection : undefined;
+  }
+
+  /** Calls `use` with the connection: now if there is one, else as soon as it is known whether there will be. */
+  withConnection(use: Waiter): Cancel {
     const state = this.#state;
-    if (state.kind === 'ready') use({ ok: true, session: state.session });
+    if (state.kind === 'ready') use({ ok: true, connection: state.connection });
     else if (state.kind === 'closed') use({ ok: false, fault: state.fault });
     else if (state.kind === 'retired') use({ ok: false, fault: this.#unreachable('is being closed') });
     else {
@@ -101,7 +107,7 @@ export class PeerConnection {
     if (state.kind === 'connecting') this.#close(this.#unreachable('is being closed'));
     if (state.kind !== 'ready') return;
     this.#state = { ...state, kind: 'retired' };
-    state.session.close();
+    state.connection.drain();
   }
 
   get isClosed(): boolean {
@@ -119,7 +125,6 @@ export class PeerConnection {
     const { host, port } = this.#endpoint;
     const expected = { identity: this.#expected, now: this.#deps.clock.now };
     const socket = connectTls({ host, port, ...clientOptions(credentials, expected) });
-    socket.setNoDelay(true);
     const timeout = (ms: number, what: string) =>
       this.#deps.clock.after(ms, () => this.#failed(new Error(`${what} took longer than ${ms} ms`)));
     const state: Extract<State, { kind: 'connecting' }> = {
@@ -145,37 +150,32 @@ export class PeerConnection {
       this.#close(this.#untrusted(peer.error));
       return;
     }
-    const session = connectHttp2('https://peer', {
-      createConnection: () => socket,
-      settings: { enablePush: false, initialWindowSize: PEER_STREAM_WINDOW_BYTES },
-    });
-    joinFates(session, socket);
-    session.on('error', (error) => this.#failed(error));
-    session.on('goaway', (code) => {
-      this.wasBrokenOff ||= code !== 0;
-      this.retire();
-    });
-    session.once('close', () => this.#failed(new Error('the peer closed the connection')));
     const notAfter = Math.min(peer.value.notAfter, credentials.svid.notAfter);
-    session.once('remoteSettings', () => this.#established(session, notAfter));
+    const connection: Http2ClientConnection = http2Client(
+      socketLink(socket),
+      {
+        ready: () => this.#established(connection, notAfter),
+        retired: () => this.retire(),
+        closed: ({ reason }) => this.#failed(new Error(reason)),
+      },
+      { clock: this.#deps.clock, streamsMax: STREAMS_MAX },
+    );
   }
 
-  #established(session: ClientHttp2Session, notAfter: number): void {
+  #established(connection: Http2ClientConnection, notAfter: number): void {
     const state = this.#state;
     if (state.kind !== 'connecting') return;
     state.cancelTimeout();
-    widenWindow(session);
     const { clock, random } = this.#deps;
-    const cancelKeepAlive = keepAlive(session, clock, () =>
-      this.#failed(new Error('the peer stopped answering pings')),
-    );
+    const dead = () => this.#failed(new Error('the peer stopped answering pings'));
+    const cancelKeepAlive = keepAlive(connection, clock, dead);
     const cancelRetire = clock.after(retireAfterMs(notAfter, clock.now(), random), () => this.retire());
     const cancelTimers = () => {
       cancelKeepAlive();
       cancelRetire();
     };
-    this.#state = { kind: 'ready', session, socket: state.socket, cancelTimers };
-    for (const waiter of state.waiters) waiter({ ok: true, session });
+    this.#state = { kind: 'ready', connection, cancelTimers };
+    for (const waiter of state.waiters) waiter({ ok: true, connection });
   }
 
   /** The platform's error, told once: whatever comes after the first is an echo of it. */
@@ -197,7 +197,7 @@ export class PeerConnection {
       return;
     }
     state.cancelTimers();
-    destroySession(state.session, state.socket);
+    state.connection.destroy({ kind: 'closed', reason: reason.cause ?? reason.message });
   }
 
   #unreachable(what: string, cause?: string): Fault {

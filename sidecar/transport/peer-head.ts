@@ -1,8 +1,8 @@
 // The head of a call as it leaves for a peer.
-import type { OutgoingHttpHeaders } from 'node:http2';
 import { type Headers, identityHeaders } from '../../api/headers.ts';
 import type { RequestHeadMessage } from '../../api/proto/peer.ts';
 import { printTimeout } from '../../api/timeout.ts';
+import type { RequestHead } from '../../wire/message.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 
 /** This machine, as the callee's app is told of it in X-Forwarded-For and its kin. */
@@ -26,16 +26,21 @@ export function requestHead(call: PermittedCall, by: ForwardedBy): RequestHeadMe
   };
 }
 
-export function grpcRequestHeaders(path: string, leftMs: number | undefined): OutgoingHttpHeaders {
+export function grpcRequestHead(path: string, leftMs: number | undefined): RequestHead {
+  const fields = leftMs === undefined ? GRPC_FIELDS : [...GRPC_FIELDS, 'grpc-timeout', printTimeout(leftMs)];
   return {
-    ':method': 'POST',
-    ':path': path,
-    'content-type': 'application/grpc',
-    te: 'trailers',
-    'user-agent': 'invoke',
-    ...(leftMs === undefined ? {} : { 'grpc-timeout': printTimeout(leftMs) }),
+    method: 'POST',
+    target: path,
+    authority: 'peer',
+    scheme: 'https',
+    fields,
+    bodyBytes: undefined,
+    upgrade: undefined,
+    expectsContinue: false,
   };
 }
+
+const GRPC_FIELDS: Headers = ['content-type', 'application/grpc', 'te', 'trailers', 'user-agent', 'invoke'];
 
 /** Appended to what the app said itself, as proxies do (RFC 7239). */
 function forwarded({ address, hostName }: ForwardedBy): Headers {

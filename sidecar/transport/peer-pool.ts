@@ -6,8 +6,8 @@ import { PeerConnection, type PeerConnectionDeps } from './peer-connection.ts';
 
 export class PeerPool {
   readonly #deps: PeerConnectionDeps;
-  /** The one that takes new calls, per key. */
-  readonly #current = new Map<string, PeerConnection>();
+  /** Those that take new calls, per key: one, or more where one could not hold all the calls at once. */
+  readonly #current = new Map<string, PeerConnection[]>();
   /** All that are not closed, with the retired ones whose last streams live on. */
   readonly #open = new Set<PeerConnection>();
 
@@ -18,11 +18,12 @@ export class PeerPool {
   connection(endpoint: Endpoint, expected: Identity): PeerConnection {
     const key = `${endpoint.host}:${endpoint.port} ${spiffeId(expected)}`;
     const known = this.#current.get(key);
-    if (known?.isUsable) return known;
-    this.#forgetClosed();
+    const free = known?.find(hasRoom);
+    if (free !== undefined) return free;
     const fresh = new PeerConnection(endpoint, expected, this.#deps);
-    this.#current.set(key, fresh);
+    this.#current.set(key, [...(known ?? []), fresh]);
     this.#open.add(fresh);
+    this.#forgetUnusable();
     return fresh;
   }
 
@@ -34,8 +35,16 @@ export class PeerPool {
   }
 
   /** Done whenever one is made: peers come and go, and the pool holds no more than there are. */
-  #forgetClosed(): void {
-    for (const [key, connection] of this.#current) if (!connection.isUsable) this.#current.delete(key);
+  #forgetUnusable(): void {
+    for (const [key, connections] of this.#current) {
+      const usable = connections.filter(({ isUsable }) => isUsable);
+      if (usable.length === 0) this.#current.delete(key);
+      else if (usable.length < connections.length) this.#current.set(key, usable);
+    }
     for (const connection of this.#open) if (connection.isClosed) this.#open.delete(connection);
   }
+}
+
+function hasRoom(connection: PeerConnection): boolean {
+  return connection.hasRoom;
 }

@@ -1,55 +1,39 @@
 // Transport to a peer: one attempt at one call, on the connection to one endpoint. CallLocalStream,
-// or CallLocal for an old Dapr sidecar, which has said that it knows no other.
+// or CallLocal for an old Dapr sidecar, which has said that it knows no other. The answer is read by peer-answer.ts.
 //
 //   identify > authorize > resolve > resilience > [transport]
 //
 //   T1. Every attempt ends in exactly one reply.end or reply.abort, unless the caller's side ended it first.
 //   T2. The fault of an attempt that failed says whether the app can have seen the call; retrying rests on it.
-import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
-import { addAbortSignal } from 'node:stream';
 import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
-import { faultOfTrailers } from '../../api/grpc-status.ts';
-import { type Headers, headersFromPeer } from '../../api/headers.ts';
+import type { Headers } from '../../api/headers.ts';
 import { targetName } from '../../api/ids.ts';
-import {
-  decodeReply,
-  decodeUnaryReply,
-  encodeRequest,
-  encodeUnaryRequest,
-  type ReplyHeadMessage,
-  type RequestHeadMessage,
-} from '../../api/proto/peer.ts';
+import { encodeRequest, encodeUnaryRequest, type RequestHeadMessage } from '../../api/proto/peer.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
+import type { Http2ClientConnection } from '../../wire/http2/client.ts';
+import { NOBODY, type Requester, type WireFailure } from '../../wire/message.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
-import {
-  CALL_LOCAL,
-  CALL_LOCAL_STREAM,
-  type MessageReader,
-  type MessageWriter,
-  type SendFrame,
-  writeParts,
-} from '../link/messages.ts';
-import { StreamReader, StreamWriter } from '../link/streamed.ts';
-import { UNARY_BYTES_MAX, UnaryReader, UnaryWriter } from '../link/unary.ts';
+import { CALL_LOCAL, CALL_LOCAL_STREAM, type FrameSink, type MessageWriter } from '../link/messages.ts';
+import { StreamWriter } from '../link/streamed.ts';
+import { UnaryWriter } from '../link/unary.ts';
+import { type Answered, PeerAnswer } from './peer-answer.ts';
 import type { Connected, PeerConnection } from './peer-connection.ts';
-import { type ForwardedBy, grpcRequestHeaders, requestHead } from './peer-head.ts';
-import { readReplyHead } from './peer-reply.ts';
+import { type ForwardedBy, grpcRequestHead, requestHead } from './peer-head.ts';
 
 export interface PeerTransportDeps {
   readonly clock: Clock;
   readonly forwardedBy: ForwardedBy;
 }
 
-const GRPC_UNIMPLEMENTED = 12;
-/** Sends RST_STREAM with CANCEL, which only an abort signal makes the platform do. */
-const CANCELLED = AbortSignal.abort();
-
 type State =
   /** What was pushed meanwhile waits here: at most what one `pause` lets through. */
   | { readonly kind: 'connecting'; cancel: Cancel; readonly held: Buffer[]; ended: Headers | undefined }
-  | { readonly kind: 'open'; readonly stream: ClientHttp2Stream; readonly writer: MessageWriter<RequestHeadMessage> }
+  | { readonly kind: 'open'; readonly requester: Requester; readonly writer: MessageWriter<RequestHeadMessage> }
   | { readonly kind: 'done' };
+
+const DONE: State = { kind: 'done' };
+const GIVEN_UP: WireFailure = { kind: 'reset', reason: 'the call was given up' };
 
 export function openPeer(
   call: PermittedCall,
@@ -57,42 +41,31 @@ export function openPeer(
   reply: ReplyEnd,
   deps: PeerTransportDeps,
 ): RequestEnd {
-  const attempt = new PeerExchange(call, connection, reply, deps);
-  attempt.connect();
+  const attempt = new PeerAttempt(call, connection, reply, deps);
+  attempt.start();
   return attempt;
 }
 
-class PeerExchange implements RequestEnd {
+class PeerAttempt implements RequestEnd, FrameSink, Answered {
   readonly #call: PermittedCall;
   readonly #reply: ReplyEnd;
   readonly #deps: PeerTransportDeps;
   readonly #connection: PeerConnection;
   readonly #isUnary: boolean;
-  readonly #reader: MessageReader<ReplyHeadMessage>;
-  #state: State = { kind: 'connecting', cancel: () => undefined, held: [], ended: undefined };
-  #grpcTrailers: IncomingHttpHeaders | undefined;
-  #sawHead = false;
-  #httpTrailers: Headers = [];
-  #error: Error | undefined;
+  #state: State = DONE;
 
   constructor(call: PermittedCall, connection: PeerConnection, reply: ReplyEnd, deps: PeerTransportDeps) {
     this.#call = call;
     this.#connection = connection;
     this.#isUnary = connection.speaksUnaryOnly;
-    this.#reader = this.#isUnary
-      ? new UnaryReader(decodeUnaryReply, UNARY_BYTES_MAX)
-      : new StreamReader<ReplyHeadMessage>(decodeReply);
     this.#reply = reply;
     this.#deps = deps;
   }
 
-  connect(): void {
-    const cancel = this.#connection.withSession((connected: Connected) => {
-      if (this.#state.kind !== 'connecting') return;
-      if (connected.ok) this.#open(connected.session, this.#state.held, this.#state.ended);
-      else this.#fail(connected.fault);
-    });
-    if (this.#state.kind === 'connecting') this.#state.cancel = cancel;
+  start(): void {
+    const { ready } = this.#connection;
+    if (ready === undefined) this.#connect();
+    else this.#open(ready);
   }
 
   // The request.
@@ -109,154 +82,137 @@ class PeerExchange implements RequestEnd {
     if (state.kind === 'connecting') state.ended = trailers;
     if (state.kind !== 'open') return;
     state.writer.end(trailers);
-    state.stream.end();
+    state.requester.end([]);
   }
 
-  abort(reason: Fault): void {
-    this.cancel(reason);
+  abort(_reason: Fault): void {
+    this.#giveUp();
   }
 
   resume(): void {
-    if (this.#state.kind === 'open') this.#state.stream.resume();
+    if (this.#state.kind === 'open') this.#state.requester.resume();
   }
 
   cancel(_reason: Fault): void {
-    this.#leave('cancelled');
+    this.#giveUp();
   }
 
-  #open(session: ClientHttp2Session, held: readonly Buffer[], ended: Headers | undefined): void {
-    const stream = this.#request(session);
-    if (stream === undefined) return;
-    const send: SendFrame = (...parts) => writeParts(stream, parts);
-    const writer = this.#isUnary
-      ? new UnaryWriter(encodeUnaryRequest, send, () => this.#fail(this.#tooLargeForUnary()))
-      : new StreamWriter<RequestHeadMessage>(encodeRequest, send);
-    this.#state = { kind: 'open', stream, writer };
-    this.#listen(stream);
-    writer.head(requestHead(this.#call, this.#deps.forwardedBy));
-    for (const chunk of held) writer.data(chunk);
-    if (ended !== undefined) this.end(ended);
-    else if (!stream.writableNeedDrain) this.#reply.resume();
+  /** What the writer makes of it. */
+  send(bytes: Buffer): Flow {
+    return this.#state.kind === 'open' ? this.#state.requester.data(bytes) : 'ok';
   }
 
-  #request(session: ClientHttp2Session): ClientHttp2Stream | undefined {
-    const { deadlineMs } = this.#call;
-    const leftMs = deadlineMs === undefined ? undefined : deadlineMs - this.#deps.clock.elapsed();
-    try {
-      return session.request(grpcRequestHeaders(this.#isUnary ? CALL_LOCAL : CALL_LOCAL_STREAM, leftMs));
-    } catch (error) {
-      // The session began to close in this very turn.
-      this.#fail(this.#notSent(String(error)));
-      return undefined;
-    }
+  // What the answer says.
+
+  get isOpen(): boolean {
+    return this.#state.kind === 'open';
   }
 
-  #listen(stream: ClientHttp2Stream): void {
-    stream.on('response', (headers) => {
-      if (headers[':status'] !== 200) this.#fail(this.#broke(`HTTP status ${headers[':status']}`));
-      else if (headers['grpc-status'] !== undefined) this.#grpcTrailers = headers;
-    });
-    stream.on('data', (chunk: Buffer) => this.#received(stream, chunk));
-    stream.on('trailers', (trailers) => {
-      this.#grpcTrailers = trailers;
-    });
-    stream.on('drain', () => this.#reply.resume());
-    stream.on('end', () => this.#ended());
-    stream.on('error', (error) => {
-      this.#error = error;
-    });
-    stream.on('close', () => this.#closed(stream));
+  complete(trailers: Headers): void {
+    if (this.#state.kind !== 'open') return;
+    this.#state.writer.drop();
+    this.#state = DONE;
+    this.#reply.end(trailers);
   }
 
-  // The reply.
+  mayGoOn(): void {
+    if (this.#state.kind === 'open') this.#reply.resume();
+  }
 
-  #received(stream: ClientHttp2Stream, chunk: Buffer): void {
-    const messages = this.#reader.push(chunk);
-    if (!messages.ok) {
-      this.#fail(this.#broke(messages.error.message));
+  refused(reason: Fault): void {
+    this.#fail(reason);
+  }
+
+  /** A method that the peer does not know, and it is none of ours: ours say so with a fault of their own. */
+  downgraded(): void {
+    if (this.#isUnary) {
+      this.#fail(this.#broke('it knows neither of the two methods for calls'));
       return;
     }
-    for (const { head, data, trailers } of messages.value) {
-      if (this.#state.kind !== 'open') return;
-      if (head !== undefined) this.#head(head);
-      if (data !== undefined && this.#state.kind === 'open' && this.#reply.data(data) === 'pause') stream.pause();
-      const travelling = headersFromPeer(trailers);
-      if (travelling.ok) this.#httpTrailers = travelling.value;
-      else this.#fail(this.#broke(travelling.error));
-    }
+    this.#connection.speaksUnaryOnly = true;
+    this.#fail(
+      fault(
+        'peer-downgraded',
+        `the sidecar of ${this.#name} knows no streams; nothing reached its app. Call again, it will be asked in one message.`,
+      ),
+    );
   }
 
-  #head(message: ReplyHeadMessage): void {
-    const head = readReplyHead(message);
-    this.#sawHead = true;
-    if (head.ok) this.#reply.head(head.value);
-    else this.#fail(this.#broke(head.error));
+  broke(cause: string): void {
+    this.#fail(this.#broke(cause));
   }
 
-  #ended(): void {
-    if (this.#state.kind !== 'open' || this.#grpcTrailers === undefined) return;
-    const refused = faultOfTrailers(this.#grpcTrailers);
-    if (refused !== undefined) {
-      this.#fail(this.#isDowngrade(this.#grpcTrailers) ? this.#downgraded() : refused);
-    } else if (!this.#sawHead || !this.#reader.isComplete) {
-      this.#fail(this.#broke('the answer ends before its head, or in the middle of a message'));
-    } else {
-      this.#leave('complete');
-      this.#reply.end(this.#httpTrailers);
-    }
+  /** Its stream is gone: `refused` proves that nobody has looked at the call. */
+  lost({ kind, reason }: WireFailure): void {
+    this.#fail(kind === 'refused' ? this.#notSent(reason) : this.#broke(reason));
   }
 
-  #closed(stream: ClientHttp2Stream): void {
-    if (this.#state.kind !== 'open') return;
-    const isRefusal = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM && !this.#connection.wasBrokenOff;
-    const wasRefused = isRefusal || stream.id === undefined;
-    const cause = this.#error?.message ?? `stream closed with code ${stream.rstCode}`;
-    this.#fail(wasRefused ? this.#notSent(cause) : this.#broke(cause));
+  #connect(): void {
+    const state: State = { kind: 'connecting', cancel: () => undefined, held: [], ended: undefined };
+    this.#state = state;
+    state.cancel = this.#connection.withConnection((connected: Connected) => {
+      if (this.#state !== state) return;
+      if (!connected.ok) {
+        this.#fail(connected.fault);
+        return;
+      }
+      this.#open(connected.connection);
+      let flow: Flow = 'ok';
+      for (const chunk of state.held) flow = this.data(chunk);
+      if (state.ended !== undefined) this.end(state.ended);
+      else if (flow === 'ok' && this.isOpen) this.#reply.resume();
+    });
+  }
+
+  #open(connection: Http2ClientConnection): void {
+    const { deadlineMs } = this.#call;
+    const leftMs = deadlineMs === undefined ? undefined : deadlineMs - this.#deps.clock.elapsed();
+    const answer = new PeerAnswer(this, this.#reply, this.#isUnary);
+    const writer = this.#isUnary
+      ? new UnaryWriter(encodeUnaryRequest, this, () => this.#fail(this.#tooLargeForUnary()))
+      : new StreamWriter<RequestHeadMessage>(encodeRequest, this);
+    const opened: State = { kind: 'open', requester: NOBODY, writer };
+    this.#state = opened;
+    const requester = connection.request(
+      grpcRequestHead(this.#isUnary ? CALL_LOCAL : CALL_LOCAL_STREAM, leftMs),
+      answer,
+    );
+    // It may have been refused already (E4).
+    if (this.#state !== opened) return;
+    this.#state = { kind: 'open', requester, writer };
+    writer.head(requestHead(this.#call, this.#deps.forwardedBy));
   }
 
   #fail(reason: Fault): void {
     if (this.#state.kind === 'done') return;
-    this.#leave('cancelled');
+    this.#giveUp();
     this.#reply.abort(reason);
   }
 
-  /** Ends the attempt. Whatever is still on its way from the peer is read and thrown away. */
-  #leave(how: 'complete' | 'cancelled'): void {
+  #giveUp(): void {
     const state = this.#state;
-    this.#state = { kind: 'done' };
+    this.#state = DONE;
     if (state.kind === 'connecting') state.cancel();
     if (state.kind !== 'open') return;
-    const { stream, writer } = state;
-    writer.drop();
-    stream.resume();
-    // `stream.close` would end the request before it resets it, and a callee would take half a body for a whole one.
-    if (how === 'cancelled' || !stream.writableEnded) addAbortSignal(CANCELLED, stream);
+    state.writer.drop();
+    state.requester.cancel(GIVEN_UP);
   }
 
-  /** A method that the peer does not know, and it is none of ours: ours say so with a fault of their own. */
-  #isDowngrade(trailers: IncomingHttpHeaders): boolean {
-    return !this.#isUnary && trailers['grpc-status'] === String(GRPC_UNIMPLEMENTED) && !('invoke-fault' in trailers);
-  }
-
-  #downgraded(): Fault {
-    this.#connection.speaksUnaryOnly = true;
-    return fault(
-      'peer-downgraded',
-      `the sidecar of ${targetName(this.#call.target)} knows no streams; nothing reached its app. Call again, it will be asked in one message.`,
-    );
+  get #name(): string {
+    return targetName(this.#call.target);
   }
 
   #tooLargeForUnary(): Fault {
     return fault(
       'body-too-large',
-      `the sidecar of ${targetName(this.#call.target)} knows no streams, and the body is too large for one message; upgrade that sidecar.`,
+      `the sidecar of ${this.#name} knows no streams, and the body is too large for one message; upgrade that sidecar.`,
     );
   }
 
   #notSent(cause: string): Fault {
     return fault(
       'peer-closing',
-      `the sidecar of ${targetName(this.#call.target)} was closing the connection; its app has not seen the call.`,
+      `the sidecar of ${this.#name} was closing the connection; its app has not seen the call.`,
       cause,
     );
   }
@@ -264,7 +220,7 @@ class PeerExchange implements RequestEnd {
   #broke(cause: string): Fault {
     return fault(
       'peer-broke',
-      `the connection to ${targetName(this.#call.target)} broke before its answer was complete; the app may have seen the call.`,
+      `the connection to ${this.#name} broke before its answer was complete; the app may have seen the call.`,
       cause,
     );
   }

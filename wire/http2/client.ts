@@ -2,13 +2,13 @@
 import type { Result } from '../../kit/result.ts';
 import type { ByteLink } from '../byte-link.ts';
 import type { DecodedBlock, HpackError } from '../hpack/block.ts';
-import type { Requester, RequestHead, ResponseReceiver, WireFailure } from '../message.ts';
+import { NOBODY, type Requester, type RequestHead, type ResponseReceiver, type WireFailure } from '../message.ts';
 import { ClientStream } from './client-stream.ts';
 import { type ConnectionEvents, type ConnectionOptions, Http2Connection } from './connection.ts';
 import { requestPseudo, withLength } from './heads.ts';
 import { ErrorCode, errorName, exceeded, type Fault, malformed, PREFACE, STREAM_ID_MAX } from './protocol.ts';
 import { Setting } from './settings.ts';
-import { NOBODY, type Stream } from './stream.ts';
+import type { Stream } from './stream.ts';
 
 const STREAMS_MAX = 4096;
 

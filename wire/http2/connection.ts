@@ -46,6 +46,8 @@ export interface ConnectionOptions {
 }
 
 export interface ConnectionEvents {
+  /** The far side's first SETTINGS are here: it has taken us for a peer, whatever TLS had still to say. Comes once. */
+  ready?(): void;
   /** It takes no new streams any more. Comes once at most. */
   retired?(): void;
   /** It is gone, with its link; a failure of the kind `closed` and the reason `drained` is its natural end. Comes once, last. */
@@ -179,10 +181,11 @@ export abstract class Http2Connection implements ByteLinkEvents, OutletEvents, I
   abstract onReset(stream: Stream): Fault | undefined;
   abstract onGoaway(lastId: number, code: number): Fault | undefined;
 
-  onSettings(payload: Buffer): Fault | undefined {
+  onSettings(payload: Buffer, isFirst: boolean): Fault | undefined {
     const fault = this.applyPeerSettings(payload);
     if (fault !== undefined) return fault;
     this.outlet.frame(FrameType.SETTINGS, Flag.ACK, 0, NO_BYTES);
+    if (isFirst) this.#owner.ready?.();
     return this.offend('settings-flood');
   }
 

@@ -22,7 +22,7 @@ export interface IncomingHost {
   onDataOfClosed(id: number): Fault | undefined;
   /** The far side has reset an open stream, which is told after this. */
   onReset(stream: Stream): Fault | undefined;
-  onSettings(payload: Buffer): Fault | undefined;
+  onSettings(payload: Buffer, isFirst: boolean): Fault | undefined;
   onSettingsAcknowledged(): void;
   onPing(payload: Buffer): Fault | undefined;
   onPingAcknowledged(payload: Buffer): void;
@@ -143,8 +143,9 @@ export class Incoming implements FrameEvents {
   }
 
   #onSettings(flags: number, payload: Buffer): Fault | undefined {
+    const isFirst = !this.#hasSettings;
     this.#hasSettings = true;
-    if ((flags & Flag.ACK) === 0) return this.#host.onSettings(payload);
+    if ((flags & Flag.ACK) === 0) return this.#host.onSettings(payload, isFirst);
     this.#decoder.settingsAcknowledged();
     this.#host.onSettingsAcknowledged();
     return undefined;

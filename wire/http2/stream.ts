@@ -6,7 +6,7 @@
 //   S4. A complete message is handed on to its end, also when the stream or the connection is gone by then.
 import type { FieldFlaw } from '../fields.ts';
 import { type NeverIndexed, NO_PSEUDO, type PseudoFields } from '../hpack/block.ts';
-import type { Fields, Flow, Pushed, Steering, WireFailure } from '../message.ts';
+import { type Fields, type Flow, NOBODY, type Pushed, type Steering, type WireFailure } from '../message.ts';
 import { Chunks } from './chunks.ts';
 import { growWindow, releaseWindow, STREAM_WINDOW_BYTES, type StreamWindow, type WindowBudget } from './flow.ts';
 import { ErrorCode, type Fault, malformed, PAYLOAD_BYTES_MAX } from './protocol.ts';
@@ -41,15 +41,6 @@ export type Receiver = Pushed & Steering;
 export const NO_FIELDS: Fields = [];
 /** Of a body whose length is not known. */
 const UNKNOWN = -1;
-
-/** Hears nothing, of a request whose receiver is still to come. */
-export const NOBODY: Receiver = {
-  data: () => 'ok',
-  end: () => undefined,
-  abort: () => undefined,
-  resume: () => undefined,
-  cancel: () => undefined,
-};
 
 export abstract class Stream extends Sender implements Pushed, Steering, StreamWindow {
   state: StreamState = 'open';
