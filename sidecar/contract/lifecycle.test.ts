@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { encodeRequest } from '../../api/proto/peer.ts';
 import { joined } from '../../api/proto/testing-schema.ts';
 import { identityOf, type Mesh, startMesh } from '../testing/mesh.ts';
-import { answerOf, rawPeer } from '../testing/raw-peer.ts';
+import { rawPeer } from '../testing/raw-peer.ts';
 
 let mesh: Mesh;
 beforeEach(async () => {
