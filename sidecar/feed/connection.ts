@@ -2,12 +2,6 @@
 //
 //   connecting ──▶ open ──▶ closed, once and for all
 //        └─────────────────────▲
-import {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  connect as connectHttp2,
-  type IncomingHttpHeaders,
-} from 'node:http2';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { decodeGrpcMessage } from '../../api/grpc-status.ts';
 import { type Identity, spiffeId } from '../../api/ids.ts';
@@ -25,8 +19,13 @@ import type { Random } from '../../kit/backoff.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import { excerpt } from '../../kit/text.ts';
 import type { HostPort } from '../../kit/values.ts';
-import { FrameReader, frameMessage } from '../../wire/grpc-frame.ts';
-import { joinFates, keepAlive, retireAfterMs } from '../link/session.ts';
+import { GrpcAnswer, type GrpcEnd, grpcRequest } from '../../wire/grpc-call.ts';
+import { frameMessage } from '../../wire/grpc-frame.ts';
+import { type Http2ClientConnection, http2Client } from '../../wire/http2/client.ts';
+import type { Requester } from '../../wire/message.ts';
+import { socketLink } from '../../wire/socket-link.ts';
+import { keepAlive } from '../link/keep-alive.ts';
+import { retireAfterMs } from '../link/retire.ts';
 
 export interface ConnectionOptions {
   readonly address: HostPort;
@@ -47,8 +46,8 @@ type State =
   | { readonly kind: 'connecting'; readonly socket: TLSSocket; readonly cancelTimers: Cancel }
   | {
       readonly kind: 'open';
-      readonly session: ClientHttp2Session;
-      readonly stream: ClientHttp2Stream;
+      readonly connection: Http2ClientConnection;
+      readonly stream: Requester;
       readonly cancelTimers: Cancel;
     }
   | { readonly kind: 'closed' };
@@ -57,11 +56,9 @@ type State =
 const CONNECT_MS = 5000;
 /** The operator may have to catch up before it answers. */
 const FIRST_MESSAGE_MS = 20_000;
-const WINDOW_BYTES = 1024 * 1024;
 
 export class FeedConnection {
   readonly #options: ConnectionOptions;
-  readonly #reader = new FrameReader(FEED_MESSAGE_BYTES_MAX);
   #state: State;
   #cancelSilence: Cancel = () => undefined;
 
@@ -71,7 +68,7 @@ export class FeedConnection {
   }
 
   send(request: FeedRequest): void {
-    if (this.#state.kind === 'open') this.#state.stream.write(frameMessage(encodeFeedRequest(request)));
+    if (this.#state.kind === 'open') this.#state.stream.data(frameMessage(encodeFeedRequest(request)));
   }
 
   /** Says no more. Idempotent. */
@@ -81,9 +78,8 @@ export class FeedConnection {
     this.#cancelSilence();
     if (state.kind === 'closed') return;
     state.cancelTimers();
-    // Its socket goes with it.
-    if (state.kind === 'open') state.session.destroy();
-    else state.socket.destroy();
+    if (state.kind === 'connecting') state.socket.destroy();
+    else state.connection.destroy({ kind: 'closed', reason: 'enough was said' });
   }
 
   #connect(): State {
@@ -106,62 +102,37 @@ export class FeedConnection {
       return;
     }
     this.#state.cancelTimers();
-    const session = connectHttp2('https://operator', {
-      createConnection: () => socket,
-      settings: { enablePush: false, initialWindowSize: WINDOW_BYTES },
-    });
-    joinFates(session, socket);
-    session.on('error', (error) => this.#failed(error));
-    session.once('close', () => this.#failed(new Error('the connection was closed')));
-    const cancelKeepAlive = keepAlive(session, clock, () => this.#failed(new Error('it stopped answering pings')));
+    const connection = http2Client(socketLink(socket), { closed: () => undefined }, { clock });
+    const cancelKeepAlive = keepAlive(connection, clock, () => this.#failed(new Error('it stopped answering pings')));
     const notAfter = Math.min(peer.value.notAfter, credentials.svid.notAfter);
     const cancelRetire = clock.after(retireAfterMs(notAfter, clock.now(), random), retire);
     const cancelTimers = () => {
       cancelKeepAlive();
       cancelRetire();
     };
-    this.#state = { kind: 'open', session, stream: this.#subscribe(session), cancelTimers };
+    this.#state = { kind: 'open', connection, stream: this.#subscribe(connection), cancelTimers };
     this.send(this.#options.greeting());
     this.#cancelSilence = clock.after(FIRST_MESSAGE_MS, () => this.#failed(new Error('it says nothing')));
   }
 
-  #subscribe(session: ClientHttp2Session): ClientHttp2Stream {
-    const stream = session.request({
-      ':method': 'POST',
-      ':path': FEED_PATH,
-      'content-type': 'application/grpc',
-      te: 'trailers',
+  #subscribe(connection: Http2ClientConnection): Requester {
+    const answer = new GrpcAnswer(FEED_MESSAGE_BYTES_MAX, {
+      message: (bytes) => this.#receive(bytes),
+      ended: (end) => this.#failed(new Error(lastWords(end))),
     });
-    let last: IncomingHttpHeaders = {};
-    stream.on('response', (headers) => {
-      last = headers;
-    });
-    stream.on('trailers', (headers) => {
-      last = headers;
-    });
-    stream.on('data', (chunk: Buffer) => this.#receive(chunk));
-    stream.on('error', (error) => this.#failed(error));
-    stream.on('end', () => this.#failed(new Error(lastWords(last))));
-    return stream;
+    return connection.request(grpcRequest({ scheme: 'https', authority: 'operator' }, FEED_PATH), answer);
   }
 
-  #receive(chunk: Buffer): void {
-    const read = this.#reader.push(chunk);
-    if (!read.ok) {
-      this.#failed(new Error(`its message is ${read.error}`));
+  #receive(bytes: Buffer): void {
+    // Whoever was told of the one before may have closed the connection.
+    if (this.#state.kind === 'closed') return;
+    const message = decodeFeedMessage(bytes);
+    if (!message.ok) {
+      this.#failed(new Error(`its message cannot be read: ${message.error}`));
       return;
     }
-    for (const bytes of read.value) {
-      const message = decodeFeedMessage(bytes);
-      if (!message.ok) {
-        this.#failed(new Error(`its message cannot be read: ${message.error}`));
-        return;
-      }
-      // Whoever is told may close the connection.
-      if (this.#state.kind === 'closed') return;
-      this.#cancelSilence();
-      this.#options.message(message.value);
-    }
+    this.#cancelSilence();
+    this.#options.message(message.value);
   }
 
   /** The first reason counts: what comes after it is an echo. */
@@ -183,10 +154,8 @@ export class FeedConnection {
   }
 }
 
-/** Of gRPC: the status in the trailers, or in the head where nothing else came. */
-function lastWords(headers: IncomingHttpHeaders): string {
-  const status = headers['grpc-status'];
-  if (status === undefined) return 'the stream was closed';
-  const message = excerpt(decodeGrpcMessage(String(headers['grpc-message'] ?? '')), 300);
-  return `${message || 'it gave no reason'} (grpc-status ${status})`;
+function lastWords(end: GrpcEnd): string {
+  if (end.kind !== 'status') return end.reason;
+  const message = excerpt(decodeGrpcMessage(end.message), 300);
+  return `${message || 'it gave no reason'} (grpc-status ${end.status})`;
 }
