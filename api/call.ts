@@ -20,6 +20,8 @@ export interface Call {
   readonly query: string;
   /** End-to-end headers alone: no hop-by-hop header, no content-length, no identity header. */
   readonly headers: Headers;
+  /** Names of those that no hop may keep in a table of HTTP/2's compression (RFC 7541, 7.1.3). */
+  readonly neverIndexed?: ReadonlySet<string>;
   /** How long the request body is; undefined where nobody said (a chunked upload). */
   readonly bodyBytes: number | undefined;
   /** The moment, on the monotonic clock, by which the caller wants the answer. */

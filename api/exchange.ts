@@ -42,11 +42,16 @@ export interface ReplyEnd extends Pushed, Steering {
   head(reply: ReplyHead): void;
 }
 
-/** The reply's status line and headers. `bodyBytes` is what the app declared; the pusher keeps to it or aborts. */
+/**
+ * The reply's status line and headers. `bodyBytes` is what the app declared; the pusher keeps to it or aborts. Of a gRPC call
+ * the status is 200, and grpc-status comes in the trailers, or in the headers of a reply that is nothing else.
+ */
 export interface ReplyHead {
   readonly status: number;
   readonly headers: Headers;
   readonly bodyBytes: number | undefined;
+  /** As in a call. */
+  readonly neverIndexed?: ReadonlySet<string>;
 }
 
 export type Open<C extends Call = Call> = (call: C, reply: ReplyEnd) => RequestEnd;

@@ -35,6 +35,7 @@ const HTTP_STATUS: Readonly<Record<FaultCode, number>> = {
   'peer-downgraded': 503,
   'peer-closing': 503,
   'app-unreachable': 503,
+  'app-closing': 503,
   timeout: 504,
 };
 const CODES = Object.keys(HTTP_STATUS).filter(isFaultCode);

@@ -37,6 +37,8 @@ const FAULTS = {
   /** An old Dapr sidecar that knows no streams: the same endpoint is asked again, in one message. */
   'peer-downgraded': { http: 503, grpc: 14, again: 'anywhere' },
   'app-unreachable': { http: 503, grpc: 14, again: 'elsewhere' },
+  /** The app was closing the connection as the call came; another connection to it may take it. */
+  'app-closing': { http: 503, grpc: 14, again: 'anywhere' },
 
   // 502: the app may have seen it, and it broke.
   'peer-broke': { http: 502, grpc: 14, again: 'never' },

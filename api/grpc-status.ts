@@ -37,6 +37,7 @@ const CALLEE_FAULTS: ReadonlySet<FaultCode> = new Set([
   'not-ready',
   'draining',
   'app-unreachable',
+  'app-closing',
   'app-broke',
   'timeout',
 ]);

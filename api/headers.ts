@@ -163,12 +163,14 @@ export function identityHeaders(caller: Identity, callee: Target): Headers {
 export const FIELDS_MAX = 128;
 /** What sidecars add to those on the way. */
 const ADDED_FIELDS_MAX = 16;
+/** What a peer's message may carry. */
+export const PEER_FIELDS_MAX = FIELDS_MAX + ADDED_FIELDS_MAX;
 /** The 64 KiB that a head may have, and room for what sidecars add. */
-const PEER_BYTES_MAX = 80 * 1024;
+export const PEER_BYTES_MAX = 80 * 1024;
 
 /** The fields, of a head or of trailers, that travel on from a peer's message: no more than an honest peer lets through. */
 export function headersFromPeer(headers: Headers): Result<Headers> {
-  if (headers.length / 2 > FIELDS_MAX + ADDED_FIELDS_MAX) return err(`there are more than ${FIELDS_MAX} header fields`);
+  if (headers.length / 2 > PEER_FIELDS_MAX) return err(`there are more than ${FIELDS_MAX} header fields`);
   const bytes = headers.reduce((sum, text) => sum + text.length, 0);
   if (bytes > PEER_BYTES_MAX) return err('the header fields are larger than 64 KiB');
   const checked = checkedHeaders(headers);

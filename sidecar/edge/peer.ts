@@ -1,19 +1,17 @@
 // The peer API: other sidecars, over mutual TLS 1.3 and HTTP/2.
 //
 // Who a peer is, is read from its certificate once per connection; a connection whose certificate does not name exactly
-// one workload of our trust domain serves nothing. On it, the two methods of ServiceInvocation and no other.
+// one workload of our trust domain serves nothing. On it, the two methods of ServiceInvocation, which carry HTTP calls, and
+// native gRPC calls to the app.
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
-import { fault } from '../../api/fault.ts';
-import { faultTrailers } from '../../api/grpc-status.ts';
-import { type Headers, headerValue } from '../../api/headers.ts';
+import { PEER_BYTES_MAX, PEER_FIELDS_MAX } from '../../api/headers.ts';
 import type { Identity } from '../../api/ids.ts';
 import type { Credentials } from '../../identity/svid.ts';
 import { type PeerCertificate, peerIdentity, serverContext } from '../../identity/tls.ts';
 import type { Random } from '../../kit/backoff.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
-import { excerpt } from '../../kit/text.ts';
 import { type Http2ServerConnection, http2Server } from '../../wire/http2/server.ts';
 import {
   NOBODY,
@@ -23,10 +21,12 @@ import {
   type WireFailure,
 } from '../../wire/message.ts';
 import { socketLink } from '../../wire/socket-link.ts';
+import { isGrpc } from '../link/grpc-serving.ts';
 import { keepAlive } from '../link/keep-alive.ts';
 import { CALL_LOCAL, CALL_LOCAL_STREAM } from '../link/messages.ts';
 import { retireAfterMs } from '../link/retire.ts';
 import { type PeerCallDeps, servePeerCall } from './peer-exchange.ts';
+import { servePeerGrpc } from './peer-grpc.ts';
 
 export interface PeerEdgeDeps extends Omit<PeerCallDeps, 'caller' | 'budget'> {
   readonly self: Identity;
@@ -118,7 +118,7 @@ export class PeerEdge {
       socketLink(socket),
       (head, responder) => serveStream(head, responder, deps),
       { closed },
-      { clock, streamsMax: STREAMS_MAX },
+      { clock, streamsMax: STREAMS_MAX, headBytesMax: PEER_BYTES_MAX, headFieldsMax: PEER_FIELDS_MAX },
     );
     this.#connections.add(connection);
     const dead = () => connection.destroy({ kind: 'closed', reason: 'the peer stopped answering pings' });
@@ -145,16 +145,14 @@ export class PeerEdge {
 
 function serveStream(head: RequestHead, responder: Responder, deps: PeerCallDeps): RequestReceiver {
   const { target } = head;
-  if (!headerValue(head.fields, 'content-type')?.startsWith('application/grpc'))
-    return answerAtOnce(responder, 415, []);
+  if (!isGrpc(head.fields)) return answerAtOnce(responder, 415);
   if (target === CALL_LOCAL_STREAM) return servePeerCall(head, responder, false, deps);
   if (target === CALL_LOCAL) return servePeerCall(head, responder, true, deps);
-  const reason = fault('unimplemented', `this sidecar has no method ${excerpt(target)}.`);
-  return answerAtOnce(responder, 200, ['content-type', 'application/grpc', ...faultTrailers(reason)]);
+  return servePeerGrpc(head, responder, deps);
 }
 
-function answerAtOnce(responder: Responder, status: number, fields: Headers): RequestReceiver {
-  responder.head({ status, fields, bodyBytes: 0 });
+function answerAtOnce(responder: Responder, status: number): RequestReceiver {
+  responder.head({ status, fields: [], bodyBytes: 0 });
   responder.end([]);
   return NOBODY;
 }

@@ -1,0 +1,163 @@
+// The app API on gRPC: HTTP/2 without TLS, on loopback. Who may speak (guard), whom they call, and the call itself. Whatever
+// is refused is told as gRPC tells it, in a status.
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Call } from '../../api/call.ts';
+import type { Open } from '../../api/exchange.ts';
+import { type Fault, fault } from '../../api/fault.ts';
+import { type Headers, headerValues } from '../../api/headers.ts';
+import { type Identity, type Namespace, parseTarget, type Target } from '../../api/ids.ts';
+import { traced } from '../../api/trace.ts';
+import type { Random } from '../../kit/backoff.ts';
+import { type Cancel, type Clock, every } from '../../kit/clock.ts';
+import type { Log } from '../../kit/log.ts';
+import { err, ok, type Result } from '../../kit/result.ts';
+import { type Http2ServerConnection, http2Server } from '../../wire/http2/server.ts';
+import {
+  NOBODY,
+  type RequestHead,
+  type RequestReceiver,
+  type Responder,
+  type WireFailure,
+} from '../../wire/message.ts';
+import { socketLink } from '../../wire/socket-link.ts';
+import { isGrpc, refuseGrpc, serveGrpc } from '../link/grpc-serving.ts';
+import { readGrpcHead } from './grpc-head.ts';
+import { checkToken, type GuardRules, guard } from './guard.ts';
+
+export interface AppGrpcDeps {
+  readonly open: Open;
+  readonly self: Identity;
+  readonly bodyBytesMax: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly rules: GuardRules;
+}
+
+/** Calls that an app may have open on one connection. */
+const STREAMS_MAX = 1024;
+/** A connection without calls goes when it was seen so twice: after one to two of these. */
+const IDLE_LOOK_MS = 60_000;
+const STOPPING: WireFailure = { kind: 'closed', reason: 'this sidecar is stopping' };
+
+export class AppGrpcEdge {
+  readonly #deps: AppGrpcDeps;
+  /** Each with whether it had no call when it was last looked at. */
+  readonly #connections = new Map<Http2ServerConnection, boolean>();
+  /** Undefined where there is no connection: a sidecar without calls is not woken. */
+  #cancelLook: Cancel | undefined;
+
+  constructor(deps: AppGrpcDeps) {
+    this.#deps = deps;
+  }
+
+  /** A server for one listen address; it shares everything with its siblings. */
+  server(): Server {
+    return createServer({ allowHalfOpen: true }, (socket) => this.#connected(socket));
+  }
+
+  /** Asks every connection to come to its end; the calls that are open on it go on. */
+  drain(): void {
+    for (const connection of this.#connections.keys()) connection.drain();
+  }
+
+  destroy(): void {
+    for (const connection of this.#connections.keys()) connection.destroy(STOPPING);
+  }
+
+  #connected(socket: Socket): void {
+    const { clock, log } = this.#deps;
+    const closed = ({ kind, reason }: WireFailure) => {
+      this.#connections.delete(connection);
+      if (this.#connections.size === 0) this.#stopLooking();
+      if (kind === 'malformed' || kind === 'limit') log.debug('a connection to the gRPC port broke', { reason });
+    };
+    const connection = http2Server(
+      socketLink(socket),
+      (head, responder) => this.#serveOrSurvive(head, responder),
+      { closed },
+      { clock, streamsMax: STREAMS_MAX },
+    );
+    this.#connections.set(connection, false);
+    this.#cancelLook ??= every(clock, IDLE_LOOK_MS, () => this.#look());
+  }
+
+  /** A bug that one call finds is that call's misfortune, and a line in the log; the sidecar serves on. */
+  #serveOrSurvive(head: RequestHead, responder: Responder): RequestReceiver {
+    try {
+      return serve(head, responder, this.#deps);
+    } catch (error) {
+      const stack = error instanceof Error ? error.stack : '';
+      this.#deps.log.error('a bug in the app API', { reason: String(error), stack });
+      return refuseGrpc(
+        responder,
+        fault('internal', 'this sidecar has a bug that this call found; its log says more.'),
+      );
+    }
+  }
+
+  #look(): void {
+    for (const [connection, wasIdle] of this.#connections) {
+      const isIdle = connection.streamCount === 0;
+      if (isIdle && wasIdle) connection.drain();
+      this.#connections.set(connection, isIdle);
+    }
+  }
+
+  #stopLooking(): void {
+    this.#cancelLook?.();
+    this.#cancelLook = undefined;
+  }
+}
+
+function serve(head: RequestHead, responder: Responder, deps: AppGrpcDeps): RequestReceiver {
+  if (!isGrpc(head.fields)) return refuseOtherProtocol(responder);
+  const call = readCall(head, deps);
+  if (!call.ok) return refuseGrpc(responder, call.error);
+  return serveGrpc(call.value, responder, deps);
+}
+
+/** 415, as gRPC has it, with a word for people. */
+function refuseOtherProtocol(responder: Responder): RequestReceiver {
+  const words = Buffer.from('This port speaks gRPC alone. The HTTP API of this sidecar has a port of its own.\n');
+  responder.head({ status: 415, fields: ['content-type', 'text/plain'], bodyBytes: words.length });
+  responder.data(words);
+  responder.end([]);
+  return NOBODY;
+}
+
+function readCall(head: RequestHead, deps: AppGrpcDeps): Result<Call, Fault> {
+  const refused = guard(head, deps.rules) ?? checkToken(head.fields, deps.rules.apiToken);
+  if (refused !== undefined) return err(refused);
+  const read = readGrpcHead(head, deps.clock);
+  if (!read.ok) return read;
+  const target = readTarget(head.fields, deps.self.namespace);
+  if (!target.ok) return target;
+  const { neverIndexed } = head;
+  const { path, headers, deadlineMs } = read.value;
+  return ok({
+    kind: 'grpc',
+    target: target.value,
+    caller: deps.self,
+    method: 'POST',
+    path,
+    query: '',
+    headers: traced(headers, deps.random),
+    bodyBytes: undefined,
+    deadlineMs,
+    ...(neverIndexed && { neverIndexed }),
+  });
+}
+
+function readTarget(fields: Headers, ownNamespace: Namespace): Result<Target, Fault> {
+  const ids = [...headerValues(fields, 'dapr-app-id'), ...headerValues(fields, 'invoke-app-id')];
+  const [id] = ids;
+  if (id === undefined)
+    return err(
+      fault('no-target', 'the call names no app: send its id in the metadata dapr-app-id, as app or app.namespace.'),
+    );
+  if (ids.some((other) => other !== id))
+    return err(fault('bad-request', 'the metadata names more than one app id; send one.'));
+  const target = parseTarget(id, ownNamespace);
+  return target.ok ? target : err(fault('bad-request', `${target.error}.`));
+}

@@ -1,0 +1,117 @@
+// Transport of a native gRPC call to the app: one attempt, over h2c on loopback. The app is told who calls, as over HTTP.
+import { closedRequest, type ReplyEnd, type RequestEnd } from '../../api/exchange.ts';
+import { type Fault, fault } from '../../api/fault.ts';
+import { identityHeaders } from '../../api/headers.ts';
+import { targetName } from '../../api/ids.ts';
+import { printTimeout } from '../../api/timeout.ts';
+import type { Cancel, Clock } from '../../kit/clock.ts';
+import type { Http2ClientConnection } from '../../wire/http2/client.ts';
+import type { RequestHead } from '../../wire/message.ts';
+import type { H2cPool, H2cProblem } from '../app/h2c-pool.ts';
+import type { PermittedCall } from '../authorize/authorize.ts';
+import { type Connected, GrpcAttempt } from '../link/grpc-calling.ts';
+import { appUnreachable, noAppPort } from './app-faults.ts';
+
+export interface AppGrpcTransportDeps {
+  readonly clock: Clock;
+  /** Undefined for a program that only calls. */
+  readonly pool: H2cPool | undefined;
+  /** Shows the app that the call comes from its own sidecar. */
+  readonly token: string | undefined;
+}
+
+export function openAppGrpc(call: PermittedCall, reply: ReplyEnd, deps: AppGrpcTransportDeps): RequestEnd {
+  const { pool } = deps;
+  if (pool === undefined) {
+    reply.abort(noAppPort(call));
+    return closedRequest;
+  }
+  const attempt = new AppGrpcAttempt(call, reply, pool, deps);
+  attempt.start();
+  return attempt;
+}
+
+class AppGrpcAttempt extends GrpcAttempt {
+  readonly #call: PermittedCall;
+  readonly #pool: H2cPool;
+  readonly #deps: AppGrpcTransportDeps;
+
+  constructor(call: PermittedCall, reply: ReplyEnd, pool: H2cPool, deps: AppGrpcTransportDeps) {
+    super(reply);
+    this.#call = call;
+    this.#pool = pool;
+    this.#deps = deps;
+  }
+
+  protected override ready(): Http2ClientConnection | undefined {
+    return this.#pool.ready;
+  }
+
+  protected override connect(use: (connected: Connected) => void): Cancel {
+    return this.#pool.wait((found) => {
+      if (found.ok) use({ ok: true, connection: found.value });
+      else use({ ok: false, fault: this.#noConnection(found.error) });
+    });
+  }
+
+  protected override head(): RequestHead {
+    const { path, headers, caller, target, deadlineMs, neverIndexed } = this.#call;
+    const { clock, token } = this.#deps;
+    const fields = [...headers, 'te', 'trailers', ...identityHeaders(caller, target)];
+    if (token !== undefined) fields.push('dapr-api-token', token);
+    if (deadlineMs !== undefined) fields.push('grpc-timeout', printTimeout(deadlineMs - clock.elapsed()));
+    return {
+      method: 'POST',
+      target: path,
+      authority: this.#pool.authority,
+      scheme: 'http',
+      fields,
+      bodyBytes: undefined,
+      upgrade: undefined,
+      expectsContinue: false,
+      ...(neverIndexed && { neverIndexed }),
+    };
+  }
+
+  /** An app has no word about a call that is ours: its status is its answer. */
+  override faultIn(): undefined {
+    return undefined;
+  }
+
+  override notSeen(cause: string): Fault {
+    return fault(
+      'app-closing',
+      `the app of ${this.#name} was closing the connection, or takes no more calls on it; it has not seen this one.`,
+      cause,
+    );
+  }
+
+  override broke(cause: string): Fault {
+    return fault(
+      'app-broke',
+      `the app of ${this.#name} did not complete its answer; it may have seen the call. Look at the app's log.`,
+      cause,
+    );
+  }
+
+  override noGrpc(cause: string): Fault {
+    return fault(
+      'app-broke',
+      `the app of ${this.#name} does not answer as gRPC does: ${cause}. Does it serve gRPC on its app port?`,
+    );
+  }
+
+  #noConnection({ kind, cause }: H2cProblem): Fault {
+    const { port } = this.#pool;
+    if (kind === 'no-connection') return appUnreachable(this.#call, port, cause);
+    const what =
+      kind === 'no-room'
+        ? `has all the calls under way that it takes at once`
+        : `does not speak HTTP/2 on its app port ${port}. Does it serve gRPC there, without TLS? If it serves HTTP, take --app-protocol grpc away`;
+    return fault('app-unreachable', `${this.#name} ${what}; nothing reached it.`, cause);
+  }
+
+  get #name(): string {
+    return targetName(this.#call.target);
+  }
+}

@@ -1,0 +1,92 @@
+// Transport of a native gRPC call to a peer: one attempt, on the connection to one endpoint, as a stream of its own.
+import type { ReplyEnd, RequestEnd } from '../../api/exchange.ts';
+import { type Fault, fault } from '../../api/fault.ts';
+import { faultOfTrailers } from '../../api/grpc-status.ts';
+import { type Headers, headerValue, identityHeaders } from '../../api/headers.ts';
+import { targetName } from '../../api/ids.ts';
+import { printTimeout } from '../../api/timeout.ts';
+import type { Cancel, Clock } from '../../kit/clock.ts';
+import type { Http2ClientConnection } from '../../wire/http2/client.ts';
+import type { RequestHead } from '../../wire/message.ts';
+import type { PermittedCall } from '../authorize/authorize.ts';
+import { type Connected, GrpcAttempt } from '../link/grpc-calling.ts';
+import type { PeerConnection } from './peer-connection.ts';
+
+export function openPeerGrpc(
+  call: PermittedCall,
+  connection: PeerConnection,
+  reply: ReplyEnd,
+  clock: Clock,
+): RequestEnd {
+  const attempt = new PeerGrpcAttempt(call, connection, reply, clock);
+  attempt.start();
+  return attempt;
+}
+
+class PeerGrpcAttempt extends GrpcAttempt {
+  readonly #call: PermittedCall;
+  readonly #connection: PeerConnection;
+  readonly #clock: Clock;
+
+  constructor(call: PermittedCall, connection: PeerConnection, reply: ReplyEnd, clock: Clock) {
+    super(reply);
+    this.#call = call;
+    this.#connection = connection;
+    this.#clock = clock;
+  }
+
+  protected override ready(): Http2ClientConnection | undefined {
+    return this.#connection.ready;
+  }
+
+  protected override connect(use: (connected: Connected) => void): Cancel {
+    return this.#connection.withConnection(use);
+  }
+
+  /** The app id and who calls are for Dapr sidecars, which pass them on. One of ours takes both from the certificates. */
+  protected override head(): RequestHead {
+    const { path, headers, caller, target, deadlineMs, neverIndexed } = this.#call;
+    const fields = [...headers, 'te', 'trailers', 'dapr-app-id', target.app, ...identityHeaders(caller, target)];
+    if (deadlineMs !== undefined) fields.push('grpc-timeout', printTimeout(deadlineMs - this.#clock.elapsed()));
+    return {
+      method: 'POST',
+      target: path,
+      authority: undefined,
+      scheme: 'https',
+      fields,
+      bodyBytes: undefined,
+      upgrade: undefined,
+      expectsContinue: false,
+      ...(neverIndexed && { neverIndexed }),
+    };
+  }
+
+  /** A status without that word is the app's, or that of a Dapr sidecar: it is passed on, and nothing is tried again. */
+  override faultIn(status: Headers): Fault | undefined {
+    return headerValue(status, 'invoke-fault') === undefined ? undefined : faultOfTrailers(status);
+  }
+
+  override notSeen(cause: string): Fault {
+    return fault(
+      'peer-closing',
+      `the sidecar of ${this.#name} was closing the connection; its app has not seen the call.`,
+      cause,
+    );
+  }
+
+  override broke(cause: string): Fault {
+    return fault(
+      'peer-broke',
+      `the connection to ${this.#name} broke before its answer was complete; the app may have seen the call.`,
+      cause,
+    );
+  }
+
+  override noGrpc(cause: string): Fault {
+    return this.broke(cause);
+  }
+
+  get #name(): string {
+    return targetName(this.#call.target);
+  }
+}
