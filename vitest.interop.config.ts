@@ -1,4 +1,4 @@
-// Tests with other languages' programs, which are built first: minutes on a new machine, so they are no part of `npm test`.
+// Tests with programs that others wrote. Some are built first: minutes on a new machine, so they are no part of `npm test`.
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -6,6 +6,8 @@ export default defineConfig({
     include: ['**/*.interop.ts'],
     exclude: ['**/node_modules/**'],
     testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { interval: 5, timeout: 20_000 } },
     pool: 'forks',
     // One after the other: they wait for the same compiler.
     fileParallelism: false,

@@ -1,0 +1,53 @@
+// Gets what the tests with other programs (`npm run test:interop`) need and do not find: h2spec by Go, into node_modules/.cache;
+// curl and nghttp2's programs by apt, where that is there and we are root. What cannot be had is said and left out, for
+// such a test is skipped then.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { findProgram, PROGRAMS_FOLDER } from '../wire/testing/programs.ts';
+
+const LIMIT_MS = 300_000;
+/** The newest that Go's module proxy gives; its cases are those of later ones. */
+const GO_PROGRAMS = { h2spec: 'github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible' };
+const APT_PACKAGES = { curl: 'curl', nghttp: 'nghttp2-client', h2load: 'nghttp2-client', nghttpd: 'nghttp2-server' };
+
+const isMissing = (program: string) => findProgram(program) === undefined;
+
+for (const [program, path] of Object.entries(GO_PROGRAMS).filter(([name]) => isMissing(name))) {
+  if (isMissing('go')) {
+    say(`${program} is left out: there is no Go to build it with`);
+    continue;
+  }
+  mkdirSync(PROGRAMS_FOLDER, { recursive: true });
+  tryToGet(program, 'go', ['install', path], { GOBIN: PROGRAMS_FOLDER });
+}
+
+const packages = new Set(Object.entries(APT_PACKAGES).flatMap(([program, name]) => (isMissing(program) ? [name] : [])));
+if (packages.size > 0) {
+  const names = [...packages];
+  if (process.getuid?.() !== 0 || isMissing('apt-get')) say(`${names.join(', ')}: install by hand what you miss of it`);
+  else aptInstall(names);
+}
+
+/** Its lists may be older than what the mirrors have, or not be there. */
+function aptInstall(names: readonly string[]): void {
+  const install = ['install', '-y', '-q', '--no-install-recommends', ...names];
+  const quietly = { DEBIAN_FRONTEND: 'noninteractive' };
+  const isThere = tryToGet(names.join(', '), 'apt-get', install, quietly);
+  if (!isThere && tryToGet('the lists of apt', 'apt-get', ['update', '-q'], quietly))
+    tryToGet(names.join(', '), 'apt-get', install, quietly);
+}
+
+function tryToGet(what: string, command: string, args: readonly string[], env: Readonly<Record<string, string>>) {
+  say(`getting ${what} …`);
+  try {
+    execFileSync(command, args, { env: { ...process.env, ...env }, stdio: 'pipe', timeout: LIMIT_MS });
+    return true;
+  } catch (error) {
+    say(`${what} could not be had, and is left out: ${String(error)}`);
+    return false;
+  }
+}
+
+function say(text: string): void {
+  console.log(`interop: ${text}`);
+}
