@@ -4,16 +4,28 @@ import { err, ok, type Result } from '../kit/result.ts';
 const PREFIX_BYTES = 5;
 
 export function frameMessage(message: Buffer): Buffer {
-  return frameFront(message, 0);
+  const frame = Buffer.allocUnsafe(PREFIX_BYTES + message.length);
+  writePrefix(frame, message.length);
+  message.copy(frame, PREFIX_BYTES);
+  return frame;
 }
 
-/** The frame of a message of which only the front is at hand; `restBytes` more of it follow, unframed. */
-export function frameFront(front: Buffer, restBytes: number): Buffer {
-  const frame = Buffer.allocUnsafe(PREFIX_BYTES + front.length);
-  frame[0] = 0;
-  frame.writeUInt32BE(front.length + restBytes, 1);
-  front.copy(frame, PREFIX_BYTES);
+/**
+ * The frame of a message whose front is a byte string and whose end may follow in a buffer: copied into the frame, or,
+ * with `isRestApart`, left to be sent after it as it is.
+ */
+export function frameText(front: string, rest: Buffer | undefined, isRestApart: boolean): Buffer {
+  const restBytes = rest?.length ?? 0;
+  const frame = Buffer.allocUnsafe(PREFIX_BYTES + front.length + (isRestApart ? 0 : restBytes));
+  writePrefix(frame, front.length + restBytes);
+  frame.write(front, PREFIX_BYTES, 'latin1');
+  if (!isRestApart) rest?.copy(frame, PREFIX_BYTES + front.length);
   return frame;
+}
+
+function writePrefix(frame: Buffer, messageBytes: number): void {
+  frame[0] = 0;
+  frame.writeUInt32BE(messageBytes, 1);
 }
 
 export type FrameError = 'compressed' | 'too-large';
@@ -33,6 +45,7 @@ export class FrameReader {
 
   /** The messages that are whole now that `chunk` has arrived. */
   push(chunk: Buffer): Result<readonly Buffer[], FrameError> {
+    if (this.#heldBytes === 0 && this.#isOneMessage(chunk)) return ok([chunk.subarray(PREFIX_BYTES)]);
     this.#held.push(chunk);
     this.#heldBytes += chunk.length;
     this.#mergeCrumbs();
@@ -56,6 +69,13 @@ export class FrameReader {
   /** Whether the stream may end here: no message was begun and not finished. */
   get isBetweenMessages(): boolean {
     return this.#heldBytes === 0;
+  }
+
+  /** What a small call is, in either direction. */
+  #isOneMessage(chunk: Buffer): boolean {
+    if (chunk.length < PREFIX_BYTES || chunk[0] !== 0) return false;
+    const length = chunk.readUInt32BE(1);
+    return length === chunk.length - PREFIX_BYTES && length <= this.#messageBytesMax;
   }
 
   /** The held bytes with at least the first `bytes` of them in one piece. */

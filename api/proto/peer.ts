@@ -3,9 +3,9 @@
 // A stream's first message carries the head and may carry the first piece of the body; the others carry pieces, and
 // the last may carry HTTP trailers. A unary message is the same head with the whole body inside.
 import { err, ok, type Result } from '../../kit/result.ts';
-import type { Headers } from '../headers.ts';
-import { headerValue, without } from '../headers.ts';
-import { allBytes, lastBytes, lastNumber, lastString, type ProtoField, ProtoWriter, readFields } from './protobuf.ts';
+import { type Headers, headerValue, without } from '../headers.ts';
+import { delimited, nested, text, uint } from './byte-text.ts';
+import { FieldCursor } from './field-cursor.ts';
 
 /** The head of a call as the peer protocol has it. */
 export interface RequestHeadMessage {
@@ -37,198 +37,256 @@ const VERBS = ['', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS',
 const POST = VERBS.indexOf('POST');
 const API_VERSION_V1 = 1;
 
-/** A message in two parts that are sent one after the other; the piece is the caller's own buffer. */
+/** A message in two parts that are sent one after the other: a byte string, and the caller's own buffer. */
 export interface EncodedMessage {
-  readonly front: Buffer;
+  readonly front: string;
   readonly piece: Buffer | undefined;
 }
 
-type WriteHead<H> = (writer: ProtoWriter, head: H, body: Uint8Array | undefined) => void;
-type ReadHead<H> = (bytes: Buffer) => Result<{ head: H; body: Buffer }>;
-
-export const decodeRequest = (bytes: Buffer): Result<StreamMessage<RequestHeadMessage>> =>
-  decodeStream(bytes, readRequest);
-export const decodeReply = (bytes: Buffer): Result<StreamMessage<ReplyHeadMessage>> => decodeStream(bytes, readReply);
-
 export function encodeRequest(message: StreamMessage<RequestHeadMessage>): EncodedMessage {
-  return encodeStream(message, writeRequest);
+  return encodeStream(message.head === undefined ? '' : nested(1, requestText(message.head, undefined)), message);
 }
 
 export function encodeReply(message: StreamMessage<ReplyHeadMessage>): EncodedMessage {
-  return encodeStream(message, writeReply);
+  return encodeStream(message.head === undefined ? '' : nested(1, replyText(message.head, undefined)), message);
 }
 
-export function encodeUnaryRequest(head: RequestHeadMessage, body: Uint8Array): Buffer {
-  return written((writer) => writeRequest(writer, head, body));
+export function encodeUnaryRequest(head: RequestHeadMessage, body: Buffer): Buffer {
+  return Buffer.from(requestText(head, body), 'latin1');
 }
 
-export function encodeUnaryReply(head: ReplyHeadMessage, body: Uint8Array): Buffer {
-  return written((writer) => writeReply(writer, head, body));
+export function encodeUnaryReply(head: ReplyHeadMessage, body: Buffer): Buffer {
+  return Buffer.from(replyText(head, body), 'latin1');
 }
 
-export const decodeUnaryRequest: ReadHead<RequestHeadMessage> = (bytes) => readRequest(bytes);
-export const decodeUnaryReply: ReadHead<ReplyHeadMessage> = (bytes) => readReply(bytes);
+export function decodeRequest(bytes: Buffer): Result<StreamMessage<RequestHeadMessage>> {
+  return decodeStream(bytes, readRequestHead);
+}
+
+export function decodeReply(bytes: Buffer): Result<StreamMessage<ReplyHeadMessage>> {
+  return decodeStream(bytes, readReplyHead);
+}
+
+export function decodeUnaryRequest(bytes: Buffer): Result<{ head: RequestHeadMessage; body: Buffer }> {
+  return decodeUnary(bytes, readRequestHead);
+}
+
+export function decodeUnaryReply(bytes: Buffer): Result<{ head: ReplyHeadMessage; body: Buffer }> {
+  return decodeUnary(bytes, readReplyHead);
+}
 
 /** The piece of the body comes last in the message, so that it can be sent as it is. */
-function encodeStream<H>({ head, data, seq, trailers }: StreamMessage<H>, writeHead: WriteHead<H>): EncodedMessage {
-  const writer = new ProtoWriter();
-  if (head !== undefined) writer.message(1, (inner) => writeHead(inner, head, undefined));
-  writeHeaderMap(writer, 100, trailers);
-  if (data !== undefined) {
-    const payload = new ProtoWriter(24);
-    payload.uint(2, seq);
-    payload.header(1, data.length);
-    const front = payload.finish();
-    writer.header(2, front.length + data.length);
-    writer.raw(front);
-  }
-  return { front: writer.finish(), piece: data };
+function encodeStream(head: string, { data, seq, trailers }: StreamMessage<unknown>): EncodedMessage {
+  const front = head + headerMap(100, trailers);
+  if (data === undefined) return { front, piece: undefined };
+  const payload = uint(2, seq) + delimited(1, data.length);
+  return { front: front + delimited(2, payload.length + data.length) + payload, piece: data };
 }
 
-function decodeStream<H>(bytes: Buffer, readHead: ReadHead<H>): Result<StreamMessage<H>> {
-  const fields = readFields(bytes);
-  if (!fields.ok) return fields;
-  const headBytes = lastBytes(fields.value, 1);
-  const head = headBytes === undefined ? undefined : readHead(headBytes);
-  if (head !== undefined && !head.ok) return head;
-  const payloadBytes = lastBytes(fields.value, 2);
-  const payload = payloadBytes === undefined ? undefined : readFields(payloadBytes);
-  if (payload !== undefined && !payload.ok) return payload;
-  const trailers = readHeaderMap(fields.value, 100);
-  if (!trailers.ok) return trailers;
-  return ok({
-    head: head?.value.head,
-    data: payload === undefined ? undefined : (lastBytes(payload.value, 1) ?? Buffer.alloc(0)),
-    seq: payload === undefined ? 0 : lastNumber(payload.value, 2),
-    trailers: trailers.value,
-  });
-}
-
-function writeRequest(writer: ProtoWriter, head: RequestHeadMessage, body: Uint8Array | undefined): void {
+function requestText(head: RequestHeadMessage, body: Buffer | undefined): string {
   const verb = VERBS.indexOf(head.verb, 1);
-  writer.uint(1, API_VERSION_V1);
-  writeHeaderMap(writer, 2, without(head.headers, 'content-type'));
-  writer.message(3, (message) => {
-    message.string(1, head.path.startsWith('/') ? head.path.slice(1) : head.path);
-    if (body !== undefined) writeAny(message, 2, body);
-    message.string(3, headerValue(head.headers, 'content-type') ?? '');
-    message.message(4, (http) => {
-      http.uint(1, verb > 0 ? verb : POST);
-      http.string(2, head.query);
-    });
-  });
-  writer.bool(100, head.isCanonicalPath);
-  if (verb <= 0) writer.string(101, head.verb);
+  const http = uint(1, verb > 0 ? verb : POST) + text(2, head.query);
+  const message =
+    text(1, head.path.startsWith('/') ? head.path.slice(1) : head.path) +
+    anyText(2, body) +
+    text(3, contentType(head.headers)) +
+    nested(4, http);
+  return (
+    uint(1, API_VERSION_V1) +
+    headerMap(2, head.headers, 'content-type') +
+    nested(3, message) +
+    uint(100, head.isCanonicalPath ? 1 : 0) +
+    (verb > 0 ? '' : text(101, head.verb))
+  );
 }
 
-function readRequest(bytes: Buffer): Result<{ head: RequestHeadMessage; body: Buffer }> {
-  const fields = readFields(bytes);
-  if (!fields.ok) return fields;
-  const headers = readHeaderMap(fields.value, 2);
-  const message = readFields(lastBytes(fields.value, 3) ?? Buffer.alloc(0));
-  if (!headers.ok) return headers;
-  if (!message.ok) return message;
-  const http = readFields(lastBytes(message.value, 4) ?? Buffer.alloc(0));
-  if (!http.ok) return http;
-  const body = readAny(message.value, 2);
-  if (!body.ok) return body;
-  const path = lastString(message.value, 1);
-  const named = lastString(fields.value, 101);
-  return ok({
-    head: {
-      verb: named !== '' ? named : (VERBS[lastNumber(http.value, 1)] ?? ''),
-      path: path.startsWith('/') ? path : `/${path}`,
-      isCanonicalPath: lastNumber(fields.value, 100) !== 0,
-      query: lastString(http.value, 2),
-      headers: withContentType(headers.value, lastString(message.value, 3)),
-    },
-    body: body.value,
-  });
-}
-
-function writeReply(writer: ProtoWriter, head: ReplyHeadMessage, body: Uint8Array | undefined): void {
-  writer.message(1, (status) => status.uint(1, head.status));
-  writeHeaderMap(writer, 2, without(head.headers, 'content-type'));
-  writer.message(4, (message) => {
-    if (body !== undefined) writeAny(message, 1, body);
-    message.string(2, headerValue(head.headers, 'content-type') ?? '');
-  });
-}
-
-function readReply(bytes: Buffer): Result<{ head: ReplyHeadMessage; body: Buffer }> {
-  const fields = readFields(bytes);
-  if (!fields.ok) return fields;
-  const status = readFields(lastBytes(fields.value, 1) ?? Buffer.alloc(0));
-  const headers = readHeaderMap(fields.value, 2);
-  const message = readFields(lastBytes(fields.value, 4) ?? Buffer.alloc(0));
-  if (!status.ok) return status;
-  if (!headers.ok) return headers;
-  if (!message.ok) return message;
-  const body = readAny(message.value, 1);
-  if (!body.ok) return body;
-  const head = {
-    status: lastNumber(status.value, 1),
-    headers: withContentType(headers.value, lastString(message.value, 2)),
-  };
-  return ok({ head, body: body.value });
-}
-
-/** Dapr keeps the content type apart from the other headers; where it names one, that one counts. */
-function withContentType(headers: Headers, contentType: string): Headers {
-  if (contentType === '') return headers;
-  return ['content-type', contentType, ...without(headers, 'content-type')];
+function replyText(head: ReplyHeadMessage, body: Buffer | undefined): string {
+  const message = anyText(1, body) + text(2, contentType(head.headers));
+  return nested(1, uint(1, head.status)) + headerMap(2, head.headers, 'content-type') + nested(4, message);
 }
 
 /** google.protobuf.Any around plain bytes. The type URL stays empty, as between Dapr sidecars. */
-function writeAny(writer: ProtoWriter, field: number, body: Uint8Array): void {
-  writer.message(field, (any) => any.bytes(2, body));
+function anyText(field: number, body: Buffer | undefined): string {
+  return body === undefined ? '' : nested(field, nested(2, body.toString('latin1')));
 }
 
-function readAny(fields: readonly ProtoField[], number: number): Result<Buffer> {
-  const any = readFields(lastBytes(fields, number) ?? Buffer.alloc(0));
-  return any.ok ? ok(lastBytes(any.value, 2) ?? Buffer.alloc(0)) : any;
+/** Dapr keeps it apart from the other headers. */
+function contentType(headers: Headers): string {
+  return headerValue(headers, 'content-type') ?? '';
 }
 
 /** map<string, ListStringValue>: one entry per name, its values in order. */
-function writeHeaderMap(writer: ProtoWriter, field: number, headers: Headers): void {
-  const byName = new Map<string, string[]>();
+function headerMap(field: number, headers: Headers, except?: string): string {
+  let map = '';
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? '';
-    const values = byName.get(name);
-    if (values) values.push(headers[i + 1] ?? '');
-    else byName.set(name, [headers[i + 1] ?? '']);
+    if (name === except || isNamedBefore(headers, name, i)) continue;
+    let values = nested(1, headers[i + 1] ?? '');
+    for (let j = i + 2; j + 1 < headers.length; j += 2)
+      if (headers[j] === name) values += nested(1, headers[j + 1] ?? '');
+    map += nested(field, text(1, name) + nested(2, values));
   }
-  for (const [name, values] of byName) {
-    writer.message(field, (entry) => {
-      entry.string(1, name);
-      entry.message(2, (list) => {
-        for (const value of values) list.bytes(1, Buffer.from(value, 'latin1'));
-      });
-    });
+  return map;
+}
+
+/** Looked for again and again: for as few as headers are, cheaper than a Map of them. */
+function isNamedBefore(headers: Headers, name: string, at: number): boolean {
+  for (let i = 0; i < at; i += 2) if (headers[i] === name) return true;
+  return false;
+}
+
+/** Of a message that is read where it stands: where its parts are, the last of each kind (proto3). */
+interface Part {
+  start: number;
+  end: number;
+}
+
+type ReadHead<H> = (cursor: FieldCursor, body: Part | undefined) => H;
+
+function decodeStream<H>(bytes: Buffer, readHead: ReadHead<H>): Result<StreamMessage<H>> {
+  const cursor = new FieldCursor(bytes);
+  const trailers: string[] = [];
+  let head: Part | undefined;
+  let payload: Part | undefined;
+  let trailerParts: Part[] | undefined;
+  while (cursor.next()) {
+    if (cursor.isBytes(1)) head = { start: cursor.start, end: cursor.end };
+    else if (cursor.isBytes(2)) payload = { start: cursor.start, end: cursor.end };
+    else if (cursor.isBytes(100)) {
+      trailerParts ??= [];
+      trailerParts.push({ start: cursor.start, end: cursor.end });
+    }
+  }
+  let data: Buffer | undefined;
+  let seq = 0;
+  if (payload !== undefined) {
+    data = NO_BYTES;
+    cursor.enter(payload.start, payload.end);
+    while (cursor.next()) {
+      if (cursor.isBytes(1)) data = bytes.subarray(cursor.start, cursor.end);
+      else if (cursor.isNumber(2)) seq = cursor.value;
+    }
+  }
+  for (const part of trailerParts ?? []) readHeader(cursor, part.start, part.end, trailers);
+  if (head !== undefined) cursor.enterText(head.start, head.end);
+  const message = { head: head === undefined ? undefined : readHead(cursor, undefined), data, seq, trailers };
+  return cursor.broken === undefined ? ok(message) : err(cursor.broken);
+}
+
+function decodeUnary<H>(bytes: Buffer, readHead: ReadHead<H>): Result<{ head: H; body: Buffer }> {
+  const cursor = new FieldCursor(bytes);
+  const body = { start: 0, end: 0 };
+  const head = readHead(cursor, body);
+  return cursor.broken === undefined ? ok({ head, body: bytes.subarray(body.start, body.end) }) : err(cursor.broken);
+}
+
+const NO_BYTES = Buffer.alloc(0);
+const NO_PART: Part = { start: 0, end: 0 };
+
+function readRequestHead(cursor: FieldCursor, body: Part | undefined): RequestHeadMessage {
+  const headers: string[] = [];
+  const maps: Part[] = [];
+  let message = NO_PART;
+  let isCanonicalPath = false;
+  let named = '';
+  while (cursor.next()) {
+    if (cursor.isBytes(2)) maps.push({ start: cursor.start, end: cursor.end });
+    else if (cursor.isBytes(3)) message = { start: cursor.start, end: cursor.end };
+    else if (cursor.isNumber(100)) isCanonicalPath = cursor.value !== 0;
+    else if (cursor.isBytes(101)) named = cursor.string();
+  }
+  for (const { start, end } of maps) readHeader(cursor, start, end, headers);
+  let path = '';
+  let type = '';
+  let any = NO_PART;
+  let http = NO_PART;
+  cursor.enter(message.start, message.end);
+  while (cursor.next()) {
+    if (cursor.isBytes(1)) path = cursor.string();
+    else if (cursor.isBytes(2)) any = { start: cursor.start, end: cursor.end };
+    else if (cursor.isBytes(3)) type = cursor.string();
+    else if (cursor.isBytes(4)) http = { start: cursor.start, end: cursor.end };
+  }
+  readAny(cursor, any, body);
+  let verb = 0;
+  let query = '';
+  cursor.enter(http.start, http.end);
+  while (cursor.next()) {
+    if (cursor.isNumber(1)) verb = cursor.value;
+    else if (cursor.isBytes(2)) query = cursor.string();
+  }
+  return {
+    verb: named !== '' ? named : (VERBS[verb] ?? ''),
+    path: path.startsWith('/') ? path : `/${path}`,
+    isCanonicalPath,
+    query,
+    headers: withContentType(headers, type),
+  };
+}
+
+function readReplyHead(cursor: FieldCursor, body: Part | undefined): ReplyHeadMessage {
+  const headers: string[] = [];
+  const maps: Part[] = [];
+  let statusPart = NO_PART;
+  let message = NO_PART;
+  while (cursor.next()) {
+    if (cursor.isBytes(1)) statusPart = { start: cursor.start, end: cursor.end };
+    else if (cursor.isBytes(2)) maps.push({ start: cursor.start, end: cursor.end });
+    else if (cursor.isBytes(4)) message = { start: cursor.start, end: cursor.end };
+  }
+  for (const { start, end } of maps) readHeader(cursor, start, end, headers);
+  let status = 0;
+  cursor.enter(statusPart.start, statusPart.end);
+  while (cursor.next()) if (cursor.isNumber(1)) status = cursor.value;
+  let type = '';
+  let any = NO_PART;
+  cursor.enter(message.start, message.end);
+  while (cursor.next()) {
+    if (cursor.isBytes(1)) any = { start: cursor.start, end: cursor.end };
+    else if (cursor.isBytes(2)) type = cursor.string();
+  }
+  readAny(cursor, any, body);
+  return { status, headers: withContentType(headers, type) };
+}
+
+/** Where Dapr's message names a content type, that one counts. */
+function withContentType(headers: Headers, type: string): Headers {
+  return type === '' ? headers : ['content-type', type, ...without(headers, 'content-type')];
+}
+
+function readAny(cursor: FieldCursor, any: Part, body: Part | undefined): void {
+  cursor.enter(any.start, any.end);
+  while (cursor.next()) {
+    if (body === undefined || !cursor.isBytes(2)) continue;
+    body.start = cursor.start;
+    body.end = cursor.end;
   }
 }
 
 /** More than any honest message has; a message with more is not read to its end, for that could take a second. */
 const FIELDS_READ_MAX = 1000;
 
-function readHeaderMap(fields: readonly ProtoField[], number: number): Result<Headers> {
-  const headers: string[] = [];
-  for (const bytes of allBytes(fields, number)) {
-    const entry = readFields(bytes);
-    if (!entry.ok) return entry;
-    const list = readFields(lastBytes(entry.value, 2) ?? Buffer.alloc(0));
-    if (!list.ok) return list;
-    const name = lastString(entry.value, 1).toLowerCase();
-    for (const value of allBytes(list.value, 1)) headers.push(name, value.toString('latin1'));
-    if (headers.length / 2 > FIELDS_READ_MAX) return err(`a message has more than ${FIELDS_READ_MAX} header fields`);
+/** One entry of the map, to the end of the list of headers. */
+function readHeader(cursor: FieldCursor, start: number, end: number, headers: string[]): void {
+  let name = '';
+  let listStart = 0;
+  let listEnd = 0;
+  cursor.enter(start, end);
+  while (cursor.next()) {
+    if (cursor.isBytes(1)) {
+      name = cursor.string().toLowerCase();
+    } else if (cursor.isBytes(2)) {
+      listStart = cursor.start;
+      listEnd = cursor.end;
+    }
   }
-  return ok(headers);
-}
-
-function written(write: (writer: ProtoWriter) => void): Buffer {
-  const writer = new ProtoWriter();
-  write(writer);
-  return writer.finish();
+  cursor.enter(listStart, listEnd);
+  while (cursor.next()) {
+    if (!cursor.isBytes(1)) continue;
+    headers.push(name, cursor.string());
+    if (headers.length / 2 > FIELDS_READ_MAX)
+      cursor.broken = `a message has more than ${FIELDS_READ_MAX} header fields`;
+  }
 }
 
 /** Takes messages of a stream in turn and insists on their order: one head, first; pieces numbered from 0. */

@@ -49,5 +49,5 @@ export function hostile(message: fc.Arbitrary<Buffer>): fc.Arbitrary<Buffer> {
 
 /** A stream's message in one buffer. */
 export function joined({ front, piece }: EncodedMessage): Buffer {
-  return piece === undefined ? front : Buffer.concat([front, piece]);
+  return Buffer.concat([Buffer.from(front, 'latin1'), piece ?? Buffer.alloc(0)]);
 }

@@ -5,7 +5,7 @@ import type { Headers } from '../../api/headers.ts';
 import { type EncodedMessage, type StreamMessage, StreamOrder } from '../../api/proto/peer.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { atTurnEnd, type TurnTask } from '../../kit/turn.ts';
-import { FrameReader, frameFront } from '../../wire/grpc-frame.ts';
+import { FrameReader, frameText } from '../../wire/grpc-frame.ts';
 import { type FrameSink, faultOfFrame, type MessageReader, type MessageWriter, unreadable } from './messages.ts';
 
 /** A head, and a piece of a body as large as a socket read gave it, with a great deal of room. */
@@ -54,12 +54,10 @@ export class StreamWriter<H> implements MessageWriter<H>, TurnTask {
     this.#unsentHead = undefined;
     const seq = data === undefined ? 0 : this.#seq++;
     const { front, piece } = this.#encode({ head, data, seq, trailers });
-    const frame = frameFront(front, piece?.length ?? 0);
     // A large piece goes as it is; a small one is cheaper copied than written apart.
-    if (piece === undefined) return this.#sink.send(frame);
-    if (piece.length <= COPY_BYTES_MAX) return this.#sink.send(Buffer.concat([frame, piece]));
-    this.#sink.send(frame);
-    return this.#sink.send(piece);
+    const isApart = piece !== undefined && piece.length > COPY_BYTES_MAX;
+    const flow = this.#sink.send(frameText(front, piece, isApart));
+    return isApart ? this.#sink.send(piece) : flow;
   }
 }
 
