@@ -9,7 +9,7 @@
 //   A1. A reply head ends all retrying: from there the attempt and the caller are joined.
 //   A2. An endpoint is tried once per call, unless it was not the endpoint that refused (again: 'anywhere').
 //   A3. The deadline covers everything: resolving, connecting, the answer's last byte.
-import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
+import type { Flow, ReplyEnd, ReplyHead, RequestEnd } from '../../api/exchange.ts';
 import { type Fault, fault, mayBeSentAgain } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
 import { targetName } from '../../api/ids.ts';
@@ -30,14 +30,6 @@ export interface ResilienceDeps {
 
 /** However many endpoints there are, a call that nobody can take comes back soon. */
 const ATTEMPTS_MAX = 5;
-
-/** One attempt under way. `request` is its sending end, once the transport has handed it out. */
-interface Trial {
-  readonly upstream: Upstream;
-  readonly endpoint: Endpoint;
-  readonly number: number;
-  request: RequestEnd | undefined;
-}
 
 type Phase =
   | { readonly kind: 'resolving'; readonly cancel: Cancel }
@@ -61,9 +53,10 @@ class CallRun implements RequestEnd {
   readonly #reply: ReplyEnd;
   readonly #deps: ResilienceDeps;
   readonly #replay = new Replay();
-  readonly #tried = new Set<string>();
-  #phase: Phase = { kind: 'resolving', cancel: () => undefined };
-  #cancelDeadline: Cancel = () => undefined;
+  /** The endpoints that a first attempt has failed at; most calls need none but the first. */
+  #tried: Set<string> | undefined;
+  #phase: Phase = UNRESOLVED;
+  #cancelDeadline: Cancel | undefined;
 
   constructor(call: PermittedCall, reply: ReplyEnd, deps: ResilienceDeps) {
     this.#call = call;
@@ -126,63 +119,60 @@ class CallRun implements RequestEnd {
   // Attempts.
 
   #tryNext(upstream: Upstream, last: Fault | undefined, number: number): void {
-    const endpoint = number <= ATTEMPTS_MAX ? this.#deps.picker.pick(upstream, this.#tried) : undefined;
+    const endpoint = number <= ATTEMPTS_MAX ? this.#deps.picker.pick(upstream, this.#tried ?? NONE_TRIED) : undefined;
     if (endpoint === undefined) {
       this.#fail(last ?? noEndpoint(upstream));
       return;
     }
-    this.#tried.add(endpointKey(endpoint));
-    const trial: Trial = { upstream, endpoint, number, request: undefined };
+    const trial = new Trial(this, upstream, endpoint, number);
     this.#phase = { kind: 'trying', trial };
-    const request = this.#deps.attempt(this.#call, endpoint, this.#replyTo(trial));
+    const request = this.#deps.attempt(this.#call, endpoint, trial);
     // It may have failed before it returned, and the next trial may be under way from inside that very call (E4).
-    if (!this.#isCurrent(trial)) return;
+    if (!this.isCurrent(trial)) return;
     trial.request = request;
     // An attempt that pauses resumes by itself once it takes more; until then what the caller has left stays with the
     // caller, so that a large body whose attempt fails to connect can still be sent elsewhere.
     if (this.#replay.into(request) === 'ok') this.#reply.resume();
   }
 
-  /** What one attempt may say. Once the run has moved on, its words count for nothing. */
-  #replyTo(trial: Trial): ReplyEnd {
-    return {
-      head: (head) => {
-        if (!this.#isCurrent(trial)) return;
-        this.#phase = { kind: 'replying', trial };
-        this.#replay.drop();
-        this.#reply.head(head);
-      },
-      data: (chunk) => (this.#isCurrent(trial) ? this.#reply.data(chunk) : 'ok'),
-      end: (trailers) => {
-        if (!this.#isCurrent(trial)) return;
-        this.#finish();
-        this.#reply.end(trailers);
-      },
-      abort: (reason) => {
-        if (this.#isCurrent(trial)) this.#trialFailed(trial, reason);
-      },
-      resume: () => {
-        if (this.#isCurrent(trial)) this.#reply.resume();
-      },
-      cancel: (reason) => {
-        if (this.#isCurrent(trial)) this.#reply.cancel(reason);
-      },
-    };
-  }
+  // What one attempt says. Once the run has moved on, its words count for nothing.
 
-  #isCurrent(trial: Trial): boolean {
+  isCurrent(trial: Trial): boolean {
     const phase = this.#phase;
     return (phase.kind === 'trying' || phase.kind === 'replying') && phase.trial === trial;
   }
 
-  #trialFailed(trial: Trial, reason: Fault): void {
+  trialReplies(trial: Trial): ReplyEnd {
+    this.#phase = { kind: 'replying', trial };
+    this.#replay.drop();
+    return this.#reply;
+  }
+
+  trialEnded(trailers: Headers): void {
+    this.#finish();
+    this.#reply.end(trailers);
+  }
+
+  callerMayGoOn(): void {
+    this.#reply.resume();
+  }
+
+  callerMayStop(reason: Fault): void {
+    this.#reply.cancel(reason);
+  }
+
+  trialFailed(trial: Trial, reason: Fault): void {
     const wasTurnedAway = mayBeSentAgain(reason.code) !== 'never';
     // A peer that merely wants to be spoken to otherwise is none to avoid.
     if (wasTurnedAway && reason.code !== 'peer-downgraded') this.#deps.picker.avoid(trial.upstream, trial.endpoint);
     const again = this.#phase.kind === 'trying' && this.#replay.isWhole ? mayBeSentAgain(reason.code) : 'never';
-    if (again === 'anywhere') this.#tried.delete(endpointKey(trial.endpoint));
-    if (again === 'never') this.#fail(reason);
-    else this.#tryNext(trial.upstream, reason, trial.number + 1);
+    if (again === 'never') {
+      this.#fail(reason);
+      return;
+    }
+    this.#tried ??= new Set();
+    if (again === 'elsewhere') this.#tried.add(endpointKey(trial.endpoint));
+    this.#tryNext(trial.upstream, reason, trial.number + 1);
   }
 
   #expire(): void {
@@ -208,11 +198,59 @@ class CallRun implements RequestEnd {
   }
 
   #finish(): void {
-    this.#phase = { kind: 'done' };
-    this.#cancelDeadline();
+    this.#phase = DONE;
+    this.#cancelDeadline?.();
     this.#replay.drop();
   }
 }
+
+/** One attempt under way: its reply end, and its sending end once the transport has handed it out. */
+class Trial implements ReplyEnd {
+  readonly upstream: Upstream;
+  readonly endpoint: Endpoint;
+  readonly number: number;
+  request: RequestEnd | undefined;
+  readonly #run: CallRun;
+  /** The caller's, once this attempt is the one that answers. */
+  #reply: ReplyEnd | undefined;
+
+  constructor(run: CallRun, upstream: Upstream, endpoint: Endpoint, number: number) {
+    this.#run = run;
+    this.upstream = upstream;
+    this.endpoint = endpoint;
+    this.number = number;
+  }
+
+  head(head: ReplyHead): void {
+    if (!this.#run.isCurrent(this)) return;
+    this.#reply = this.#run.trialReplies(this);
+    this.#reply.head(head);
+  }
+
+  data(chunk: Buffer): Flow {
+    return this.#run.isCurrent(this) ? (this.#reply?.data(chunk) ?? 'ok') : 'ok';
+  }
+
+  end(trailers: Headers): void {
+    if (this.#run.isCurrent(this)) this.#run.trialEnded(trailers);
+  }
+
+  abort(reason: Fault): void {
+    if (this.#run.isCurrent(this)) this.#run.trialFailed(this, reason);
+  }
+
+  resume(): void {
+    if (this.#run.isCurrent(this)) this.#run.callerMayGoOn();
+  }
+
+  cancel(reason: Fault): void {
+    if (this.#run.isCurrent(this)) this.#run.callerMayStop(reason);
+  }
+}
+
+const UNRESOLVED: Phase = { kind: 'resolving', cancel: () => undefined };
+const DONE: Phase = { kind: 'done' };
+const NONE_TRIED: ReadonlySet<string> = new Set();
 
 const EXPIRED_WHILE = {
   resolving: 'while its name was looked up',

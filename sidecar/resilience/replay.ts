@@ -43,7 +43,7 @@ export class Replay {
   }
 
   drop(): void {
-    this.#chunks = [];
+    if (this.#chunks.length > 0) this.#chunks = [];
     this.#isWhole = false;
   }
 }
