@@ -9,13 +9,18 @@ const EMPTY_LINE = Buffer.from('\r\n\r\n');
 const DEL = 0x7f;
 const NOTHING = Buffer.alloc(0);
 
+/** Looks at the first line of a head that has not come whole. */
+export type LineCheck = (line: string) => Broken | undefined;
+
 export class HeadBytes {
   readonly #bytesMax: number;
   readonly #bound: string;
+  readonly #checkLine: LineCheck | undefined;
   /** What has come of a head that is not whole; of the buffer the first `#length` bytes. */
   #held: Buffer = NOTHING;
   #length = 0;
   #checked = 0;
+  #isLineChecked = false;
 
   /**
    * The head that `push` found whole, up to its empty line, one character per byte. It is made a string once: to cut fields
@@ -25,9 +30,10 @@ export class HeadBytes {
   /** Where what follows the head begins in the chunk that was pushed last. */
   next = 0;
 
-  constructor(bytesMax: number, bound = 'head-bytes') {
+  constructor(bytesMax: number, bound = 'head-bytes', checkLine?: LineCheck) {
     this.#bytesMax = bytesMax;
     this.#bound = bound;
+    this.#checkLine = checkLine;
   }
 
   get isEmpty(): boolean {
@@ -51,6 +57,7 @@ export class HeadBytes {
     this.#held = NOTHING;
     this.#length = 0;
     this.#checked = 0;
+    this.#isLineChecked = false;
   }
 
   #grow(chunk: Buffer, at: number): 'whole' | 'more' | Broken {
@@ -66,6 +73,8 @@ export class HeadBytes {
     }
     const flaw = this.#check();
     if (flaw !== undefined) return malformed(flaw);
+    const wrongLine = this.#lineFlaw(before);
+    if (wrongLine !== undefined) return wrongLine;
     return this.#length > this.#bytesMax ? exceeded(this.#bound) : 'more';
   }
 
@@ -83,6 +92,15 @@ export class HeadBytes {
   #tooLarge(bytes: Buffer): Broken {
     const flaw = flawIn(bytes, 0, Math.min(bytes.length, this.#bytesMax + 1)).flaw;
     return flaw === undefined ? exceeded(this.#bound) : malformed(flaw);
+  }
+
+  /** Up to `seen` there is no end of a line. */
+  #lineFlaw(seen: number): Broken | undefined {
+    if (this.#checkLine === undefined || this.#isLineChecked) return undefined;
+    const end = this.#held.subarray(0, this.#length).indexOf(CR, seen);
+    if (end < 0) return undefined;
+    this.#isLineChecked = true;
+    return this.#checkLine(this.#held.toString('latin1', 0, end));
   }
 
   #check(): string | undefined {

@@ -15,12 +15,10 @@ export interface ParsedRequest {
 
 /** Reads a head with its empty line, one character per byte. */
 export function parseRequestHead(text: string, fieldsMax: number): ParsedRequest | Broken {
-  let methodEnd = 0;
-  while (isTokenByte(text.charCodeAt(methodEnd))) methodEnd++;
-  if (methodEnd === 0 || text.charCodeAt(methodEnd) !== SPACE) return malformed('method');
-  let targetEnd = methodEnd + 1;
-  while (isTargetByte(text.charCodeAt(targetEnd))) targetEnd++;
-  if (targetEnd === methodEnd + 1 || text.charCodeAt(targetEnd) !== SPACE) return malformed('target');
+  const methodEnd = endOfMethod(text);
+  if (methodEnd < 0) return malformed('method');
+  const targetEnd = endOfTarget(text, methodEnd + 1);
+  if (targetEnd < 0) return malformed('target');
   const minorVersion = readVersion(text, targetEnd + 1);
   if (typeof minorVersion !== 'number') return minorVersion;
   const lineEnd = targetEnd + 1 + 'HTTP/1.1'.length;
@@ -33,6 +31,33 @@ export function parseRequestHead(text: string, fieldsMax: number): ParsedRequest
   const request = understand(method, target, minorVersion, fields);
   // Counted last: in which pieces a head comes must not decide what is said against it.
   return 'head' in request && fields.count > fieldsMax ? exceeded('head-fields') : request;
+}
+
+/**
+ * What is wrong with a request line, before anything behind it has come: who speaks another protocol, line by line, is not
+ * kept waiting for an empty line that it never sends.
+ */
+export function flawOfRequestLine(line: string): Broken | undefined {
+  const methodEnd = endOfMethod(line);
+  if (methodEnd < 0) return malformed('method');
+  const targetEnd = endOfTarget(line, methodEnd + 1);
+  if (targetEnd < 0) return malformed('target');
+  const minorVersion = readVersion(line, targetEnd + 1);
+  return typeof minorVersion === 'number' ? undefined : minorVersion;
+}
+
+/** Where the blank behind the method is, or -1. */
+function endOfMethod(text: string): number {
+  let end = 0;
+  while (isTokenByte(text.charCodeAt(end))) end++;
+  return end > 0 && text.charCodeAt(end) === SPACE ? end : -1;
+}
+
+/** Where the blank behind the target is, or -1. */
+function endOfTarget(text: string, start: number): number {
+  let end = start;
+  while (isTargetByte(text.charCodeAt(end))) end++;
+  return end > start && text.charCodeAt(end) === SPACE ? end : -1;
 }
 
 function understand(method: string, target: string, minorVersion: number, fields: HeadFields): ParsedRequest | Broken {
@@ -78,6 +103,6 @@ function authorityOf(method: string, target: string, host: string | undefined): 
   const isConnect = method === 'CONNECT';
   const authority = isConnect ? WITH_PORT.exec(target)?.[0] : ABSOLUTE.exec(target)?.[1];
   if (authority === undefined || !isAuthority(authority)) return malformed('target-form');
-  if (host !== undefined && host.toLowerCase() !== authority.toLowerCase()) return malformed('host-is-not-the-target');
-  return authority;
+  if (host === undefined || host.toLowerCase() === authority.toLowerCase()) return authority;
+  return malformed(isConnect ? 'connect-host' : 'host-is-not-the-target');
 }

@@ -44,6 +44,8 @@ export class ServerExchange implements Responder {
   #isTunnel = false;
   isLast = false;
   hasHead = false;
+  /** Whether its answer, cut short, could not pass for a whole one. */
+  isDelimited = true;
 
   constructor(host: ExchangeHost, request: ParsedRequest) {
     this.#host = host;
@@ -190,6 +192,7 @@ export class ServerExchange implements Responder {
     }
     this.hasHead = true;
     this.isLast = true;
+    this.isDelimited = false;
     this.#isTunnel = true;
     this.#answer = 'tunnel';
     this.#host.outbox.text(written.value);
@@ -206,7 +209,8 @@ export class ServerExchange implements Responder {
     }
     const { text, delimiting } = written.value;
     this.hasHead = true;
-    this.isLast = !isKept || delimiting === 'close';
+    this.isDelimited = delimiting !== 'close';
+    this.isLast = !isKept || !this.isDelimited;
     this.#answer = 'body';
     this.#host.body.begin(delimiting, head.bodyBytes);
     this.#host.outbox.text(text);

@@ -58,6 +58,7 @@ describe('refused in the head', () => {
     ['no port for CONNECT (3.2.3)', lines('CONNECT a HTTP/1.1', 'Host: a'), 'target-form'],
     ['a user in the target (3.2.2)', lines('GET http://u@a/ HTTP/1.1', 'Host: a'), 'target-form'],
     ['a target that Host contradicts (3.2.2)', lines('GET http://b/ HTTP/1.1', 'Host: a'), 'host-is-not-the-target'],
+    ['a CONNECT that Host contradicts', lines('CONNECT b:80 HTTP/1.1', 'Host: a:80'), 'connect-host'],
     ['no Host (3.2)', lines('GET / HTTP/1.1'), 'host-missing'],
     ['two Hosts', get('Host: b'), 'host-twice'],
     ['two equal Hosts', get('host: a'), 'host-twice'],
@@ -139,6 +140,18 @@ describe('refused in the head', () => {
     const { requests, link } = driveEcho();
     link.give(head(65_536), head(65_536).slice(0, 10), head(65_536).slice(10));
     expect(requests).toHaveLength(2);
+  });
+
+  test('what begins with a line of another protocol, as soon as that line is there', async () => {
+    for (const line of ['PING', 'garbage', 'EHLO a', 'SSH-2.0-a', 'GET /']) {
+      const refused = { said: '400', kind: 'malformed', isEnded: true, requests: [] };
+      expect(await refusalOf(`${line}\r\n`)).toMatchObject(refused);
+      expect(await refusalOf(...`${line}\r\n`)).toMatchObject(refused);
+      expect(await refusalOf(`${line}\r\n`.repeat(20_000))).toMatchObject(refused);
+    }
+    const { requests, link } = driveEcho();
+    link.give('GET / HTTP/1.1\r', '\nHost: a\r\n', '\r\n');
+    expect(requests).toHaveLength(1);
   });
 
   test('more fields than the bound', async () => {

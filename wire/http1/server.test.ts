@@ -164,17 +164,28 @@ describe('the answer', () => {
     expect(requests[0]?.outcomes).toEqual(['end', 'cancel closed']);
   });
 
-  test('an answer that is aborted before its head is none; after it, it is cut off', async () => {
+  test('an answer that is aborted before its head is none; after it, it is cut off, and what there was of it is sent', async () => {
     const before = driveServer({ onHead: ({ responder }) => responder.abort(gone) });
     before.link.give(post(5), 'hello');
     await turn();
     expect(before.link).toMatchObject({ written: '', isEnded: true, isDestroyed: false });
     const after = driveServer({ onEnd: ({ responder }) => responder.head({ status: 200, fields: [], bodyBytes: 5 }) });
     after.link.give(GET);
+    after.requests[0]?.responder.data(Buffer.from('hel'));
     after.requests[0]?.responder.abort(gone);
-    expect(after.link.isDestroyed).toBe(true);
+    expect(after.link.written).toMatch(/\r\n\r\nhel$/);
+    expect(after.link).toMatchObject({ isEnded: true, isDestroyed: false });
     after.link.events?.closed(undefined);
     expect([before.requests[0]?.outcomes, after.requests[0]?.outcomes]).toEqual([[], ['end']]);
+  });
+
+  test('an answer that only its end delimits is cut off by a reset: it must not look whole', () => {
+    const { link, requests } = driveServer();
+    link.give('GET / HTTP/1.0\r\n\r\n');
+    requests[0]?.responder.head({ status: 200, fields: [], bodyBytes: undefined });
+    requests[0]?.responder.data(Buffer.from('half'));
+    requests[0]?.responder.abort(gone);
+    expect(link).toMatchObject({ isEnded: false, isDestroyed: true });
   });
 });
 

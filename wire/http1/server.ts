@@ -15,7 +15,7 @@ import { HeadBytes } from './head-bytes.ts';
 import { type Http1Limits, LIMITS } from './limits.ts';
 import { Outbox } from './outbox.ts';
 import { plainRefusal, writeRefusal } from './refusal.ts';
-import { type ParsedRequest, parseRequestHead } from './request-head.ts';
+import { flawOfRequestLine, type ParsedRequest, parseRequestHead } from './request-head.ts';
 import { type ExchangeHost, ServerExchange } from './server-exchange.ts';
 import type { Http1ServerConnection, Http1ServerOptions, ServerPhase } from './server-options.ts';
 
@@ -72,7 +72,7 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
     this.#limits = { ...LIMITS, ...options.limits };
     this.outbox = new Outbox(link);
     this.body = new BodyWriter(this.outbox);
-    this.#heads = new HeadBytes(this.#limits.headBytesMax);
+    this.#heads = new HeadBytes(this.#limits.headBytesMax, 'head-bytes', flawOfRequestLine);
     this.#bodyReader = new BodyReader(this.#limits);
     this.#sinceMs = options.elapsedMs();
   }
@@ -168,10 +168,13 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
     else this.resumeReading();
   }
 
-  /** There is no answer to this one, and nothing can follow. */
+  /**
+   * There is no whole answer to this one, and nothing can follow. What there is of it still reaches the client, who sees by
+   * itself that the rest is missing; where it could not, a reset says so.
+   */
   unanswered(exchange: ServerExchange): void {
     if (this.#exchange !== exchange) return;
-    if (exchange.hasHead) this.outbox.destroy();
+    if (exchange.hasHead && !exchange.isDelimited) this.outbox.destroy();
     else this.#linger();
   }
 
