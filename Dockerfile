@@ -21,4 +21,4 @@ ENV NODE_ENV=production
 USER 65532:65532
 WORKDIR /app
 # A small young generation: the buffers of a body that passes through are collected soon, not by the tens of megabytes.
-ENTRYPOINT ["node", "--max-semi-space-size=1", "/app/main.mjs"]
+ENTRYPOINT ["node", "--max-semi-space-size=1", "/app/main.cjs"]

@@ -6,7 +6,7 @@ import { must } from '../../kit/result.ts';
 import { readDockerfile } from './image.ts';
 
 test('flags and variables are those of the Dockerfile', () => {
-  const text = 'FROM x\nENV A=1 B="two words"\nENV C=3\nENTRYPOINT ["node", "--one", "--two=2", "/app/main.mjs"]\n';
+  const text = 'FROM x\nENV A=1 B="two words"\nENV C=3\nENTRYPOINT ["node", "--one", "--two=2", "/app/main.cjs"]\n';
   expect(readDockerfile(text)).toEqual({
     ok: true,
     value: { flags: ['--one', '--two=2'], env: { A: '1', B: 'two words', C: '3' } },

@@ -27,7 +27,7 @@ export function buildImage(): Result<Image> {
   if (status !== 0) return err(`the sidecar could not be bundled: ${stderr.trim()}`);
   const settings = readDockerfile(readFileSync(join(CONTEXT, 'Dockerfile'), 'utf8'));
   if (!settings.ok) return settings;
-  return ok({ bundle: readFileSync(join(CONTEXT, 'app/main.mjs'), 'utf8'), settings: settings.value });
+  return ok({ bundle: readFileSync(join(CONTEXT, 'app/main.cjs'), 'utf8'), settings: settings.value });
 }
 
 /** Of `ENTRYPOINT ["node", FLAG..., FILE]` and the lines `ENV NAME=VALUE...`. */
@@ -63,7 +63,7 @@ export function unpack({ bundle }: Image, folder: string): Result<Unpacked> {
   // Empty: the machine's own name servers are not to be asked for apps of a benchmark. The feed names them.
   const resolvConf = join(folder, 'resolv.conf');
   writeFileSync(resolvConf, '');
-  const program = join(folder, 'main.mjs');
+  const program = join(folder, 'main.cjs');
   writeFileSync(
     program,
     bundle.replaceAll(`"${MOUNTS}`, `"${folder}/`).replaceAll(`"${RESOLV_CONF}"`, `"${resolvConf}"`),

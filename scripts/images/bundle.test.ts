@@ -22,8 +22,14 @@ describe.each(PART_NAMES)('the %s', (part) => {
 
   test('lies where its image starts it', () => {
     const paths = bundled.outputFiles.map(({ path }) => path);
-    const wanted = Object.keys(PARTS[part]).map((name) => join('/app', `${name}.mjs`));
+    const wanted = Object.keys(PARTS[part]).map((name) => join('/app', `${name}.cjs`));
     expect(paths.toSorted()).toEqual(wanted.toSorted());
+  });
+
+  // What stands on wire/ has one reading of HTTP/2, and starts without loading another.
+  test("speaks the platform's HTTP/2 only where it is the control plane", () => {
+    const imports = Object.values(bundled.metafile.outputs).flatMap((output) => output.imports);
+    expect(imports.some(({ path }) => path === 'node:http2' || path === 'http2')).toBe(part !== 'sidecar');
   });
 
   test('holds the libraries of the control plane only where it is one', () => {
