@@ -41,6 +41,13 @@ const CALLEE_FAULTS: ReadonlySet<FaultCode> = new Set([
   'app-broke',
   'timeout',
 ]);
+const GRPC_STATUS_MAX = 16;
+
+/** One of the seventeen that there are; what else an app may write is none. */
+export function knownGrpcStatus(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,2}$/.test(text) && Number(text) <= GRPC_STATUS_MAX ? Number(text) : undefined;
+}
+
 const MESSAGE_CHARACTERS_MAX = 1000;
 
 /** gRPC over HTTP/2, "Status-Message": percent-encoded UTF-8. */

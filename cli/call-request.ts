@@ -66,7 +66,12 @@ export function readCall(
   if (!settings.ok || !target.ok || !headers.ok || mistakes.length > 0) return err(mistakes);
   const { config } = settings.value;
   // A call takes nobody's default ports.
-  const ports = { httpPort: { port: 0, isFlexible: true }, metricsPort: undefined, listenAddresses: ['127.0.0.1'] };
+  const ports = {
+    httpPort: { port: 0, isFlexible: true },
+    grpcPort: undefined,
+    metricsPort: undefined,
+    listenAddresses: ['127.0.0.1'],
+  };
   return ok({
     settings: { ...settings.value, config: { ...config, ...ports } },
     target: target.value,

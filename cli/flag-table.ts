@@ -43,7 +43,7 @@ const table = {
     short: '-P',
     value: 'PROTOCOL',
     group: APP,
-    help: 'what the app speaks; http alone for now',
+    help: 'what the app speaks: http, or grpc (over HTTP/2 without TLS)',
     initially: 'http',
   },
   appHost: {
@@ -84,7 +84,8 @@ const table = {
     aliases: ['--dapr-grpc-port'],
     value: 'PORT',
     group: PORTS,
-    help: 'accepted for command lines that name it; the gRPC API is not served yet',
+    help: 'the app API over gRPC',
+    initially: '50001',
   },
   peerPort: {
     flag: '--peer-port',

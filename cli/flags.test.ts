@@ -29,9 +29,10 @@ test('without a flag but the name, everything is private to this machine and no 
       appId: 'web',
       namespace: 'default',
       trustDomain: 'cluster.local',
-      app: { port: undefined, host: 'localhost', token: undefined },
+      app: { port: undefined, host: 'localhost', protocol: 'http', token: undefined },
       sentry: { kind: 'socket', path: '/home/user/.invoke/ca/sign.sock' },
       httpPort: { port: 3500, isFlexible: true },
+      grpcPort: { port: 50001, isFlexible: true },
       peerPort: { port: 0, isFlexible: true },
       publicPort: undefined,
       metricsPort: { port: 9090, isFlexible: true },
@@ -61,6 +62,9 @@ test.each([
   ['--dapr-http-port', '3600', { httpPort: { port: 3600, isFlexible: false } }],
   ['-H', '3600', { httpPort: { port: 3600, isFlexible: false } }],
   ['--http-port', '0', { httpPort: { port: 0, isFlexible: true } }],
+  ['--grpc-port', '0', { grpcPort: { port: 0, isFlexible: true } }],
+  ['--dapr-grpc-port', '51001', { grpcPort: { port: 51001, isFlexible: false } }],
+  ['-P', 'grpc', { app: { port: undefined, host: 'localhost', protocol: 'grpc', token: undefined } }],
   ['--dapr-internal-grpc-port', '7', { peerPort: { port: 7, isFlexible: false } }],
   ['-M', '9091', { metricsPort: { port: 9091, isFlexible: false } }],
   ['--dapr-public-port', '3501', { publicPort: { port: 3501, isFlexible: false } }],
@@ -133,7 +137,7 @@ test('tokens come from the environment, ours before Dapr’s, and an empty one i
 
 test('every mistake is told, each once, by the flag as it was written', () => {
   const mistakes = mistakesIn([
-    ...['--app-id', 'Web', '-p', '0', '--dapr-http-port', '70000', '--app-protocol', 'grpc', '--namespace', 'A'],
+    ...['--app-id', 'Web', '-p', '0', '--dapr-http-port', '70000', '--app-protocol', 'soap', '--namespace', 'A'],
     ...[
       '--peer',
       'x',
@@ -176,7 +180,8 @@ test('every mistake is told, each once, by the flag as it was written', () => {
 test.each([
   [[], '--app-id is missing; name this app, such as --app-id web'],
   [['-a', 'web', '--app-port', 'x'], '--app-port: "x" is not a port; give a number from 1 to 65535'],
-  [['-a', 'web', '--app-protocol', 'grpc'], '--app-protocol: "grpc" is not served yet; http is'],
+  [['-a', 'web', '--app-protocol', 'grpcs'], '--app-protocol: "grpcs" is not served yet; write one of http, grpc'],
+  [['-a', 'web', '--app-protocol', 'soap'], '--app-protocol: "soap" is none of http, grpc'],
   [
     ['-a', 'web', '--name-resolution', 'mdns', '--peer', 'a=b:1'],
     '--peer: it goes with --name-resolution static, not with mdns; leave one of the two out',

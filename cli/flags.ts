@@ -15,7 +15,14 @@ import {
   parseOrigin,
   parsePort,
 } from '../kit/values.ts';
-import type { NamesConfig, PortChoice, SidecarConfig, StaticPeer } from '../sidecar/config.ts';
+import {
+  APP_PROTOCOLS,
+  type AppProtocol,
+  type NamesConfig,
+  type PortChoice,
+  type SidecarConfig,
+  type StaticPeer,
+} from '../sidecar/config.ts';
 import { FLAGS, type FlagName, type RawFlags } from './flag-table.ts';
 import { type Host, invokeHome, nonEmpty, registryDirectory } from './host.ts';
 import { parseListenAddress, parsePeer, parseTtl } from './values.ts';
@@ -44,6 +51,7 @@ export interface SidecarSettings {
 }
 
 const DEFAULT_HTTP_PORT = 3500;
+const DEFAULT_GRPC_PORT = 50001;
 const DEFAULT_METRICS_PORT = 9090;
 const DEFAULT_BODY_BYTES_MAX = 4 * 2 ** 20;
 const DEFAULT_GRACE_MS = 5000;
@@ -57,7 +65,6 @@ export function readFlags(raw: RawFlags, host: Host): Result<SidecarSettings, re
   if (raw.appId === undefined) form.mistake('--app-id is missing; name this app, such as --app-id web');
   const namespace = form.read('namespace', parseNamespace) ?? DEFAULT_NAMESPACE;
   const trustDomain = form.read('trustDomain', parseTrustDomain) ?? DEFAULT_TRUST_DOMAIN;
-  checkWhatIsNotServed(form);
 
   const peers = form.readAll('peer', (text) => parsePeer(text, namespace));
   const peerAddress = form.read('peerListenAddress', parseListenAddress);
@@ -72,6 +79,7 @@ export function readFlags(raw: RawFlags, host: Host): Result<SidecarSettings, re
   const app = {
     port: form.read('appPort', parsePort),
     host: form.read('appHost', nonBlank) ?? 'localhost',
+    protocol: form.read('appProtocol', parseProtocol) ?? 'http',
     token: nonEmpty(host.env.APP_API_TOKEN),
   };
   const limits = {
@@ -123,15 +131,6 @@ function openForm(raw: RawFlags): Form {
   };
 }
 
-function checkWhatIsNotServed(form: Form): void {
-  form.read('grpcPort', parseListenPort);
-  form.read('appProtocol', (text) => {
-    if (text === 'http') return ok(text);
-    const known = ['https', 'h2c', 'grpc', 'grpcs'];
-    return err(known.includes(text) ? `"${text}" is not served yet; http is` : `"${text}" is not a protocol; http is`);
-  });
-}
-
 function readPorts(form: Form) {
   const chosen = (name: FlagName): PortChoice | undefined => {
     const port = form.read(name, parseListenPort);
@@ -139,6 +138,7 @@ function readPorts(form: Form) {
   };
   return {
     httpPort: chosen('httpPort') ?? { port: DEFAULT_HTTP_PORT, isFlexible: true },
+    grpcPort: chosen('grpcPort') ?? { port: DEFAULT_GRPC_PORT, isFlexible: true },
     peerPort: chosen('peerPort') ?? { port: 0, isFlexible: true },
     metricsPort: chosen('metricsPort') ?? { port: DEFAULT_METRICS_PORT, isFlexible: true },
     publicPort: chosen('publicPort'),
@@ -207,6 +207,13 @@ function readIdentity(
 
 function nonBlank(text: string): Result<string> {
   return text.trim() === '' ? err('it is empty') : ok(text);
+}
+
+/** Those that are Dapr's, too, and not served here, are told apart from slips. */
+function parseProtocol(text: string): Result<AppProtocol> {
+  const protocol = parseOneOf(APP_PROTOCOLS)(text);
+  if (protocol.ok || !['https', 'h2c', 'grpcs'].includes(text)) return protocol;
+  return err(`"${text}" is not served yet; write one of ${APP_PROTOCOLS.join(', ')}`);
 }
 
 /** Dapr's spelling takes bare seconds. */

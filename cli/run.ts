@@ -128,6 +128,7 @@ function afterDraining(
 function appEnv({ config }: SidecarSettings, ports: SidecarPorts, { env }: Host): Env {
   const common = {
     HTTP_PORT: String(ports.http),
+    ...(ports.grpc === undefined ? {} : { GRPC_PORT: String(ports.grpc) }),
     ...(config.apiToken === undefined ? {} : { API_TOKEN: config.apiToken }),
     ...(ports.metrics === undefined ? {} : { METRICS_PORT: String(ports.metrics) }),
   };
@@ -137,9 +138,6 @@ function appEnv({ config }: SidecarSettings, ports: SidecarPorts, { env }: Host)
   ]);
   return {
     ...env,
-    // An outer sidecar's port would reach that one, under its identity.
-    DAPR_GRPC_PORT: undefined,
-    INVOKE_GRPC_PORT: undefined,
     ...Object.fromEntries(twins),
     APP_ID: config.appId,
     NAMESPACE: config.namespace,

@@ -9,12 +9,18 @@ export interface PortChoice {
   readonly isFlexible: boolean;
 }
 
-export type PortSettings = Readonly<Record<'http' | 'peer' | 'public' | 'metrics', string>>;
+export type PortSettings = Readonly<Record<'http' | 'grpc' | 'peer' | 'public' | 'metrics', string>>;
+
+/** `grpc`: over HTTP/2 without TLS. */
+export const APP_PROTOCOLS = ['http', 'grpc'] as const;
+export type AppProtocol = (typeof APP_PROTOCOLS)[number];
 
 export interface AppConfig {
   /** Undefined for a program that only calls. */
   readonly port: number | undefined;
   readonly host: string;
+  /** What it speaks on its port; http unless it is said. */
+  readonly protocol?: AppProtocol;
   /** Sent to the app as `dapr-api-token`, so that it knows its own sidecar. */
   readonly token: string | undefined;
 }
@@ -38,6 +44,8 @@ export interface SidecarConfig {
   readonly sentry: SentryEndpoint;
 
   readonly httpPort: PortChoice;
+  /** The app API over gRPC; undefined: not served. */
+  readonly grpcPort: PortChoice | undefined;
   readonly peerPort: PortChoice;
   /** Health alone, for probes from outside; undefined: not served. */
   readonly publicPort: PortChoice | undefined;

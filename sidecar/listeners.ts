@@ -1,24 +1,47 @@
 // Every port of a sidecar, bound in one go and closed in one go.
-import { Server as HttpServer } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import type { Server } from 'node:net';
 import type { Clock } from '../kit/clock.ts';
+import { type Pages, pageServer } from '../kit/pages.ts';
 import { ok, type Result } from '../kit/result.ts';
 import { type BindRequest, type Bound, bind, type StartFailure } from './bind.ts';
 import type { PortSettings, SidecarConfig } from './config.ts';
 
 export interface SidecarPorts {
   readonly http: number;
+  readonly grpc: number | undefined;
   readonly peer: number;
   readonly metrics: number | undefined;
   readonly public: number | undefined;
 }
 
-/** A server for one listen address, of each kind. */
-export interface ServerMakers {
-  readonly http: () => HttpServer;
-  readonly metrics: () => HttpServer;
-  readonly public: () => HttpServer;
-  readonly peer: Server;
+/** What serves a port: a server for each address that the port is bound on, and the end of what is open on them. */
+export interface Serving {
+  server(): Server;
+  /** No new work: idle connections go at once, busy ones after their answer. */
+  drain(): void;
+  /** Whatever is still open goes now. */
+  destroy(): void;
+}
+
+export type Servings = Readonly<Record<keyof SidecarPorts, Serving>>;
+
+/** A port for a few fixed pages. */
+export function servingPages(pages: Pages): Serving {
+  const servers: HttpServer[] = [];
+  return {
+    server() {
+      const server = pageServer(pages);
+      servers.push(server);
+      return server;
+    },
+    drain() {
+      for (const server of servers) server.closeIdleConnections();
+    },
+    destroy() {
+      for (const server of servers) server.closeAllConnections();
+    },
+  };
 }
 
 export interface Listeners {
@@ -29,7 +52,7 @@ export interface Listeners {
 
 export async function openListeners(
   config: SidecarConfig,
-  make: ServerMakers,
+  servings: Servings,
 ): Promise<Result<Listeners, StartFailure>> {
   const servers: Server[] = [];
   const open = async (request: BindRequest): Promise<Result<number, StartFailure>> => {
@@ -38,16 +61,17 @@ export async function openListeners(
     servers.push(...bound.value.servers);
     return ok(bound.value.port);
   };
-  const opened = await openAll(config, make, open);
+  const opened = await openAll(config, servings, open);
   if (!opened.ok) {
     for (const server of servers) server.close();
     return opened;
   }
-  return ok({ ports: opened.value, close: (graceMs, clock) => closeAll(servers, graceMs, clock) });
+  return ok({ ports: opened.value, close: (graceMs, clock) => closeAll(servers, servings, graceMs, clock) });
 }
 
 const FLAGS: PortSettings = {
   http: '--http-port',
+  grpc: '--grpc-port',
   peer: '--peer-port',
   public: '--public-port',
   metrics: '--metrics-port',
@@ -55,20 +79,36 @@ const FLAGS: PortSettings = {
 
 async function openAll(
   config: SidecarConfig,
-  make: ServerMakers,
+  servings: Servings,
   open: (request: BindRequest) => Promise<Result<number, StartFailure>>,
 ): Promise<Result<SidecarPorts, StartFailure>> {
-  const { httpPort, metricsPort, publicPort, peerPort, listenAddresses, peerListenAddress } = config;
+  const { httpPort, grpcPort, metricsPort, publicPort, peerPort, listenAddresses, peerListenAddress } = config;
   const settings = config.portSettings ?? FLAGS;
   const own = { addresses: listenAddresses };
-  const http = await open({ ...own, what: 'the app API', setting: settings.http, choice: httpPort, server: make.http });
+  const http = await open({
+    ...own,
+    what: 'the app API',
+    setting: settings.http,
+    choice: httpPort,
+    server: () => servings.http.server(),
+  });
   if (!http.ok) return http;
+  const grpc =
+    grpcPort &&
+    (await open({
+      ...own,
+      what: 'the app API over gRPC',
+      setting: settings.grpc,
+      choice: grpcPort,
+      server: () => servings.grpc.server(),
+    }));
+  if (grpc && !grpc.ok) return grpc;
   const peer = await open({
     addresses: [peerListenAddress],
     what: 'peer sidecars',
     setting: settings.peer,
     choice: peerPort,
-    server: () => make.peer,
+    server: () => servings.peer.server(),
   });
   if (!peer.ok) return peer;
   const metrics =
@@ -78,7 +118,7 @@ async function openAll(
       what: 'metrics',
       setting: settings.metrics,
       choice: metricsPort,
-      server: make.metrics,
+      server: () => servings.metrics.server(),
     }));
   if (metrics && !metrics.ok) return metrics;
   const health =
@@ -88,18 +128,18 @@ async function openAll(
       what: 'health probes',
       setting: settings.public,
       choice: publicPort,
-      server: make.public,
+      server: () => servings.public.server(),
     }));
   if (health && !health.ok) return health;
-  return ok({ http: http.value, peer: peer.value, metrics: metrics?.value, public: health?.value });
+  return ok({ http: http.value, grpc: grpc?.value, peer: peer.value, metrics: metrics?.value, public: health?.value });
 }
 
-async function closeAll(servers: readonly Server[], graceMs: number, clock: Clock): Promise<void> {
+async function closeAll(servers: readonly Server[], servings: Servings, graceMs: number, clock: Clock): Promise<void> {
+  const all = Object.values(servings);
   const closed = servers.map((server) => new Promise<void>((done) => server.close(() => done())));
-  const pages = servers.filter((server) => server instanceof HttpServer);
-  for (const server of pages) server.closeIdleConnections();
+  for (const serving of all) serving.drain();
   const cancel = clock.after(graceMs, () => {
-    for (const server of pages) server.closeAllConnections();
+    for (const serving of all) serving.destroy();
   });
   await Promise.all(closed);
   cancel();

@@ -11,12 +11,12 @@ import { METRICS_CONTENT_TYPE } from '../kit/metrics.ts';
 import type { Snapshot } from '../kit/snapshot.ts';
 import { callLog, observers } from './admin/call-log.ts';
 import { type CallMetrics, callMetrics } from './admin/call-metrics.ts';
-import { AppPool } from './app/pool.ts';
 import { grounds } from './authorize/grounds.ts';
 import { type HealthState, healthPages, healthRoutes } from './blocks/health.ts';
 import { metadataRoutes } from './blocks/metadata.ts';
 import { type ShutdownSwitch, shutdownRoutes } from './blocks/shutdown.ts';
 import type { SidecarConfig } from './config.ts';
+import { AppGrpc } from './edge/app-grpc.ts';
 import { AppHttp } from './edge/app-http.ts';
 import { PeerEdge } from './edge/peer.ts';
 import type { FeedClient } from './feed/feed.ts';
@@ -25,10 +25,11 @@ import { trusting } from './identify/trusting.ts';
 import { type Servings, servingPages } from './listeners.ts';
 import { roundRobin } from './resilience/pick.ts';
 import type { Names } from './resolve/resolver.ts';
-import { openApp } from './transport/app.ts';
 import { openPeer } from './transport/peer.ts';
+import { openPeerGrpc } from './transport/peer-grpc.ts';
 import type { ForwardedBy } from './transport/peer-head.ts';
 import { PeerPool } from './transport/peer-pool.ts';
+import { type ToApp, toApp } from './transport/to-app.ts';
 import { Flights } from './way/flights.ts';
 import { inboundWay } from './way/inbound.ts';
 import { outboundWay } from './way/outbound.ts';
@@ -52,8 +53,7 @@ export interface SidecarParts {
   readonly credentials: Snapshot<Credentials | undefined>;
   readonly flights: Flights;
   readonly metrics: CallMetrics;
-  /** Undefined for a program that only calls. */
-  readonly appPool: AppPool | undefined;
+  readonly app: ToApp;
   readonly pool: PeerPool;
   readonly peers: PeerEdge;
   readonly servings: Servings;
@@ -81,14 +81,8 @@ export function joinParts(
   const advice = feed === undefined ? {} : { untrustedAdvice: IN_A_CLUSTER };
   const pool = new PeerPool({ credentials: () => credentials.current(), clock, random, log, ...advice });
 
-  const { host, port, token } = config.app;
-  const appPool = port === undefined ? undefined : new AppPool({ host, port }, clock);
-  const app = { clock, pool: appPool, token };
-  const inbound = inboundWay({
-    flights,
-    grounds: grounds(feed),
-    transport: { app: (call, reply) => openApp(call, reply, app) },
-  });
+  const app = toApp(config.app, clock);
+  const inbound = inboundWay({ flights, grounds: grounds(feed), transport: { app: app.open } });
 
   const link = { clock, forwardedBy: forwardedBy(config.peerListenAddress) };
   const outbound = outboundWay({
@@ -97,8 +91,12 @@ export function joinParts(
     resolver: deps.names,
     resilience: { clock, picker: roundRobin(clock) },
     transport: {
-      peer: (call, endpoint, reply) =>
-        openPeer(call, pool.connection(endpoint, { ...call.target, trustDomain }), reply, link),
+      peer: (call, endpoint, reply) => {
+        const connection = pool.connection(endpoint, { ...call.target, trustDomain });
+        return call.kind === 'grpc'
+          ? openPeerGrpc(call, connection, reply, clock)
+          : openPeer(call, connection, reply, link);
+      },
     },
     inbound,
   });
@@ -107,15 +105,27 @@ export function joinParts(
   const probes = healthPages(health, appId, statuses);
   const routes = [...healthRoutes(probes), ...metadataRoutes(appId, version, config.app), ...shutdownRoutes(shutdown)];
   const countOffence = (rule: string) => metrics.httpOffence(rule);
-  const edge = { open: outbound, self, bodyBytesMax, statuses, clock, random, log, rules: config, routes, countOffence };
+  const edge = {
+    open: outbound,
+    self,
+    bodyBytesMax,
+    statuses,
+    clock,
+    random,
+    log,
+    rules: config,
+    routes,
+    countOffence,
+  };
   const metricsText = { contentType: METRICS_CONTENT_TYPE, status: 200 };
   const servings: Servings = {
     http: new AppHttp(edge),
+    grpc: new AppGrpc(edge),
     peer: { server: () => peers.server, drain: () => peers.drain(), destroy: () => peers.destroy() },
     public: servingPages(probes),
     metrics: servingPages({ '/metrics': () => ({ ...metricsText, body: metrics.render() }) }),
   };
-  return { self, identity, feed, credentials, flights, metrics, appPool, pool, peers, servings };
+  return { self, identity, feed, credentials, flights, metrics, app, pool, peers, servings };
 }
 
 /** This machine as X-Forwarded-For names it: the address that peers see, as far as that can be known. */

@@ -69,6 +69,7 @@ function configOf(pod: PodSidecar, sentry: HostPort, tokens: Tokens, paths: PodP
       sentryNamespace: pod.controlPlaneNamespace,
     },
     httpPort: exactly(pod.httpPort),
+    grpcPort: exactly(pod.grpcPort),
     publicPort: exactly(pod.publicPort),
     peerPort: exactly(pod.peerPort),
     metricsPort: pod.metricsPort === undefined ? undefined : exactly(pod.metricsPort),
@@ -83,6 +84,7 @@ function configOf(pod: PodSidecar, sentry: HostPort, tokens: Tokens, paths: PodP
 
 const ANNOTATIONS: PortSettings = {
   http: `the annotation ${GROUP}/http-port`,
+  grpc: `the annotation ${GROUP}/grpc-port`,
   peer: `the annotation ${GROUP}/internal-grpc-port`,
   public: `the annotation ${GROUP}/public-port`,
   metrics: `the annotation ${GROUP}/metrics-port`,

@@ -34,18 +34,22 @@ export interface AppGrpcDeps {
   readonly rules: GuardRules;
 }
 
+/** Of one listen address; further ones are closed as they come. */
+const CONNECTIONS_MAX = 10_000;
 /** Calls that an app may have open on one connection. */
 const STREAMS_MAX = 1024;
 /** A connection without calls goes when it was seen so twice: after one to two of these. */
 const IDLE_LOOK_MS = 60_000;
 const STOPPING: WireFailure = { kind: 'closed', reason: 'this sidecar is stopping' };
 
-export class AppGrpcEdge {
+/** All servers of the gRPC port, and the connections that are open on them. */
+export class AppGrpc {
   readonly #deps: AppGrpcDeps;
   /** Each with whether it had no call when it was last looked at. */
   readonly #connections = new Map<Http2ServerConnection, boolean>();
   /** Undefined where there is no connection: a sidecar without calls is not woken. */
   #cancelLook: Cancel | undefined;
+  #isDraining = false;
 
   constructor(deps: AppGrpcDeps) {
     this.#deps = deps;
@@ -53,11 +57,14 @@ export class AppGrpcEdge {
 
   /** A server for one listen address; it shares everything with its siblings. */
   server(): Server {
-    return createServer({ allowHalfOpen: true }, (socket) => this.#connected(socket));
+    const server = createServer({ allowHalfOpen: true }, (socket) => this.#connected(socket));
+    server.maxConnections = CONNECTIONS_MAX;
+    return server;
   }
 
   /** Asks every connection to come to its end; the calls that are open on it go on. */
   drain(): void {
+    this.#isDraining = true;
     for (const connection of this.#connections.keys()) connection.drain();
   }
 
@@ -80,6 +87,7 @@ export class AppGrpcEdge {
     );
     this.#connections.set(connection, false);
     this.#cancelLook ??= every(clock, IDLE_LOOK_MS, () => this.#look());
+    if (this.#isDraining) connection.drain();
   }
 
   /** A bug that one call finds is that call's misfortune, and a line in the log; the sidecar serves on. */

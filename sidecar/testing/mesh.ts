@@ -127,6 +127,7 @@ function configOf(
     },
     sentry: { kind: 'socket', path: socketPath },
     httpPort: anyPort,
+    grpcPort: anyPort,
     peerPort: anyPort,
     publicPort: undefined,
     metricsPort: anyPort,

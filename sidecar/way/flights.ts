@@ -6,7 +6,8 @@
 import type { Call } from '../../api/call.ts';
 import { closedRequest, type ReplyEnd, type RequestEnd } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
-import { headerValue } from '../../api/headers.ts';
+import { knownGrpcStatus } from '../../api/grpc-status.ts';
+import { type Headers, headerValue } from '../../api/headers.ts';
 import { targetName } from '../../api/ids.ts';
 import type { Clock } from '../../kit/clock.ts';
 
@@ -19,6 +20,8 @@ export interface FlightRecord {
   readonly peer: string;
   /** The app's status; undefined if a fault came before it. */
   readonly status: number | undefined;
+  /** Of a gRPC call, the app's; undefined where it said none, or none that there is. */
+  readonly grpcStatus: number | undefined;
   /** Why it failed, if a fault of ours ended it. */
   readonly fault: Fault | undefined;
   readonly method: string;
@@ -139,6 +142,7 @@ class Flight {
   #upstream: RequestEnd = closedRequest;
   #isOver = false;
   #status: number | undefined;
+  #grpcStatus: number | undefined;
   #requestBytes = 0;
   #replyBytes = 0;
   isEndless = false;
@@ -172,13 +176,17 @@ class Flight {
       this.#status = head.status;
       this.isEndless = headerValue(head.headers, 'content-type')?.startsWith('text/event-stream') ?? false;
       if (this.isEndless) this.#hooks.foundEndless();
+      this.#noteGrpcStatus(head.headers);
       this.#caller.head(head);
     },
     data: (chunk) => {
       this.#replyBytes += chunk.length;
       return this.#caller.data(chunk);
     },
-    end: (trailers) => this.#end(undefined, () => this.#caller.end(trailers)),
+    end: (trailers) => {
+      this.#noteGrpcStatus(trailers);
+      this.#end(undefined, () => this.#caller.end(trailers));
+    },
     abort: (reason) => this.#end(reason, () => this.#caller.abort(reason)),
     resume: () => this.#caller.resume(),
     cancel: (reason) => this.#caller.cancel(reason),
@@ -194,6 +202,11 @@ class Flight {
     });
   }
 
+  /** It is in the trailers, or in the head of an answer that is nothing else. */
+  #noteGrpcStatus(headers: Headers): void {
+    if (this.#call.kind === 'grpc') this.#grpcStatus ??= knownGrpcStatus(headerValue(headers, 'grpc-status'));
+  }
+
   #end(reason: Fault | undefined, tell: (upstream: RequestEnd) => void): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -204,6 +217,7 @@ class Flight {
       direction: this.direction,
       peer: targetName(this.direction === 'outbound' ? this.#call.target : this.#call.caller),
       status: this.#status,
+      grpcStatus: this.#grpcStatus,
       fault: reason,
       method: this.#call.method,
       path: this.#call.path,
