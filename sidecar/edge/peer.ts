@@ -145,14 +145,22 @@ export class PeerEdge {
 
 function serveStream(head: RequestHead, responder: Responder, deps: PeerCallDeps): RequestReceiver {
   const { target } = head;
-  if (!isGrpc(head.fields)) return answerAtOnce(responder, 415);
+  if (!isGrpc(head.fields)) return refuseNonGrpc(responder);
   if (target === CALL_LOCAL_STREAM) return servePeerCall(head, responder, false, deps);
   if (target === CALL_LOCAL) return servePeerCall(head, responder, true, deps);
   return servePeerGrpc(head, responder, deps);
 }
 
-function answerAtOnce(responder: Responder, status: number): RequestReceiver {
-  responder.head({ status, fields: [], bodyBytes: 0 });
-  responder.end([]);
-  return NOBODY;
+const GRPC_ONLY = Buffer.from('This port is for other sidecars, which call it by gRPC.\n');
+
+/** At the end of the request, so that whoever breaks HTTP/2 in it hears of that. */
+function refuseNonGrpc(responder: Responder): RequestReceiver {
+  return {
+    ...NOBODY,
+    end() {
+      responder.head({ status: 415, fields: ['content-type', 'text/plain'], bodyBytes: GRPC_ONLY.length });
+      responder.data(GRPC_ONLY);
+      responder.end([]);
+    },
+  };
 }
