@@ -141,6 +141,7 @@ describe('metrics.md', () => {
       reply.end([]);
       return closedRequest;
     });
+    metrics.httpOffence('head-bytes');
     const text = metrics.render();
     return [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => {
       const labels = new RegExp(`^${name}(?:_bucket)?(?:\\{(.*)\\})? `, 'm').exec(text)?.[1] ?? '';

@@ -40,14 +40,16 @@ function pageFor({ method, url = '/' }: IncomingMessage, pages: Pages): Page {
 
 const PLAIN_TEXT = 'text/plain; charset=utf-8';
 
+/** All but the length of the body. */
+export function pageHeaders({ contentType, headers = {}, body }: Page): Readonly<Record<string, string>> {
+  const type = contentType ?? (body === undefined ? undefined : PLAIN_TEXT);
+  return type === undefined ? headers : { 'content-type': type, ...headers };
+}
+
 /** Node leaves the body of an answer to HEAD out by itself. */
-export function writePage(response: ServerResponse, { status, contentType, headers = {}, body }: Page): void {
-  const bytes = body === undefined ? undefined : Buffer.from(body);
-  const type = contentType ?? (bytes === undefined ? undefined : PLAIN_TEXT);
-  response.writeHead(status, {
-    ...(type === undefined ? {} : { 'content-type': type }),
-    ...(bytes === undefined ? {} : { 'content-length': bytes.length }),
-    ...headers,
-  });
+function writePage(response: ServerResponse, page: Page): void {
+  const bytes = page.body === undefined ? undefined : Buffer.from(page.body);
+  const length = bytes === undefined ? {} : { 'content-length': bytes.length };
+  response.writeHead(page.status, { ...pageHeaders(page), ...length });
   response.end(bytes);
 }

@@ -1,4 +1,5 @@
-// What a sidecar counts about calls: how many, how long, how much, by direction, peer, status and fault.
+// What a sidecar counts about calls: how many, how long, how much, by direction, peer, status and fault; and what came that
+// was none.
 import { httpStatus } from '../../api/fault.ts';
 import { Histogram, Numbers, renderMetrics } from '../../kit/metrics.ts';
 import type { Direction, FlightObserver, FlightRecord } from '../way/flights.ts';
@@ -10,6 +11,8 @@ const LATENCY_BOUNDS_SEC = [
 
 export interface CallMetrics extends FlightObserver {
   certificateExpires(epochMs: number): void;
+  /** By the rule of wire/http1 that was broken: the code names them all, so there are only so many. */
+  httpOffence(rule: string): void;
   render(): string;
 }
 
@@ -35,6 +38,12 @@ export function callMetrics(version: string): CallMetrics {
     'peer',
   ]);
   const inFlight = new Numbers('gauge', 'invoke_requests_in_flight', 'Calls under way.', ['direction']);
+  const offences = new Numbers(
+    'counter',
+    'invoke_http_offences_total',
+    'What came to the app API that was no HTTP/1.1 or went past a limit, by the rule that it broke.',
+    ['offence'],
+  );
   const certificate = new Numbers(
     'gauge',
     'invoke_certificate_expiry_timestamp_seconds',
@@ -56,8 +65,9 @@ export function callMetrics(version: string): CallMetrics {
       requestBytes.add(requestBytes.slot(direction, peer), record.requestBytes);
       replyBytes.add(replyBytes.slot(direction, peer), record.replyBytes);
     },
+    httpOffence: (rule) => offences.add(offences.slot(rule), 1),
     certificateExpires: (epochMs) => certificate.set(certificate.slot(), epochMs / 1000),
-    render: () => renderMetrics([build, requests, duration, requestBytes, replyBytes, inFlight, certificate]),
+    render: () => renderMetrics([build, requests, duration, requestBytes, replyBytes, inFlight, offences, certificate]),
   };
 }
 

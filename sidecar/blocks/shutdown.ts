@@ -13,8 +13,8 @@ export function shutdownRoutes(shutdown: ShutdownSwitch): readonly Route[] {
     {
       method: 'POST',
       path: '/v1.0/shutdown',
-      answer: ({ rawHeaders }) => {
-        const isForced = headerValue(rawHeaders, 'dapr-force-shutdown')?.toLowerCase() === 'true';
+      answer: ({ headers }) => {
+        const isForced = headerValue(headers, 'dapr-force-shutdown')?.toLowerCase() === 'true';
         // After this answer is on its way.
         setImmediate(() => (isForced ? shutdown.forced() : shutdown.graceful()));
         return { status: 204 };

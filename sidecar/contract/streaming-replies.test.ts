@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
+import { echo } from '../testing/mesh.ts';
 import { type Pair, pairForAll, RawClient, send, to } from './testing.ts';
 
 let pair: Pair;
@@ -119,32 +120,33 @@ describe.each([
     expect(request.complete).toBe(false);
   });
 
-  test('a caller that goes away cancels also the calls that it has queued behind another', async () => {
-    const closed: Promise<unknown>[] = [];
-    const both = new Promise<void>((done) => {
-      app().handler = (_request, response) => {
-        if (closed.push(once(response, 'close')) === 2) done();
-      };
-    });
+  test('a caller that goes away cancels its call; what it has queued behind that reaches no app', async () => {
+    const call = held();
     const client = await RawClient.connect(pair.port);
     client.write(get(to(name, '/1')) + get(to(name, '/2')));
-    await both;
+    const { response } = await call;
+    const closed = once(response, 'close');
     client.socket.destroy();
-    await Promise.all(closed);
-    expect(closed).toHaveLength(2);
+    await closed;
+    app().handler = echo;
+    await send(pair.port, { path: to(name, '/3') });
+    expect(app().seen.map(({ url }) => url)).toEqual(['/1', '/3']);
   });
 
-  test('answers to pipelined requests come in their order', async () => {
-    const later: ServerResponse[] = [];
+  test('pipelined requests are called one after the other, and answered in their order', async () => {
+    const done: boolean[] = [];
+    let before: ServerResponse | undefined;
     app().handler = (request, response) => {
+      done.push(before?.writableFinished ?? true);
+      before = response;
       response.setHeader('x-for', request.url ?? '');
-      later.push(response);
-      if (later.length === 2) for (const open of later.reverse()) open.end('answer');
+      setImmediate(() => response.end('answer'));
     };
     const client = await RawClient.connect(pair.port);
-    client.write(get(to(name, '/1')) + get(to(name, '/2')));
-    const received = await client.until(/(answer.*){2}/s);
-    expect([...received.matchAll(/x-for: (\S+)/g)].map(([, url]) => url)).toEqual(['/1', '/2']);
+    client.write(get(to(name, '/1')) + get(to(name, '/2')) + get(to(name, '/3')));
+    const received = await client.until(/(answer.*){3}/s);
+    expect([...received.matchAll(/x-for: (\S+)/g)].map(([, url]) => url)).toEqual(['/1', '/2', '/3']);
+    expect(done).toEqual([true, true, true]);
     client.socket.destroy();
   });
 });

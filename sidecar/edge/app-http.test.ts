@@ -5,7 +5,7 @@ import { systemClock } from '../../kit/clock.ts';
 import { silentLog } from '../../kit/log.ts';
 import { portOf } from '../../kit/testing/ports.ts';
 import { identityOf } from '../testing/mesh.ts';
-import { type AppHttpDeps, appHttpServer } from './app-http.ts';
+import { AppHttp, type AppHttpDeps } from './app-http.ts';
 
 const DEPS: AppHttpDeps = {
   open: () => {
@@ -17,6 +17,7 @@ const DEPS: AppHttpDeps = {
   clock: systemClock,
   random: () => 0.5,
   log: silentLog,
+  countOffence: () => undefined,
   rules: { apiToken: undefined, allowedOrigins: [], allowedHosts: [] },
   routes: [{ method: 'GET', path: '/v1.0/healthz', isOpenToAll: true, answer: () => ({ status: 204 }) }],
 };
@@ -24,7 +25,8 @@ const DEPS: AppHttpDeps = {
 test('is 500 for its caller, a line in the log, and nothing to anybody else', async () => {
   const logged: string[] = [];
   const log = { ...silentLog, error: (message: string) => void logged.push(message) };
-  const server = appHttpServer({ ...DEPS, log }).listen(0, '127.0.0.1');
+  const app = new AppHttp({ ...DEPS, log });
+  const server = app.server().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const url = `http://127.0.0.1:${portOf(server)}`;
   const answer = await fetch(`${url}/v1.0/invoke/orders/method/x`, { method: 'POST', body: 'x' });
@@ -33,6 +35,6 @@ test('is 500 for its caller, a line in the log, and nothing to anybody else', as
   expect(await answer.text()).not.toContain('a bug"');
   expect(logged).toEqual(['a bug in the app API']);
   expect((await fetch(`${url}/v1.0/healthz`)).status).toBe(204);
-  server.closeAllConnections();
   server.close();
+  app.destroy();
 });

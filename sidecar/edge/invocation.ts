@@ -4,7 +4,7 @@
 //   2. `Authorization: Basic base64("dapr-app-id:<target>")`, likewise;
 //   3. `/v1.0/invoke/<target>/method/<path>`.
 import { type Fault, fault } from '../../api/fault.ts';
-import { headerValue, headerValues } from '../../api/headers.ts';
+import { type Headers, headerValue, headerValues } from '../../api/headers.ts';
 import { type Namespace, parseTarget, type Target } from '../../api/ids.ts';
 import { type CanonicalPath, canonicalPath } from '../../api/path.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
@@ -18,16 +18,14 @@ export interface Invocation {
 
 const URL_FORM = /^\/+v1\.0\/+invoke\/+([^/]+)\/+method(\/.*)?$/s;
 
-/** `requestTarget` and header values are byte strings, one character per byte. */
+/** `requestTarget` and header values are byte strings, one character per byte. A fragment is no part of a target. */
 export function readInvocation(
   requestTarget: string,
-  rawHeaders: readonly string[],
+  headers: Headers,
   ownNamespace: Namespace,
 ): Result<Invocation, Fault> {
-  if (requestTarget.includes('#'))
-    return err(fault('bad-request', 'the request target holds a fragment (#); encode it as %23.'));
   const { path, query } = splitTarget(requestTarget);
-  const named = namedTarget(path, rawHeaders);
+  const named = namedTarget(path, headers);
   if (!named.ok) return named;
   const target = parseTarget(named.value.target, ownNamespace);
   if (!target.ok) return err(fault('bad-request', `${target.error}.`));
@@ -36,11 +34,12 @@ export function readInvocation(
   return ok({ target: target.value, path: canonical.value, query });
 }
 
-function namedTarget(path: string, rawHeaders: readonly string[]): Result<{ target: string; path: string }, Fault> {
-  const ids = new Set([...headerValues(rawHeaders, 'dapr-app-id'), ...headerValues(rawHeaders, 'invoke-app-id')]);
-  if (ids.size > 1) return err(fault('bad-request', 'the headers name more than one app id; send one.'));
+function namedTarget(path: string, headers: Headers): Result<{ target: string; path: string }, Fault> {
+  const ids = [...headerValues(headers, 'dapr-app-id'), ...headerValues(headers, 'invoke-app-id')];
   const [id] = ids;
-  const target = id ?? basicAuthTarget(rawHeaders);
+  if (ids.some((other) => other !== id))
+    return err(fault('bad-request', 'the headers name more than one app id; send one.'));
+  const target = id ?? basicAuthTarget(headers);
   if (target !== undefined) return ok({ target: target.trim(), path });
 
   const match = URL_FORM.exec(path);
@@ -56,8 +55,8 @@ function namedTarget(path: string, rawHeaders: readonly string[]): Result<{ targ
 }
 
 /** The user name is fixed, in any letter case; exactly one colon, so the password is the target. */
-function basicAuthTarget(rawHeaders: readonly string[]): string | undefined {
-  const credentials = /^basic +([A-Za-z0-9+/=_-]+)$/i.exec(headerValue(rawHeaders, 'authorization') ?? '')?.[1];
+function basicAuthTarget(headers: Headers): string | undefined {
+  const credentials = /^basic +([A-Za-z0-9+/=_-]+)$/i.exec(headerValue(headers, 'authorization') ?? '')?.[1];
   if (credentials === undefined) return undefined;
   const [user, target, ...rest] = Buffer.from(credentials, 'base64').toString('latin1').split(':');
   const isOurs = rest.length === 0 && /^(dapr|invoke)-app-id$/i.test(user ?? '');
@@ -74,7 +73,7 @@ function decodeTarget(text: string): string {
 
 /** Of a request target in origin-form, or in the absolute form of a program that takes the sidecar for a proxy. */
 export function splitTarget(requestTarget: string): { path: string; query: string } {
-  const origin = requestTarget.replace(/^[a-z]+:\/\/[^/?#]*/i, '');
+  const origin = requestTarget.startsWith('/') ? requestTarget : requestTarget.replace(/^[a-z]+:\/\/[^/?]*/i, '');
   const mark = origin.indexOf('?');
   return mark < 0 ? { path: origin, query: '' } : { path: origin.slice(0, mark), query: origin.slice(mark + 1) };
 }

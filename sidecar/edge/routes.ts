@@ -1,8 +1,9 @@
 // The app API beside calls: what blocks register on it. A route has a small answer and at most a small body.
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Fault, fault } from '../../api/fault.ts';
-import { headerPairs } from '../../api/headers.ts';
-import { type Page, writePage } from '../../kit/pages.ts';
+import { type Headers, headerPairs } from '../../api/headers.ts';
+import { type Page, pageHeaders } from '../../kit/pages.ts';
+import type { Flow, RequestHead, RequestReceiver } from '../../wire/message.ts';
+import type { HttpReply } from './http-reply.ts';
 import { splitTarget } from './invocation.ts';
 import { httpRefusal, type StatusStyle } from './refuse.ts';
 
@@ -10,7 +11,7 @@ export interface RouteRequest {
   /** What follows the route's path, without a slash in front; percent-encoded. */
   readonly rest: string;
   readonly query: URLSearchParams;
-  readonly rawHeaders: readonly string[];
+  readonly headers: Headers;
   readonly body: Buffer;
 }
 
@@ -26,8 +27,8 @@ export interface Route {
 /** Bodies on routes are values of metadata keys and the like. */
 const ROUTE_BODY_BYTES_MAX = 64 * 1024;
 
-export function findRoute(routes: readonly Route[], method: string, url: string): Route | undefined {
-  const path = pathOf(url);
+export function findRoute(routes: readonly Route[], method: string, target: string): Route | undefined {
+  const path = pathOf(target);
   return routes.find((route) => {
     if (route.method !== method) return false;
     return route.path.endsWith('/') ? path.startsWith(route.path) && path !== route.path : path === route.path;
@@ -35,48 +36,70 @@ export function findRoute(routes: readonly Route[], method: string, url: string)
 }
 
 /** Reads the body, asks the route, writes its answer. */
-export function serveRoute(
-  route: Route,
-  request: IncomingMessage,
-  response: ServerResponse,
-  refuse: (reason: Fault) => void,
-): void {
-  const url = request.url ?? '/';
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  let isRefused = false;
-  request.on('data', (chunk: Buffer) => {
-    if (isRefused) return;
-    bytes += chunk.length;
-    chunks.push(chunk);
-    if (bytes <= ROUTE_BODY_BYTES_MAX) return;
-    isRefused = true;
-    refuse(fault('body-too-large', `the value is larger than ${ROUTE_BODY_BYTES_MAX} bytes.`));
-  });
-  request.on('end', () => {
-    if (isRefused) return;
-    try {
-      const answer = route.answer({
-        rest: pathOf(url).slice(route.path.length),
-        query: new URLSearchParams(splitTarget(url).query),
-        rawHeaders: request.rawHeaders,
-        body: Buffer.concat(chunks),
-      });
-      writePage(response, answer);
-    } catch (error) {
-      refuse(fault('internal', 'this sidecar has a bug that this request found; its log says more.', String(error)));
+export function serveRoute(route: Route, head: RequestHead, reply: HttpReply): RequestReceiver {
+  const request = new RouteExchange(route, head, reply);
+  if (head.expectsContinue) reply.askForBody();
+  // As with a call: there is no tunnel, so nothing else would end it.
+  if (head.upgrade !== undefined) request.end();
+  return request;
+}
+
+class RouteExchange implements RequestReceiver {
+  readonly #route: Route;
+  readonly #head: RequestHead;
+  readonly #reply: HttpReply;
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+
+  constructor(route: Route, head: RequestHead, reply: HttpReply) {
+    this.#route = route;
+    this.#head = head;
+    this.#reply = reply;
+  }
+
+  data(chunk: Buffer): Flow {
+    this.#bytes += chunk.length;
+    this.#chunks.push(chunk);
+    if (this.#bytes > ROUTE_BODY_BYTES_MAX) {
+      this.#chunks.length = 0;
+      this.#reply.refuse(fault('body-too-large', `the value is larger than ${ROUTE_BODY_BYTES_MAX} bytes.`));
     }
-  });
+    return 'ok';
+  }
+
+  end(): void {
+    const { target, fields } = this.#head;
+    try {
+      const page = this.#route.answer({
+        rest: pathOf(target).slice(this.#route.path.length),
+        query: new URLSearchParams(splitTarget(target).query),
+        headers: fields,
+        body: Buffer.concat(this.#chunks),
+      });
+      this.#reply.whole(page.status, Object.entries(pageHeaders(page)).flat(), Buffer.from(page.body ?? ''));
+    } catch (error) {
+      const bug = 'this sidecar has a bug that this request found; its log says more.';
+      this.#reply.refuse(fault('internal', bug, String(error)));
+    }
+  }
+
+  // Whoever goes away was not answered; there is nothing to undo. An answer is one small piece, and is not held up.
+
+  abort(): void {}
+
+  cancel(): void {}
+
+  resume(): void {}
 }
 
 /** A fault, under the errorCode that SDKs know for it on this route. */
 export function refusalAnswer(refused: Fault, style: StatusStyle, errorCode: string): Page {
-  const { status, headers, body } = httpRefusal(refused, style, errorCode);
-  return { status, headers: Object.fromEntries(headerPairs(headers)), body };
+  const { head, body } = httpRefusal(refused, style, errorCode);
+  return { status: head.status, headers: Object.fromEntries(headerPairs(head.fields)), body };
 }
 
-function pathOf(url: string): string {
-  return splitTarget(url)
-    .path.replace(/\/{2,}/g, '/')
-    .replace(/(.)\/$/, '$1');
+function pathOf(target: string): string {
+  const { path } = splitTarget(target);
+  const single = path.includes('//') ? path.replace(/\/{2,}/g, '/') : path;
+  return single.length > 1 && single.endsWith('/') ? single.slice(0, -1) : single;
 }
