@@ -53,6 +53,7 @@ describe('faults.md', () => {
       'peer-closing': true,
       'peer-downgraded': true,
       'app-unreachable': true,
+      'app-closing': true,
     },
     ...{ 'peer-broke': true, 'app-broke': true, timeout: true, cancelled: true },
   };

@@ -9,6 +9,7 @@ import type { PortSettings, SidecarConfig } from './config.ts';
 
 export interface SidecarPorts {
   readonly http: number;
+  readonly grpc: number | undefined;
   readonly peer: number;
   readonly metrics: number | undefined;
   readonly public: number | undefined;
@@ -70,6 +71,7 @@ export async function openListeners(
 
 const FLAGS: PortSettings = {
   http: '--http-port',
+  grpc: '--grpc-port',
   peer: '--peer-port',
   public: '--public-port',
   metrics: '--metrics-port',
@@ -80,7 +82,7 @@ async function openAll(
   servings: Servings,
   open: (request: BindRequest) => Promise<Result<number, StartFailure>>,
 ): Promise<Result<SidecarPorts, StartFailure>> {
-  const { httpPort, metricsPort, publicPort, peerPort, listenAddresses, peerListenAddress } = config;
+  const { httpPort, grpcPort, metricsPort, publicPort, peerPort, listenAddresses, peerListenAddress } = config;
   const settings = config.portSettings ?? FLAGS;
   const own = { addresses: listenAddresses };
   const http = await open({
@@ -91,6 +93,16 @@ async function openAll(
     server: () => servings.http.server(),
   });
   if (!http.ok) return http;
+  const grpc =
+    grpcPort &&
+    (await open({
+      ...own,
+      what: 'the app API over gRPC',
+      setting: settings.grpc,
+      choice: grpcPort,
+      server: () => servings.grpc.server(),
+    }));
+  if (grpc && !grpc.ok) return grpc;
   const peer = await open({
     addresses: [peerListenAddress],
     what: 'peer sidecars',
@@ -119,7 +131,7 @@ async function openAll(
       server: () => servings.public.server(),
     }));
   if (health && !health.ok) return health;
-  return ok({ http: http.value, peer: peer.value, metrics: metrics?.value, public: health?.value });
+  return ok({ http: http.value, grpc: grpc?.value, peer: peer.value, metrics: metrics?.value, public: health?.value });
 }
 
 async function closeAll(servers: readonly Server[], servings: Servings, graceMs: number, clock: Clock): Promise<void> {
