@@ -15,8 +15,8 @@ export interface RequestHead {
   readonly scheme: string | undefined;
   /**
    * Without pseudo-header fields, and without those of HTTP/1.1 that the codec has acted on: connection and what it names,
-   * keep-alive, proxy-connection, transfer-encoding, upgrade, and expect: 100-continue. HTTP/1.1 writes none of these from
-   * here, nor host and content-length: `authority`, `bodyBytes` and the others below say it.
+   * keep-alive, proxy-connection, transfer-encoding, upgrade, http2-settings, and expect: 100-continue. HTTP/1.1 writes
+   * none of these from here, nor host and content-length: `authority`, `bodyBytes` and the others below say it.
    */
   readonly fields: Fields;
   /** As declared; 0 where there is no body; undefined where only its end will tell. */
@@ -25,6 +25,8 @@ export interface RequestHead {
   readonly upgrade: string | undefined;
   /** The client waits for 100 before it sends the body. */
   readonly expectsContinue: boolean;
+  /** HTTP2-Settings as it came, with an Upgrade to h2c (RFC 7540, 3.2.1); two of them are none that can be read. */
+  readonly http2Settings?: string | undefined;
   /** Names of fields that no table of HPACK may keep, here or further on. */
   readonly neverIndexed?: ReadonlySet<string>;
 }

@@ -14,6 +14,7 @@ export class HeadFields implements FieldTaker {
   host: string | undefined;
   upgrade: string | undefined;
   keepAlive: string | undefined;
+  http2Settings: string | undefined;
   expectsContinue = false;
   #contentLengths = 0;
   #contentLength: string | undefined;
@@ -102,6 +103,9 @@ export class HeadFields implements FieldTaker {
         this.keepAlive = value;
         return true;
       case Known.PROXY_CONNECTION:
+        return true;
+      case Known.HTTP2_SETTINGS:
+        this.http2Settings = listed(this.http2Settings, value);
         return true;
       default:
         return false;

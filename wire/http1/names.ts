@@ -12,6 +12,7 @@ export const Known = {
   EXPECT: 6,
   KEEP_ALIVE: 7,
   PROXY_CONNECTION: 8,
+  HTTP2_SETTINGS: 9,
 } as const;
 export type Known = (typeof Known)[keyof typeof Known];
 
@@ -24,6 +25,7 @@ const KNOWN = new Map<string, Known>([
   ['expect', Known.EXPECT],
   ['keep-alive', Known.KEEP_ALIVE],
   ['proxy-connection', Known.PROXY_CONNECTION],
+  ['http2-settings', Known.HTTP2_SETTINGS],
 ]);
 
 export interface Name {

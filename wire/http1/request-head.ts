@@ -80,6 +80,7 @@ function understand(method: string, target: string, minorVersion: number, fields
       // One that comes with a body is passed over, which a server may: nobody could say where the new protocol begins.
       upgrade: options.upgrade && minorVersion === 1 && bodyBytes === 0 ? fields.upgrade : undefined,
       expectsContinue: fields.expectsContinue && minorVersion === 1 && bodyBytes !== 0,
+      http2Settings: fields.http2Settings,
     },
     minorVersion,
     isKept: !options.close && (minorVersion === 1 || options.keepAlive),

@@ -287,6 +287,18 @@ describe('taken as it is meant', () => {
     expect(head?.fields).toEqual(['host', 'a', 'x-end', '2']);
   });
 
+  test('HTTP2-Settings stay here too, and are told of (7540, 3.2.1)', () => {
+    const asked = get('Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABk');
+    const told = (bytes: string) => {
+      const { link, requests } = driveEcho();
+      link.give(bytes);
+      return requests[0]?.head;
+    };
+    expect(told(asked)).toMatchObject({ upgrade: 'h2c', http2Settings: 'AAMAAABk', fields: ['host', 'a'] });
+    expect(told(get('HTTP2-Settings: AA', 'HTTP2-Settings: BB'))).toMatchObject({ http2Settings: 'AA, BB' });
+    expect(told(get())?.http2Settings).toBeUndefined();
+  });
+
   test('Upgrade only where Connection says so, for HTTP/1.1, and without a body (9110, 7.8)', () => {
     const upgradeOf = (bytes: string) => {
       const { link, requests } = driveEcho();
