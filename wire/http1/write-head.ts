@@ -126,6 +126,7 @@ function isFraming(known: Known): boolean {
     case Known.CONNECTION:
     case Known.KEEP_ALIVE:
     case Known.PROXY_CONNECTION:
+    case Known.HTTP2_SETTINGS:
       return true;
     default:
       return false;
