@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { must } from '../kit/result.ts';
+import { runs } from '../kit/testing/runs.ts';
 import { FrameReader, frameMessage } from './grpc-frame.ts';
 
 const message = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes));
@@ -32,7 +33,7 @@ test('any fragmentation gives the same messages, each as soon as its last byte i
       }
       expect(read).toEqual(messages);
     }),
-    { numRuns: 500 },
+    runs(500),
   );
 });
 

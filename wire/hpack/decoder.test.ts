@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { must } from '../../kit/result.ts';
+import { runs } from '../../kit/testing/runs.ts';
 import { type DecodedBlock, NO_PSEUDO } from './block.ts';
 import { type DecoderOptions, HpackDecoder } from './decoder.ts';
 import { HpackEncoder } from './encoder.ts';
@@ -212,7 +213,7 @@ test('random bytes make an answer, and leave a decoder that gives the next one',
         else expect(['compression', 'limit', 'malformed']).toContain(decoded.error.kind);
       }
     }),
-    { numRuns: 2000 },
+    runs(2000),
   );
 });
 

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { must } from '../../kit/result.ts';
+import { runs } from '../../kit/testing/runs.ts';
 import type { Fields } from '../message.ts';
 import { NO_PSEUDO, type PseudoFields } from './block.ts';
 import { HpackDecoder } from './decoder.ts';
@@ -78,7 +79,7 @@ describe.each(['first-sight', 'second-sight'] as const)('fields that enter the t
           expect(decoded.neverIndexed).toEqual(new Set(present));
         }
       }),
-      { numRuns: 300 },
+      runs(300),
     );
   });
 });

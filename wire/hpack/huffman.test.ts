@@ -1,6 +1,7 @@
 // The code, both ways, and all that is none.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { runs } from '../../kit/testing/runs.ts';
 import { decodedBytesMax, huffmanBytes, NO_TEXT, readHuffman, writeHuffman } from './huffman.ts';
 
 const latin1 = fc.string({ unit: fc.integer({ min: 0, max: 0xff }).map((code) => String.fromCharCode(code)) });
@@ -40,7 +41,7 @@ test('no bytes have a second way to be written', () => {
       const text = decode(code);
       if (text !== undefined) expect(encode(text)).toEqual(code);
     }),
-    { numRuns: 1000 },
+    runs(1000),
   );
 });
 

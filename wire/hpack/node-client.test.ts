@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { type ClientHttp2Session, connect, type OutgoingHttpHeaders, sensitiveHeaders } from 'node:http2';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { runs } from '../../kit/testing/runs.ts';
 import type { Fields } from '../message.ts';
 import { bareServer } from './testing/bare-server.ts';
 
@@ -49,7 +50,7 @@ test('random lists arrive as they were sent, whatever the tables may hold', asyn
         await server.close();
       }
     }),
-    { numRuns: 40 },
+    runs(40),
   );
 });
 

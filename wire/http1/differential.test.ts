@@ -3,6 +3,7 @@
 import { METHODS } from 'node:http';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { runs } from '../../kit/testing/runs.ts';
 import { cutAt } from '../testing/link-pair.ts';
 import { type DrivenServer, driveClient, driveServer, type ReceivedRequest } from './testing/drive.ts';
 import { requestBytes, responseBytes } from './testing/mutants.ts';
@@ -66,7 +67,7 @@ test('no request is taken that node:http refuses, and both read the same', async
       }
       if (requests.length < theirs.length) refused++;
     }),
-    { numRuns: RUNS },
+    runs(RUNS),
   );
   // The two have agreed on something, and not on everything.
   expect(both).toBeGreaterThan(RUNS / 5);
@@ -92,7 +93,7 @@ test('no answer is taken that node:http refuses, and both read the same', async 
       expect(answer.trailers).toEqual(their.trailers);
       both++;
     }),
-    { numRuns: RUNS },
+    runs(RUNS),
   );
   expect(both).toBeGreaterThan(RUNS / 5);
 });
@@ -133,7 +134,7 @@ test('in which pieces requests come changes nothing', () => {
       expect(requestsIn(cutAt(bytes, places))).toEqual(whole);
       expect(requestsIn([...bytes].map((byte) => Buffer.from([byte])))).toEqual(whole);
     }),
-    { numRuns: 700 },
+    runs(700),
   );
 });
 
@@ -144,7 +145,7 @@ test('in which pieces an answer comes changes nothing', () => {
       expect(answerIn(cutAt(bytes, places))).toEqual(whole);
       expect(answerIn([...bytes].map((byte) => Buffer.from([byte])))).toEqual(whole);
     }),
-    { numRuns: 700 },
+    runs(700),
   );
 });
 
@@ -157,6 +158,6 @@ test('random bytes are refused or wait for more, and nothing is thrown', () => {
       send();
       link.give(...pieces.map((piece) => Buffer.from(piece)));
     }),
-    { numRuns: 300 },
+    runs(300),
   );
 });

@@ -1,6 +1,7 @@
 // What is written is read back as it was meant, by ours and by node:http, or it is not written at all.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { runs } from '../../kit/testing/runs.ts';
 import { driveClient, driveEcho, driveServer, requestHead, turn } from './testing/drive.ts';
 import { nodeReadsRequests, nodeReadsResponse } from './testing/node-oracle.ts';
 
@@ -61,7 +62,7 @@ test('a request that is written is the same request to whoever reads it', async 
       expect(theirs[0]).toMatchObject({ method, target: path, body: bytes.toString('latin1') });
       written++;
     }),
-    { numRuns: 400 },
+    runs(400),
   );
   expect(written).toBeGreaterThan(40);
 });
@@ -86,7 +87,7 @@ test('an answer that is written is the same answer to whoever reads it', async (
       expect(await nodeReadsResponse(sent, 'GET')).toMatchObject({ status, body: answer.body });
       written++;
     }),
-    { numRuns: 400 },
+    runs(400),
   );
   expect(written).toBeGreaterThan(40);
 });

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { manualClock } from '../../kit/testing/clock.ts';
+import { runs } from '../../kit/testing/runs.ts';
 import type { RequestHead, WireFailure } from '../message.ts';
 import { cutInto, linkPair } from '../testing/link-pair.ts';
 import { appOf, clientFrames, type Manner, manners, serverFrames, Witness } from '../testing/random-frames.ts';
@@ -96,7 +97,7 @@ test('a server answers or ends whatever a client sends, and leaves nothing behin
       bench.expectNothingLeft(connection);
       expectFairFrames(bench.peer.frames, frames);
     }),
-    { numRuns: 400 },
+    runs(400),
   );
 });
 
@@ -111,7 +112,7 @@ test('a client answers or ends whatever a server sends, and leaves nothing behin
       bench.expectNothingLeft(connection);
       expectFairFrames(bench.peer.frames, frames);
     }),
-    { numRuns: 400 },
+    runs(400),
   );
 });
 
@@ -133,7 +134,7 @@ test('bytes that are damaged on the way end a connection or change nothing, and 
       await turnsUntil(() => true);
       bench.expectNothingLeft(connection);
     }),
-    { numRuns: 200 },
+    runs(200),
   );
 });
 
