@@ -11,6 +11,7 @@ function round(p50: number, more: Partial<Measurement> = {}): Measurement {
     callsPerSecond: 1000,
     cpuMicrosPerCall: 200.04,
     idleCpuMsPerSecond: undefined,
+    bulkBytesPerSecond: undefined,
     latencyMicros: { p50, p90: p50 * 2, p99: p50 * 4 },
     lateMicros: 100,
     rssBytes: 75_000_000,

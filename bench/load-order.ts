@@ -1,11 +1,9 @@
-// What the load generator is told to do, and what it answers.
+// What the load generator (load/) is told to do, and what it answers: lines of JSON on its standard input and output.
 
-export interface LoadOrder {
+export interface LoadOrder extends Load {
   readonly port: number;
-  readonly connections: number;
-  readonly requestBytes: number;
-  readonly answerBytes: number;
-  readonly pace: Pace;
+  /** Names of apps, called in turn. */
+  readonly targets: readonly string[];
   /** At the same pace; nothing of it is counted. */
   readonly warmUpMs: number;
   readonly measuredMs: number;
@@ -13,8 +11,28 @@ export interface LoadOrder {
   readonly pids: readonly number[];
 }
 
-/** `saturated`: every connection asks again as soon as it is answered. */
-export type Pace = { readonly kind: 'fixed'; readonly perSecond: number } | { readonly kind: 'saturated' };
+export interface Load {
+  /**
+   * `http`: a GET, or a POST where there is a body. `grpc-unary`: a stream for each call, with a deadline. `grpc-bidi`: streams that
+   * stay, on which a call is a message and its echo.
+   */
+  readonly kind: 'http' | 'grpc-unary' | 'grpc-bidi';
+  readonly connections: number;
+  /** Of gRPC, over all connections: so many calls can be under way. Of HTTP/1.1 that is the number of connections. */
+  readonly streams: number;
+  /** One call was made on each, and no other is. */
+  readonly idleConnections: number;
+  /** Every other one is a download that is not read here, and an upload that the app does not read. */
+  readonly stoppedReaders: number;
+  /** Beside it all, one endless download that is read as fast as it comes. */
+  readonly hasBulk: boolean;
+  readonly requestBytes: number;
+  readonly answerBytes: number;
+  /** Bodies say nothing of their length beforehand. */
+  readonly isChunked: boolean;
+  /** 0: saturated; each connection or stream asks again as soon as it is answered. */
+  readonly perSecond: number;
+}
 
 export interface Percentiles {
   readonly p50: number;
@@ -31,10 +49,14 @@ export interface LoadResult {
   readonly failures: number;
   readonly reasons: readonly string[];
   readonly seconds: number;
-  /** To the end of the answer: from sending, or from when it was due where no connection was free then. */
-  readonly latencyMicros: Percentiles;
+  /** Of bodies and messages, both ways, of the calls that were answered. */
+  readonly bytes: number;
+  /** Read from the endless download. */
+  readonly bulkBytes: number;
+  /** To the end of the answer: from when it was due, or from sending where nothing is ever due. */
+  readonly latencyMicros: Percentiles & { readonly max: number };
   /** How late the generator itself was: from when a request was due to when it got round to it. */
-  readonly lateMicros: Percentiles;
+  readonly lateMicros: Percentiles & { readonly max: number };
   /** In the order of `pids`. */
   readonly cpuMicros: readonly number[];
   /** Of the generator. */

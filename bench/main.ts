@@ -4,11 +4,11 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { err, ok, type Result } from '../kit/result.ts';
-import { type Children, openChildren } from './children.ts';
+import { openChildren } from './children.ts';
 import { appendToLedger, entryOf, LEDGER, type RunFacts } from './ledger.ts';
-import { type App, startApp, startLoadGenerator } from './load-generator.ts';
+import { type App, buildLoad, startApp, startLoadGenerator } from './load-generator.ts';
 import { commit, load as loadOf, machine } from './machine.ts';
-import type { Summary } from './measurement.ts';
+import type { Failure, Summary } from './measurement.ts';
 import { type BenchOptions, readOptions, USAGE } from './options.ts';
 import { writeCertificates } from './pairs/certificates.ts';
 import { daprd } from './pairs/daprd.ts';
@@ -17,9 +17,10 @@ import { envoy } from './pairs/envoy.ts';
 import { haproxy } from './pairs/haproxy.ts';
 import { invoke } from './pairs/invoke.ts';
 import { nginx } from './pairs/nginx.ts';
-import type { PairName, PairTools, PreparePair } from './pairs/pair.ts';
-import { renderIdle, renderLoad } from './result-tables.ts';
+import type { Pair, PairName, PreparePair, Shape } from './pairs/pair.ts';
+import { renderIdle, renderLoad, renderRatios } from './result-tables.ts';
 import { type Contestant, idleRounds, loadRounds, type Rounds, type RoundTools, warmUp } from './rounds.ts';
+import type { Workload } from './workloads.ts';
 
 const EXIT = { failed: 1, usage: 64, interrupted: 130 } as const;
 const CACHE = join(import.meta.dirname, '.cache');
@@ -67,49 +68,78 @@ async function run(options: BenchOptions): Promise<Result<undefined>> {
   };
   console.log(`${facts.machine}; commit ${facts.commit}`);
   if (loadOf() > LOAD_MAX) console.log('The machine is busy with something else: expect large spreads.');
-  const app = await startApp(children);
+  const program = buildLoad(CACHE, process.env.PATH);
+  if (!program.ok) return program;
+  const app = await startApp(children, program.value);
   if (!app.ok) return app;
-  const load = startLoadGenerator(children);
+  const load = startLoadGenerator(children, program.value);
   if (!load.ok) return load;
-  const contestants = await startPairs(options.pairs, children, app.value);
+  const pairs = await preparePairs(options.pairs, app.value);
   const tools: RoundTools = { options, load: load.value, say };
-  const found = await measureAll(contestants, tools);
-  for (const { pair } of contestants) await pair.close?.();
+  const found: Rounds[] = [];
+  for (const [shape, workloads] of Map.groupBy(options.workloads, (workload) => workload.shape)) {
+    found.push(await measureShape(shape, workloads, pairs, tools));
+  }
+  for (const { pair } of pairs) await pair.close?.();
   console.log(`\nThe load of the machine at the end is ${loadOf().toFixed(2)}.`);
-  if (options.isRecorded && !isInterrupted) record(facts, found.summaries);
-  return found.failures.length === 0 ? ok(undefined) : err(`${found.failures.length} measurements failed; see above`);
+  if (options.isRecorded && !isInterrupted) {
+    record(
+      facts,
+      found.flatMap(({ summaries }) => summaries),
+    );
+  }
+  const failures = found.flatMap((one) => one.failures);
+  return failures.length === 0 ? ok(undefined) : err(`${failures.length} measurements failed; see above`);
 }
 
-/** Those that can be started; why the others cannot is said. */
-async function startPairs(names: readonly PairName[], children: Children, app: App): Promise<readonly Contestant[]> {
+interface NamedPair {
+  readonly name: PairName;
+  readonly pair: Pair;
+}
+
+/** Those that this machine has; why the others are left out is said. */
+async function preparePairs(names: readonly PairName[], app: App): Promise<readonly NamedPair[]> {
   const certificates = writeCertificates(folder);
-  const contestants: Contestant[] = [];
+  const pairs: NamedPair[] = [];
   for (const name of names) {
     const own = join(folder, name);
     mkdirSync(own);
-    const tools: PairTools = {
-      ...{ children, certificates, folder: own, cacheFolder: CACHE },
-      ...{ appPort: app.port, env: process.env },
-    };
-    const pair = await PAIRS[name](tools);
-    const running = pair.ok ? await pair.value.start() : pair;
-    if (pair.ok && running.ok) {
-      console.log(`with ${name} ${pair.value.version}`);
-      contestants.push({ name, pair: pair.value, running: running.value });
-      continue;
-    }
-    if (!running.ok) console.log(`without ${name}: ${running.error}`);
-    if (pair.ok) await pair.value.close?.();
+    const pair = await PAIRS[name]({ children, certificates, folder: own, cacheFolder: CACHE, app, env: process.env });
+    if (pair.ok) pairs.push({ name, pair: pair.value });
+    console.log(pair.ok ? `with ${name} ${pair.value.version}` : `without ${name}: ${pair.error}`);
   }
-  return contestants;
+  return pairs;
 }
 
-async function measureAll(contestants: readonly Contestant[], tools: RoundTools): Promise<Rounds> {
+/** All pairs stay up from the first workload of a shape to the last. */
+async function measureShape(
+  shape: Shape,
+  workloads: readonly Workload[],
+  pairs: readonly NamedPair[],
+  tools: RoundTools,
+): Promise<Rounds> {
+  const contestants: Contestant[] = [];
+  for (const { name, pair } of pairs) {
+    say(`starting ${name} for ${shape}`);
+    const running = await pair.start(shape);
+    if (running.ok) contestants.push({ name, pair, running: running.value });
+    else console.log(`${shape} without ${name}: ${running.error}`);
+  }
+  const found = await measureAll(workloads, contestants, tools);
+  await Promise.all(contestants.flatMap(({ running }) => running.sidecars.map((sidecar) => sidecar.end())));
+  return found;
+}
+
+async function measureAll(
+  workloads: readonly Workload[],
+  contestants: readonly Contestant[],
+  tools: RoundTools,
+): Promise<Rounds> {
   const summaries: Summary[] = [];
-  const failures: string[] = [];
+  const failures: Failure[] = [];
   let isWarm = false;
-  for (const workload of tools.options.workloads) {
-    if (workload.kind === 'load' && !isWarm) await warmUp(contestants, tools);
+  for (const workload of workloads) {
+    if (workload.kind === 'load' && !isWarm) await warmUp(workload.shape, contestants, tools);
     isWarm ||= workload.kind === 'load';
     const isIdle = workload.kind === 'idle';
     const found = isIdle
@@ -119,8 +149,9 @@ async function measureAll(contestants: readonly Contestant[], tools: RoundTools)
     failures.push(...found.failures);
     say('');
     console.log(`\n${workload.name}: medians of ${tools.options.rounds} rounds, spread from lowest to highest`);
-    console.log((isIdle ? renderIdle : renderLoad)(found.summaries));
-    for (const failure of found.failures) console.log(failure);
+    if (isIdle) console.log(renderIdle(found.summaries));
+    else console.log([renderLoad(found.summaries, found.failures), renderRatios(found.summaries)].join('\n').trimEnd());
+    for (const { pair, reason } of found.failures) console.log(`${pair}: ${reason}`);
   }
   return { summaries, failures };
 }

@@ -10,6 +10,8 @@ export interface Measurement {
   readonly cpuMicrosPerCall: number | undefined;
   /** Of both, while nothing is asked of them: milliseconds a second. */
   readonly idleCpuMsPerSecond: number | undefined;
+  /** What the endless download beside the calls got. */
+  readonly bulkBytesPerSecond: number | undefined;
   readonly latencyMicros: Percentiles | undefined;
   /** How late the load generator was, at the 99th percentile. */
   readonly lateMicros: number | undefined;
@@ -27,6 +29,14 @@ export interface Summary {
   readonly workload: string;
   readonly pair: PairName;
   readonly rounds: readonly Measurement[];
+}
+
+/** A pair that is measured no further with this workload: one that answers with errors would look fast. */
+export interface Failure {
+  readonly pair: PairName;
+  /** How many calls failed; 0 where it came to none. */
+  readonly calls: number;
+  readonly reason: string;
 }
 
 /** The median over the rounds. */
@@ -54,6 +64,23 @@ export function addedOfEach(summary: Summary, direct: Summary | undefined, perce
       ? undefined
       : latencyMicros[percentile] - without[percentile];
   });
+}
+
+/** How our figure stands to theirs: round by round, for what troubles the machine in a round troubles both. */
+export interface Ratio {
+  readonly median: number;
+  readonly lowest: number;
+  readonly highest: number;
+}
+
+/** Undefined where too little is known, or where something is added to one of them that cannot be told from nothing. */
+export function ratioOf(
+  ours: readonly (number | undefined)[],
+  theirs: readonly (number | undefined)[],
+): Ratio | undefined {
+  const ratios = ours.map((value, i) => (value ?? Number.NaN) / (theirs[i] ?? Number.NaN));
+  if (ratios.length === 0 || ratios.some((ratio) => !(ratio > 0 && Number.isFinite(ratio)))) return undefined;
+  return { median: median(ratios), lowest: Math.min(...ratios), highest: Math.max(...ratios) };
 }
 
 /** From the lowest round to the highest, as a share of the median. */

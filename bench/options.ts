@@ -18,7 +18,7 @@ export interface BenchOptions {
   readonly isRecorded: boolean;
 }
 
-export const USAGE = `npm run bench -- [--quick] [--pairs invoke,envoy] [--workloads idle,http-1k-at-1000] [--rounds 7] [--seconds 4] [--record]
+export const USAGE = `npm run bench -- [--quick] [--pairs invoke,envoy] [--workloads idle,http-1k-at-1000] [--rounds 7] [--seconds 2] [--record]
 
   --quick      3 short rounds of the workloads that matter most
   --pairs      of ${PAIR_NAMES.join(', ')}; "direct" is always among them
@@ -43,14 +43,14 @@ export function readOptions(args: readonly string[]): Result<BenchOptions> {
   if (!names.ok) return names;
   const count = positive(rounds ?? (quick ? '3' : '7'), '--rounds');
   if (!count.ok) return count;
-  const measured = positive(seconds ?? (quick ? '1.2' : '4'), '--seconds');
+  const measured = positive(seconds ?? (quick ? '1' : '2'), '--seconds');
   if (!measured.ok) return measured;
   return ok({
     pairs: PAIR_NAMES.filter((name) => name === 'direct' || pairNames.value.includes(name)),
     workloads: WORKLOADS.filter(({ name }) => names.value.includes(name)),
     rounds: Math.ceil(count.value),
-    compileMs: quick ? 2000 : 8000,
-    warmUpMs: quick ? 300 : 1000,
+    compileMs: quick ? 1500 : 8000,
+    warmUpMs: quick ? 200 : 700,
     measuredMs: measured.value * 1000,
     isRecorded: record,
   });

@@ -1,21 +1,18 @@
 // What a run found, as tables for people.
-
 import { megabytes } from './ledger.ts';
 import {
   added,
   addedOfEach,
+  type Failure,
   type Figure,
   figure,
   latency,
-  type Measurement,
+  type Ratio,
+  ratioOf,
   type Summary,
   spreadOf,
 } from './measurement.ts';
-import type { PairName } from './pairs/pair.ts';
 import { cell, type Row, renderTable } from './table.ts';
-
-/** What the others are held against: the first of these that was measured. */
-const REFERENCES: readonly PairName[] = ['envoy', 'haproxy', 'nginx'];
 
 export function renderIdle(summaries: readonly Summary[]): string {
   const rows = summaries
@@ -33,53 +30,87 @@ export function renderIdle(summaries: readonly Summary[]): string {
   return renderTable([head, ...rows]);
 }
 
-export function renderLoad(summaries: readonly Summary[]): string {
+export function renderLoad(summaries: readonly Summary[], failures: readonly Failure[]): string {
   const direct = summaries.find(({ pair }) => pair === 'direct');
-  const reference = referenceAmong(summaries);
-  const against = reference?.pair ?? 'reference';
+  const bulk = summaries.some((summary) => figure(summary, 'bulkBytesPerSecond') !== undefined) ? ['bulk MB/s'] : [];
   const head = [
-    ...['', 'calls/s', 'spread', 'CPU us/call', 'spread', 'added p50', 'p90', 'p99 us', 'p99 spread'],
-    ...['RSS MB', 'anonymous', 'late p99 us', `calls/s : ${against}`, 'CPU', 'p50', 'p99'],
+    ...[
+      '',
+      'errors',
+      'calls/s',
+      'spread',
+      'CPU us/call',
+      'spread',
+      'added p50',
+      'p90',
+      'p99 us',
+      'spread',
+      'p99 in all',
+    ],
+    ...['RSS MB', 'anonymous', 'late p99 us', ...bulk],
   ];
-  return renderTable([head, ...summaries.map((summary) => loadRow(summary, direct, reference))]);
+  const failed = failures.map(({ pair, calls }) => [
+    pair,
+    calls > 0 ? String(calls) : 'failed',
+    ...Array.from({ length: head.length - 2 }, () => '-'),
+  ]);
+  return renderTable([head, ...summaries.map((summary) => loadRow(summary, direct)), ...failed]);
 }
 
-function loadRow(summary: Summary, direct: Summary | undefined, reference: Summary | undefined): Row {
+function loadRow(summary: Summary, direct: Summary | undefined): Row {
   const isDirect = summary.pair === 'direct';
+  const bulk = figure(summary, 'bulkBytesPerSecond');
   // Alone, what is told of it is its latency as it was.
   const micros = (p: 'p50' | 'p90' | 'p99') => (isDirect ? latency(summary, p) : added(summary, direct, p));
-  const isReference = summary === reference;
-  const ratio = (value: number | undefined, of: number | undefined) =>
-    isDirect || isReference || value === undefined || of === undefined ? '-' : `${(value / of).toFixed(2)}x`;
-  const addedTo = (p: 'p50' | 'p99') => (reference === undefined ? undefined : added(reference, direct, p));
-  const theirs = (name: Figure) => (reference === undefined ? undefined : figure(reference, name));
   return [
     isDirect ? 'direct (not added)' : summary.pair,
+    '0',
     cell(figure(summary, 'callsPerSecond')),
     percent(spreadOf(of(summary, 'callsPerSecond'))),
     cell(figure(summary, 'cpuMicrosPerCall'), 1),
     percent(spreadOf(of(summary, 'cpuMicrosPerCall'))),
     ...(['p50', 'p90', 'p99'] as const).map((p) => cell(micros(p))),
-    percent(spreadOf(isDirect ? summary.rounds.map((r) => r.latencyMicros?.p99) : addedOfEach(summary, direct, 'p99'))),
+    percent(spreadOf(isDirect ? wholeP99(summary) : addedOfEach(summary, direct, 'p99'))),
+    cell(latency(summary, 'p99')),
     cell(megabytes(figure(summary, 'rssBytes')), 1),
     cell(megabytes(figure(summary, 'anonymousBytes')), 1),
     cell(figure(summary, 'lateMicros')),
-    ratio(figure(summary, 'callsPerSecond'), theirs('callsPerSecond')),
-    ratio(figure(summary, 'cpuMicrosPerCall'), theirs('cpuMicrosPerCall')),
-    ratio(micros('p50'), addedTo('p50')),
-    ratio(micros('p99'), addedTo('p99')),
+    ...(bulk === undefined ? [] : [cell(megabytes(bulk))]),
   ];
 }
 
-function referenceAmong(summaries: readonly Summary[]): Summary | undefined {
-  for (const name of REFERENCES) {
-    const found = summaries.find(({ pair }) => pair === name);
-    if (found !== undefined) return found;
-  }
-  return undefined;
+/** Ours against each of the others: medians of the rounds' ratios, lowest and highest behind them. Empty without both. */
+export function renderRatios(summaries: readonly Summary[]): string {
+  const ours = summaries.find(({ pair }) => pair === 'invoke');
+  const direct = summaries.find(({ pair }) => pair === 'direct');
+  const others = summaries.filter(({ pair }) => pair !== 'invoke' && pair !== 'direct');
+  if (ours === undefined || others.length === 0) return '';
+  const head = ['', 'calls/s', 'CPU', 'added p50', 'added p99', 'p99 in all'];
+  const rows = others.map((theirs) => {
+    const ratio = (of: (summary: Summary) => readonly (number | undefined)[]) =>
+      ratioCell(ratioOf(of(ours), of(theirs)));
+    return [
+      `invoke : ${theirs.pair}`,
+      ratio((summary) => of(summary, 'callsPerSecond')),
+      ratio((summary) => of(summary, 'cpuMicrosPerCall')),
+      ratio((summary) => addedOfEach(summary, direct, 'p50')),
+      ratio((summary) => addedOfEach(summary, direct, 'p99')),
+      ratio(wholeP99),
+    ];
+  });
+  return renderTable([head, ...rows]);
 }
 
-function of({ rounds }: Summary, name: Figure): readonly Measurement[Figure][] {
+function ratioCell(ratio: Ratio | undefined): string {
+  if (ratio === undefined) return '-';
+  return `${ratio.median.toFixed(2)}x (${ratio.lowest.toFixed(2)} to ${ratio.highest.toFixed(2)})`;
+}
+
+function wholeP99({ rounds }: Summary) {
+  return rounds.map(({ latencyMicros }) => latencyMicros?.p99);
+}
+
+function of({ rounds }: Summary, name: Figure): readonly (number | undefined)[] {
   return rounds.map((round) => round[name]);
 }
 

@@ -5,11 +5,11 @@ import { messageOf } from '../kit/errors.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import type { LoadGenerator } from './load-generator.ts';
 import type { LoadResult } from './load-order.ts';
-import type { Measurement, Summary } from './measurement.ts';
+import type { Failure, Measurement, Summary } from './measurement.ts';
 import type { BenchOptions } from './options.ts';
-import type { Pair, PairName, RunningPair } from './pairs/pair.ts';
+import { type Pair, type PairName, type RunningPair, type Shape, TARGETS } from './pairs/pair.ts';
 import { cpuNs, type Memory, memory } from './proc.ts';
-import type { IdleWorkload, LoadWorkload } from './workloads.ts';
+import { type IdleWorkload, type LoadWorkload, WARM_UPS } from './workloads.ts';
 
 export interface Contestant {
   readonly name: PairName;
@@ -28,6 +28,7 @@ const NOTHING: Measurement = {
   callsPerSecond: undefined,
   cpuMicrosPerCall: undefined,
   idleCpuMsPerSecond: undefined,
+  bulkBytesPerSecond: undefined,
   latencyMicros: undefined,
   lateMicros: undefined,
   rssBytes: undefined,
@@ -43,8 +44,8 @@ const IDLE_MS = 700;
 export interface Rounds {
   /** Of the pairs that got through all rounds. */
   readonly summaries: readonly Summary[];
-  /** Why the others did not, a sentence each. */
-  readonly failures: readonly string[];
+  /** The others. */
+  readonly failures: readonly Failure[];
 }
 
 /** Each pair is started anew in each round; the last start is the one that is then loaded. */
@@ -54,23 +55,23 @@ export async function idleRounds(
   { options, say }: RoundTools,
 ): Promise<Rounds> {
   const found = contestants.map(({ name }) => ({ workload: workload.name, pair: name, rounds: [] as Measurement[] }));
-  const failures = new Map<PairName, string>();
+  const failures = new Map<PairName, Failure>();
   for (let round = 0; round < options.rounds; round++) {
     say(`${workload.name}, round ${round + 1} of ${options.rounds}`);
     for (const [i, contestant] of contestants.entries()) {
       if (failures.has(contestant.name)) continue;
-      const restarted = await restart(contestant);
+      const restarted = await restart(contestant, workload.shape);
       const measured = restarted.ok ? await measureIdle(contestant.running) : restarted;
       if (measured.ok) found[i]?.rounds.push(measured.value);
-      else failures.set(contestant.name, measured.error);
+      else failures.set(contestant.name, { pair: contestant.name, calls: 0, reason: measured.error });
     }
   }
   return { summaries: found.filter(({ pair }) => !failures.has(pair)), failures: [...failures.values()] };
 }
 
-async function restart(contestant: Contestant): Promise<Result<undefined>> {
+async function restart(contestant: Contestant, shape: Shape): Promise<Result<undefined>> {
   await Promise.all(contestant.running.sidecars.map((sidecar) => sidecar.end()));
-  const started = await contestant.pair.start();
+  const started = await contestant.pair.start(shape);
   if (!started.ok) return err(`${contestant.name} could be started once, and not again: ${started.error}`);
   contestant.running = started.value;
   return ok(undefined);
@@ -90,21 +91,12 @@ async function measureIdle({ sidecars, start }: RunningPair): Promise<Result<Mea
   return ok({ ...NOTHING, idleCpuMsPerSecond, ...held.value, ...timesOf(start) });
 }
 
-/** Compilers warm up by calls: as many as come through in a time, of the kind that most of what follows is. */
-const WARM_UP: LoadWorkload = {
-  kind: 'load',
-  name: 'warming up',
-  connections: 32,
-  bodyBytes: 1024,
-  pace: { kind: 'saturated' },
-  isQuick: true,
-};
-
 /** Before the first workload that loads them. What fails here fails in the workload, too, and is told there. */
-export async function warmUp(contestants: readonly Contestant[], tools: RoundTools): Promise<void> {
+export async function warmUp(shape: Shape, contestants: readonly Contestant[], tools: RoundTools): Promise<void> {
+  const workload = WARM_UPS[shape];
   for (const contestant of contestants) {
-    tools.say(`${WARM_UP.name}: ${contestant.name}`);
-    await measureLoad(WARM_UP, contestant, tools.options.compileMs, tools);
+    tools.say(`${workload.name}: ${contestant.name}`);
+    await measureLoad(workload, contestant, tools.options.compileMs, tools);
   }
 }
 
@@ -118,7 +110,7 @@ export async function loadRounds(
   tools: RoundTools,
 ): Promise<Rounds> {
   const found = contestants.map((contestant) => ({ contestant, rounds: [] as Measurement[] }));
-  const failures = new Map<PairName, string>();
+  const failures = new Map<PairName, Failure>();
   for (let round = 0; round < tools.options.rounds; round++) {
     tools.say(`${workload.name}, round ${round + 1} of ${tools.options.rounds}`);
     for (let turn = 0; turn < found.length; turn++) {
@@ -137,29 +129,31 @@ export async function loadRounds(
 }
 
 async function measureLoad(
-  { name, connections, bodyBytes, pace }: LoadWorkload,
-  { name: pairName, running }: Contestant,
+  { shape, load: what }: LoadWorkload,
+  { name, running }: Contestant,
   measuredMs: number,
   { options, load }: RoundTools,
-): Promise<Result<Measurement>> {
+): Promise<Result<Measurement, Failure>> {
   const { sidecars, port, start } = running;
-  const sizes = { requestBytes: bodyBytes, answerBytes: bodyBytes };
-  const pids = sidecars.map(({ pid }) => pid);
-  const order = { port, connections, ...sizes, pace, warmUpMs: options.warmUpMs, measuredMs, pids };
-  const result = await load.measure(order);
+  const failed = (reason: string, calls = 0) => err<Failure>({ pair: name, calls, reason });
+  const times = { warmUpMs: options.warmUpMs, measuredMs };
+  const result = await load.measure({
+    ...what,
+    ...times,
+    port,
+    targets: TARGETS[shape],
+    pids: sidecars.map((s) => s.pid),
+  });
   const dead = sidecars.map((sidecar) => sidecar.death()).find((death) => death !== undefined);
-  if (dead !== undefined) return err(`${name}: ${dead}`);
-  if (!result.ok) return err(`${name} through ${pairName}: ${result.error}`);
-  const failure = failureOf(result.value);
-  if (failure !== undefined) return err(`${name} through ${pairName}: ${failure}`);
+  if (dead !== undefined) return failed(dead);
+  if (!result.ok) return failed(result.error);
+  const { calls, failures, reasons } = result.value;
+  if (failures > 0) return failed(`beside ${calls} calls that did not fail: ${reasons.join('; ')}`, failures);
+  if (calls === 0) return failed('not one call was answered');
   const held = memoryOf(sidecars);
-  if (!held.ok) return held;
-  return ok({ ...NOTHING, ...figuresOf(result.value, sidecars.length), ...held.value, ...timesOf(start) });
-}
-
-function failureOf({ failures, calls, reasons }: LoadResult): string | undefined {
-  if (failures > 0) return `${failures} calls failed beside ${calls} that did not: ${reasons.join('; ')}`;
-  return calls === 0 ? 'not one call was answered' : undefined;
+  if (!held.ok) return failed(held.error);
+  const bulk = what.hasBulk ? { bulkBytesPerSecond: result.value.bulkBytes / result.value.seconds } : {};
+  return ok({ ...NOTHING, ...figuresOf(result.value, sidecars.length), ...bulk, ...held.value, ...timesOf(start) });
 }
 
 function figuresOf({ calls, seconds, cpuMicros, latencyMicros, lateMicros }: LoadResult, sidecars: number) {
@@ -168,7 +162,7 @@ function figuresOf({ calls, seconds, cpuMicros, latencyMicros, lateMicros }: Loa
     callsPerSecond: calls / seconds,
     cpuMicrosPerCall: sidecars === 0 ? undefined : pairMicros / calls,
     latencyMicros,
-    lateMicros: lateMicros.p99 ?? undefined,
+    lateMicros: lateMicros.p99,
   };
 }
 

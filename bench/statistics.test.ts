@@ -1,23 +1,8 @@
-// Percentiles and medians: values that were measured, and what several rounds come to.
-import fc from 'fast-check';
+// What several rounds come to.
 import { expect, test } from 'vitest';
-import { median, percentile, spread } from './statistics.ts';
+import { median, spread } from './statistics.ts';
 
-test('a percentile is a value that was measured, with at least that share at or below it', () => {
-  const values = fc.array(fc.integer(), { minLength: 1, maxLength: 200 });
-  fc.assert(
-    fc.property(values, fc.integer({ min: 1, max: 100 }), (unsorted, percent) => {
-      const sorted = unsorted.toSorted((a, b) => a - b);
-      const found = percentile(sorted, percent);
-      expect(sorted).toContain(found);
-      expect(sorted.filter((value) => value <= found).length * 100).toBeGreaterThanOrEqual(percent * sorted.length);
-      expect(sorted.filter((value) => value < found).length * 100).toBeLessThan(percent * sorted.length);
-    }),
-  );
-});
-
-test('nothing has no percentile and no median', () => {
-  expect(percentile([], 50)).toBeNaN();
+test('nothing has no median', () => {
   expect(median([])).toBeNaN();
 });
 

@@ -1,10 +1,4 @@
-// Numbers about numbers: percentiles of one measurement, and medians over several.
-
-/** Nearest rank: one of the values that were measured, never one between two. `sorted` ascends. */
-export function percentile(sorted: ArrayLike<number>, percent: number): number {
-  const rank = Math.max(1, Math.ceil((percent / 100) * sorted.length));
-  return sorted[rank - 1] ?? Number.NaN;
-}
+// Numbers about numbers: what the rounds of a measurement come to.
 
 /** The mean of the two in the middle where there is no middle one; NaN of nothing. */
 export function median(values: readonly number[]): number {

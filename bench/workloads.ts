@@ -1,13 +1,12 @@
 // What is asked of every pair, by the names under which the ledger keeps it.
-import type { Pace } from './load-order.ts';
+import type { Load } from './load-order.ts';
+import type { Shape } from './pairs/pair.ts';
 
 export interface LoadWorkload {
   readonly kind: 'load';
   readonly name: string;
-  readonly connections: number;
-  /** Of the request's body and of the answer's. */
-  readonly bodyBytes: number;
-  readonly pace: Pace;
+  readonly shape: Shape;
+  readonly load: Load;
   /** Also of the quick form. */
   readonly isQuick: boolean;
 }
@@ -16,29 +15,67 @@ export interface LoadWorkload {
 export interface IdleWorkload {
   readonly kind: 'idle';
   readonly name: 'idle';
+  readonly shape: Shape;
   readonly isQuick: boolean;
 }
 
 export type Workload = LoadWorkload | IdleWorkload;
 
 const KIB = 1024;
-const SATURATED: Pace = { kind: 'saturated' };
+const MIB = KIB * KIB;
+
+const HTTP: Load = {
+  kind: 'http',
+  connections: 16,
+  streams: 0,
+  idleConnections: 0,
+  stoppedReaders: 0,
+  hasBulk: false,
+  requestBytes: KIB,
+  answerBytes: KIB,
+  isChunked: false,
+  perSecond: 1000,
+};
+const SATURATED = { connections: 32, perSecond: 0 };
+const UNARY: Load = { ...HTTP, kind: 'grpc-unary', connections: 4, streams: 32 };
+const BIDI: Load = { ...UNARY, kind: 'grpc-bidi' };
+const STREAMED = { connections: 4, isChunked: true, perSecond: 20 };
 
 /** In the order in which they are run: memory only grows, so what uses less of it comes first. */
 export const WORKLOADS: readonly Workload[] = [
-  { kind: 'idle', name: 'idle', isQuick: true },
-  load('http-1k-at-1000', 16, KIB, at(1000), true),
-  load('http-1k-saturated', 32, KIB, SATURATED, true),
-  load('http-1k-at-1000-on-1000-connections', 1000, KIB, at(1000), false),
-  load('http-16k-at-500', 16, 16 * KIB, at(500), false),
-  load('http-64k-at-200', 16, 64 * KIB, at(200), true),
-  load('http-1m-at-20', 4, KIB * KIB, at(20), false),
+  { kind: 'idle', name: 'idle', shape: 'http', isQuick: true },
+  quick('http-1k-at-1000', 'http', HTTP),
+  quick('http-1k-saturated', 'http', { ...HTTP, ...SATURATED }),
+  load('http-1k-at-1000-beside-1000-idle', 'http', { ...HTTP, idleConnections: 1000 }),
+  load('http-16k-at-1000', 'http', { ...HTTP, ...bytes(16 * KIB) }),
+  load('http-16k-saturated', 'http', { ...HTTP, ...SATURATED, ...bytes(16 * KIB) }),
+  quick('http-64k-at-200', 'http', { ...HTTP, ...bytes(64 * KIB), perSecond: 200 }),
+  load('http-1m-up-at-20', 'http', { ...HTTP, ...STREAMED, requestBytes: MIB, answerBytes: 1 }),
+  load('http-1m-down-at-20', 'http', { ...HTTP, ...STREAMED, requestBytes: 0, answerBytes: MIB }),
+  load('http-1k-at-200-beside-200-stopped', 'http', { ...HTTP, stoppedReaders: 200, hasBulk: true, perSecond: 200 }),
+  quick('grpc-1k-at-1000', 'grpc', UNARY),
+  quick('grpc-1k-saturated', 'grpc', { ...UNARY, perSecond: 0 }),
+  load('grpc-bidi-1k-at-1000', 'grpc', BIDI),
+  load('grpc-bidi-1k-saturated', 'grpc', { ...BIDI, perSecond: 0 }),
+  load('http-1k-at-1000-to-50-apps', 'many', HTTP),
 ];
 
-function load(name: string, connections: number, bodyBytes: number, pace: Pace, isQuick: boolean): LoadWorkload {
-  return { kind: 'load', name, connections, bodyBytes, pace, isQuick };
+/** Compilers warm up by calls: as many as come through in a time, of the kind that most of what follows is. */
+export const WARM_UPS: Readonly<Record<Shape, LoadWorkload>> = {
+  http: load('warming up', 'http', { ...HTTP, ...SATURATED }),
+  grpc: load('warming up', 'grpc', { ...UNARY, perSecond: 0 }),
+  many: load('warming up', 'many', { ...HTTP, ...SATURATED }),
+};
+
+function load(name: string, shape: Shape, one: Load): LoadWorkload {
+  return { kind: 'load', name, shape, load: one, isQuick: false };
 }
 
-function at(perSecond: number): Pace {
-  return { kind: 'fixed', perSecond };
+function quick(name: string, shape: Shape, one: Load): LoadWorkload {
+  return { ...load(name, shape, one), isQuick: true };
+}
+
+/** Of the request's body and of the answer's. */
+function bytes(each: number) {
+  return { requestBytes: each, answerBytes: each };
 }

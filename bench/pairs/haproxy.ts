@@ -1,44 +1,60 @@
-// A pair of HAProxys: one thread each, no logs, HTTP/2 over mutual TLS between.
+// A pair of HAProxys: one thread each, no logs, HTTP/2 over mutual TLS between. With many apps, the field that names one names a
+// backend.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { err, ok } from '../../kit/result.ts';
 import { freePort } from '../../kit/testing/ports.ts';
-import type { PreparePair } from './pair.ts';
+import { appPortOf, type PreparePair, TARGETS } from './pair.ts';
 import { findProgram, versionOf } from './programs.ts';
-import { startTwo } from './two-sidecars.ts';
+import { startSidecars } from './start-sidecars.ts';
 
 export const haproxy: PreparePair = async (tools) => {
-  const { certificates, folder, children, appPort } = tools;
+  const { certificates, folder, children } = tools;
   const { client, server, anchors } = certificates;
   const file = findProgram('haproxy', tools.env.PATH);
   if (file === undefined) return err('there is no haproxy on the path; on Debian: apt-get install haproxy');
-  const command = (name: string, bind: string, upstream: string) => {
+  const command = (name: string, bind: string, upstreams: readonly Upstream[]) => {
     const path = join(folder, `${name}.cfg`);
-    writeFileSync(path, configOf(bind, upstream));
+    writeFileSync(path, configOf(bind, upstreams));
     // In the foreground, as one process.
     return { file, args: ['-db', '-f', path] };
   };
   return ok({
     version: versionOf(file, '-v'),
-    async start() {
-      const [entryPort, linkPort] = [await freePort(), await freePort()];
+    async start(shape) {
       const tls = `ssl verify required ca-file ${anchors} alpn h2 ssl-min-ver TLSv1.3`;
-      const link = `127.0.0.1:${linkPort} ${tls}`;
-      const peer = `${link} crt ${client.bundle} verifyhost ${server.dnsName} sni str(${server.dnsName})`;
-      return startTwo(
-        children,
-        {
-          name: 'haproxy-server',
-          port: linkPort,
-          command: command('server', `${link} crt ${server.bundle}`, `127.0.0.1:${appPort}`),
+      const peer = `${tls} crt ${client.bundle} verifyhost ${server.dnsName} sni str(${server.dnsName})`;
+      const clearProtocol = shape === 'grpc' ? ' proto h2' : '';
+      const app = { name: 'app', server: `127.0.0.1:${appPortOf(shape, tools.app)}${clearProtocol}` };
+      const links: { name: string; port: number }[] = [];
+      for (const name of TARGETS[shape]) links.push({ name, port: await freePort() });
+      const entryPort = await freePort();
+      const peers = links.map(({ name, port }) => ({ name, server: `127.0.0.1:${port} ${peer}` }));
+      return startSidecars(children, {
+        shape,
+        servers: links.map(({ name, port }) => ({
+          name: `haproxy-${name}`,
+          port,
+          command: command(`${shape}-${name}`, `127.0.0.1:${port} ${tls} crt ${server.bundle}`, [app]),
+        })),
+        client: {
+          name: 'haproxy-client',
+          port: entryPort,
+          command: command(`${shape}-client`, `127.0.0.1:${entryPort}${clearProtocol}`, peers),
         },
-        { name: 'haproxy-client', port: entryPort, command: command('client', `127.0.0.1:${entryPort}`, peer) },
-      );
+      });
     },
   });
 };
 
-function configOf(bind: string, upstream: string): string {
+interface Upstream {
+  readonly name: string;
+  readonly server: string;
+}
+
+function configOf(bind: string, upstreams: readonly Upstream[]): string {
+  const [only] = upstreams;
+  const choice = upstreams.length === 1 ? `default_backend ${only?.name}` : 'use_backend %[req.hdr(dapr-app-id)]';
   return `
 global
   nbthread 1
@@ -51,8 +67,7 @@ defaults
   http-reuse always
 frontend entry
   bind ${bind}
-  default_backend upstream
-backend upstream
-  server upstream ${upstream}
+  ${choice}
+${upstreams.map(({ name, server }) => `backend ${name}\n  server upstream ${server}`).join('\n')}
 `;
 }

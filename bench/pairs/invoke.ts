@@ -8,11 +8,10 @@ import { CONTROL_PLANE_NAMESPACE } from '../../identity/svid.ts';
 import { must, ok, type Result } from '../../kit/result.ts';
 import { freePort } from '../../kit/testing/ports.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import type { Role } from './certificates.ts';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { buildImage, type Image, unpack } from './image.ts';
-import type { PairTools, PreparePair } from './pair.ts';
-import { type Sidecar, startTwo } from './two-sidecars.ts';
+import { appPortOf, type PairTools, type PreparePair, type Shape, TARGETS } from './pair.ts';
+import { type Sidecar, startSidecars } from './start-sidecars.ts';
 
 const TRUST_DOMAIN = must(parseTrustDomain('bench.test'));
 const NAMESPACE = must(parseNamespace('default'));
@@ -23,26 +22,41 @@ export const invoke: PreparePair = async (tools) => {
   const plane = await startControlPlane(TRUST_DOMAIN);
   return ok({
     version: packageJson.version,
-    async start() {
-      const server = await sidecarOf('server', tools.appPort, image.value, plane, tools);
-      if (!server.ok) return server;
-      const client = await sidecarOf('client', undefined, image.value, plane, tools);
+    async start(shape) {
+      const servers: PlacedSidecar[] = [];
+      for (const name of TARGETS[shape]) {
+        const appPort = appPortOf(shape, tools.app);
+        const server = await sidecarOf({ name, shape, appPort }, image.value, plane, tools);
+        if (!server.ok) return server;
+        plane.place(name, server.value.peerPort);
+        servers.push({ ...server.value, port: server.value.peerPort });
+      }
+      const client = await sidecarOf({ name: 'client', shape, appPort: undefined }, image.value, plane, tools);
       if (!client.ok) return client;
-      plane.place('server', server.value.peerPort);
-      return startTwo(tools.children, { ...server.value, port: server.value.peerPort }, client.value);
+      return startSidecars(tools.children, { shape, servers, client: client.value });
     },
     close: () => plane.close(),
   });
 };
 
+interface PlacedSidecar extends Sidecar {
+  readonly peerPort: number;
+}
+
+interface Role {
+  readonly name: string;
+  readonly shape: Shape;
+  /** Undefined for the caller. */
+  readonly appPort: number | undefined;
+}
+
 async function sidecarOf(
-  role: Role,
-  appPort: number | undefined,
+  { name, shape, appPort }: Role,
   image: Image,
   plane: ControlPlane,
   { folder }: PairTools,
-): Promise<Result<Sidecar & { readonly peerPort: number }>> {
-  const own = join(folder, role);
+): Promise<Result<PlacedSidecar>> {
+  const own = join(folder, `${shape}-${name}`);
   // Nothing is kept from the start before.
   rmSync(own, { recursive: true, force: true });
   mkdirSync(own, { recursive: true });
@@ -59,12 +73,12 @@ async function sidecarOf(
     metricsPort: await freePort(),
   };
   const config = printPodSidecar({
-    ...{ appId: must(parseAppId(role)), namespace: NAMESPACE, trustDomain: TRUST_DOMAIN },
+    ...{ appId: must(parseAppId(name)), namespace: NAMESPACE, trustDomain: TRUST_DOMAIN },
     controlPlaneNamespace: CONTROL_PLANE_NAMESPACE,
     sentryAddress: `127.0.0.1:${plane.sentryPort}`,
     feedAddress: `127.0.0.1:${plane.feedPort}`,
     clusterDomain: 'cluster.local',
-    ...(appPort === undefined ? {} : { appPort }),
+    ...(appPort === undefined ? {} : { appPort, appProtocol: shape === 'grpc' ? 'grpc' : 'http' }),
     appHost: 'localhost',
     ...ports,
     gracefulShutdownMs: 1000,
@@ -78,5 +92,6 @@ async function sidecarOf(
   });
   const args = [...image.settings.flags, program];
   const command = { file: process.execPath, args, env: { ...image.settings.env, [SIDECAR_VARIABLE]: config } };
-  return ok({ name: `invoke-${role}`, port: ports.httpPort, peerPort: ports.peerPort, command });
+  const port = shape === 'grpc' ? ports.grpcPort : ports.httpPort;
+  return ok({ name: `invoke-${name}`, port, peerPort: ports.peerPort, command });
 }

@@ -1,20 +1,21 @@
-// A pair of nginxes: one process each, no logs. It speaks no HTTP/2 to an upstream, so the link is HTTP/1.1 over mutual TLS, on
-// connections that are kept.
+// A pair of nginxes: one process each, no logs. It speaks no HTTP/2 to an upstream but for gRPC, so the link of HTTP calls is
+// HTTP/1.1 over mutual TLS, on connections that are kept. With many apps, the field that names one names an upstream.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { err, ok } from '../../kit/result.ts';
 import { freePort } from '../../kit/testing/ports.ts';
-import type { PreparePair } from './pair.ts';
+import type { CertificateFiles } from './certificates.ts';
+import { appPortOf, type PreparePair, type Shape, TARGETS } from './pair.ts';
 import { findProgram, versionOf } from './programs.ts';
-import { startTwo } from './two-sidecars.ts';
+import { startSidecars } from './start-sidecars.ts';
 
 export const nginx: PreparePair = async (tools) => {
-  const { certificates, folder, children, appPort } = tools;
+  const { certificates, folder, children } = tools;
   const { client, server, anchors } = certificates;
   const file = findProgram('nginx', tools.env.PATH);
   if (file === undefined) return err('there is no nginx on the path; on Debian: apt-get install nginx-light');
   const command = (name: string, site: Site) => {
-    const own = join(folder, name);
+    const own = join(folder, `${site.shape}-${name}`);
     mkdirSync(own, { recursive: true });
     const path = join(own, 'nginx.conf');
     writeFileSync(path, configOf(own, site));
@@ -22,36 +23,54 @@ export const nginx: PreparePair = async (tools) => {
   };
   return ok({
     version: versionOf(file, '-v'),
-    async start() {
-      const [entryPort, linkPort] = [await freePort(), await freePort()];
+    async start(shape) {
+      const upstreams: Upstream[] = [];
+      for (const name of TARGETS[shape]) upstreams.push({ name, port: await freePort() });
+      const entryPort = await freePort();
       const serverTls = [
         `ssl_certificate ${server.chain}; ssl_certificate_key ${server.key}; ssl_protocols TLSv1.3;`,
         `ssl_verify_client on; ssl_client_certificate ${anchors}; ssl_verify_depth 3;`,
       ];
-      const clientTls = [
-        `proxy_ssl_certificate ${client.chain}; proxy_ssl_certificate_key ${client.key}; proxy_ssl_protocols TLSv1.3;`,
-        `proxy_ssl_verify on; proxy_ssl_trusted_certificate ${anchors}; proxy_ssl_verify_depth 3;`,
-        `proxy_ssl_server_name on; proxy_ssl_name ${server.dnsName};`,
-      ];
-      const atServer = { listen: `${linkPort} ssl`, scheme: 'http', port: appPort, tls: serverTls };
-      const atClient = { listen: `${entryPort}`, scheme: 'https', port: linkPort, tls: clientTls };
-      return startTwo(
-        children,
-        { name: 'nginx-server', port: linkPort, command: command('server', atServer) },
-        { name: 'nginx-client', port: entryPort, command: command('client', atClient) },
-      );
+      const clientTls = upstreamTls(shape === 'grpc' ? 'grpc' : 'proxy', client, anchors, server.dnsName);
+      const toApp = { shape, isSecure: false, upstreams: [{ name: 'app', port: appPortOf(shape, tools.app) }] };
+      const toPeers = { shape, isSecure: true, upstreams, listen: `${entryPort}`, tls: clientTls };
+      return startSidecars(children, {
+        shape,
+        servers: upstreams.map(({ name, port }) => ({
+          name: `nginx-${name}`,
+          port,
+          command: command(name, { ...toApp, listen: `${port} ssl`, tls: serverTls }),
+        })),
+        client: { name: 'nginx-client', port: entryPort, command: command('client', toPeers) },
+      });
     },
   });
 };
 
-interface Site {
-  readonly listen: string;
-  readonly scheme: string;
+interface Upstream {
+  readonly name: string;
   readonly port: number;
+}
+
+interface Site {
+  readonly shape: Shape;
+  readonly listen: string;
+  /** To the upstreams. */
+  readonly isSecure: boolean;
+  readonly upstreams: readonly Upstream[];
   readonly tls: readonly string[];
 }
 
-function configOf(folder: string, { listen, scheme, port, tls }: Site): string {
+function upstreamTls(module: 'proxy' | 'grpc', own: CertificateFiles, anchors: string, peer: string) {
+  const ssl = `${module}_ssl`;
+  return [
+    `${ssl}_certificate ${own.chain}; ${ssl}_certificate_key ${own.key}; ${ssl}_protocols TLSv1.3;`,
+    `${ssl}_verify on; ${ssl}_trusted_certificate ${anchors}; ${ssl}_verify_depth 3;`,
+    `${ssl}_server_name on; ${ssl}_name ${peer};`,
+  ];
+}
+
+function configOf(folder: string, { shape, listen, isSecure, upstreams, tls }: Site): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   return `
 daemon off;
@@ -63,21 +82,30 @@ http {
   ${temporary.map((kind) => `${kind}_temp_path ${folder}/${kind};`).join('\n  ')}
   client_max_body_size 0;
   keepalive_requests 1000000000;
-  upstream next {
-    server 127.0.0.1:${port};
-    keepalive 1024;
-    keepalive_requests 1000000000;
-  }
+${upstreams.map(upstreamOf).join('\n')}
   server {
-    listen 127.0.0.1:${listen};
+    listen 127.0.0.1:${listen}${shape === 'grpc' ? ' http2' : ''};
     ${tls.join('\n    ')}
     location / {
-      proxy_pass ${scheme}://next;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_request_buffering off;
+      ${passTo(shape, isSecure, upstreams)}
     }
   }
 }
 `;
+}
+
+function upstreamOf({ name, port }: Upstream): string {
+  const kept = 'keepalive 1024; keepalive_requests 1000000000;';
+  return `  upstream ${name} { server 127.0.0.1:${port}; ${kept} }`;
+}
+
+function passTo(shape: Shape, isSecure: boolean, upstreams: readonly Upstream[]): string {
+  const [only] = upstreams;
+  const upstream = upstreams.length === 1 ? only?.name : '$http_dapr_app_id';
+  if (shape === 'grpc') return `grpc_pass grpc${isSecure ? 's' : ''}://${upstream}; grpc_read_timeout 300s;`;
+  return `proxy_pass http${isSecure ? 's' : ''}://${upstream};
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_request_buffering off;
+      proxy_max_temp_file_size 0;`;
 }

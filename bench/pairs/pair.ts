@@ -1,11 +1,23 @@
-// A pair: two sidecars, one beside the caller and one beside the app, with mutual TLS between. What is told of each is the same,
-// whoever made it.
+// A pair: a sidecar beside the caller and one beside the app, with mutual TLS between. What is told of each is the same, whoever
+// made it.
 import type { Result } from '../../kit/result.ts';
 import type { Child, Children } from '../children.ts';
+import type { App } from '../load-generator.ts';
 import type { Certificates } from './certificates.ts';
 
 export const PAIR_NAMES = ['direct', 'invoke', 'envoy', 'haproxy', 'nginx', 'daprd'] as const;
 export type PairName = (typeof PAIR_NAMES)[number];
+
+/** What is called through a pair: one app over HTTP/1.1, one over gRPC, or many over HTTP/1.1, each with a sidecar of its own. */
+export type Shape = 'http' | 'grpc' | 'many';
+
+const MANY = 50;
+/** By the shape, the names by which apps are called; all of them are one process. */
+export const TARGETS: Readonly<Record<Shape, readonly string[]>> = {
+  http: ['server'],
+  grpc: ['server'],
+  many: Array.from({ length: MANY }, (_, i) => `server-${i}`),
+};
 
 export interface PairTools {
   readonly children: Children;
@@ -14,7 +26,7 @@ export interface PairTools {
   /** Kept from run to run: what was downloaded. */
   readonly cacheFolder: string;
   readonly certificates: Certificates;
-  readonly appPort: number;
+  readonly app: App;
   /** Of this process's environment. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -35,10 +47,15 @@ export interface StartTimes {
 
 export interface Pair {
   readonly version: string;
-  start(): Promise<Result<RunningPair>>;
+  /** Or why it cannot carry calls of this shape. */
+  start(shape: Shape): Promise<Result<RunningPair>>;
   /** Of what it runs beside the sidecars in this process. */
   close?(): Promise<void>;
 }
 
 /** Finds what the pair needs on this machine, or says why it is left out and what to do about that. */
 export type PreparePair = (tools: PairTools) => Promise<Result<Pair>>;
+
+export function appPortOf(shape: Shape, { httpPort, grpcPort }: App): number {
+  return shape === 'grpc' ? grpcPort : httpPort;
+}
