@@ -26,6 +26,7 @@ const FAULTS: ReadonlyMap<string, Fault> = new Map([
       'the request target holds a byte that no URL holds, such as a fragment (#); percent-encode it.',
     ),
   ],
+  ['target-form', fault('bad-request', 'the request target is neither a path nor a whole URL; begin it with a slash.')],
   ['host-missing', fault('bad-request', 'the request has no Host header; send one.')],
   ['host-twice', fault('bad-request', 'the request has more than one Host header; send one.')],
   ['host', fault('origin-refused', STRANGE_HOST)],
