@@ -7,7 +7,8 @@
 import { OPERATOR } from '../api/pod.ts';
 import type { IdentitySource } from '../identity/source.ts';
 import type { Family } from '../kit/metrics.ts';
-import { listenForPages, type Page } from '../kit/pages.ts';
+import { listenForPages } from '../kit/page-server.ts';
+import type { Page } from '../kit/pages.ts';
 import { ok, type Result } from '../kit/result.ts';
 import { type Candidacy, runForLeader } from '../kube/lease.ts';
 import type { OperatorConfig } from './config.ts';

@@ -9,7 +9,7 @@ import { listenOnTls as listenWithTls, type TlsListener } from '../identity/tls-
 import { codeOf, messageOf } from '../kit/errors.ts';
 import { type ListenAddress, type Listener, listen } from '../kit/listen.ts';
 import { type LockTools, withLock } from '../kit/lock.ts';
-import { listenForPages } from '../kit/pages.ts';
+import { listenForPages } from '../kit/page-server.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { ensureFolder } from './authority/files.ts';
 

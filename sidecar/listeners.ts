@@ -1,8 +1,6 @@
 // Every port of a sidecar, bound in one go and closed in one go.
-import type { Server as HttpServer } from 'node:http';
 import type { Server } from 'node:net';
 import type { Clock } from '../kit/clock.ts';
-import { type Pages, pageServer } from '../kit/pages.ts';
 import { ok, type Result } from '../kit/result.ts';
 import { type BindRequest, type Bound, bind, type StartFailure } from './bind.ts';
 import type { PortSettings, SidecarConfig } from './config.ts';
@@ -25,24 +23,6 @@ export interface Serving {
 }
 
 export type Servings = Readonly<Record<keyof SidecarPorts, Serving>>;
-
-/** A port for a few fixed pages. */
-export function servingPages(pages: Pages): Serving {
-  const servers: HttpServer[] = [];
-  return {
-    server() {
-      const server = pageServer(pages);
-      servers.push(server);
-      return server;
-    },
-    drain() {
-      for (const server of servers) server.closeIdleConnections();
-    },
-    destroy() {
-      for (const server of servers) server.closeAllConnections();
-    },
-  };
-}
 
 export interface Listeners {
   readonly ports: SidecarPorts;

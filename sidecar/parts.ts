@@ -18,11 +18,12 @@ import { type ShutdownSwitch, shutdownRoutes } from './blocks/shutdown.ts';
 import type { SidecarConfig } from './config.ts';
 import { AppGrpc } from './edge/app-grpc.ts';
 import { AppHttp } from './edge/app-http.ts';
+import { PageHttp } from './edge/page-http.ts';
 import { PeerEdge } from './edge/peer.ts';
 import type { FeedClient } from './feed/feed.ts';
 import { ownIdentity } from './identify/own.ts';
 import { trusting } from './identify/trusting.ts';
-import { type Servings, servingPages } from './listeners.ts';
+import type { Servings } from './listeners.ts';
 import { roundRobin } from './resilience/pick.ts';
 import type { Names } from './resolve/resolver.ts';
 import { openPeer } from './transport/peer.ts';
@@ -122,8 +123,8 @@ export function joinParts(
     http: new AppHttp(edge),
     grpc: new AppGrpc(edge),
     peer: { server: () => peers.server, drain: () => peers.drain(), destroy: () => peers.destroy() },
-    public: servingPages(probes),
-    metrics: servingPages({ '/metrics': () => ({ ...metricsText, body: metrics.render() }) }),
+    public: new PageHttp(probes, clock),
+    metrics: new PageHttp({ '/metrics': () => ({ ...metricsText, body: metrics.render() }) }, clock),
   };
   return { self, identity, feed, credentials, flights, metrics, app, pool, peers, servings };
 }

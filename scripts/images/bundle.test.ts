@@ -26,10 +26,11 @@ describe.each(PART_NAMES)('the %s', (part) => {
     expect(paths.toSorted()).toEqual(wanted.toSorted());
   });
 
-  // What stands on wire/ has one reading of HTTP/2, and starts without loading another.
-  test("speaks the platform's HTTP/2 only where it is the control plane", () => {
+  // Two readings of one protocol are one too many, and loading the other takes time at each start.
+  test("speaks the platform's HTTP only where it is the control plane", () => {
     const imports = Object.values(bundled.metafile.outputs).flatMap((output) => output.imports);
-    expect(imports.some(({ path }) => path === 'node:http2' || path === 'http2')).toBe(part !== 'sidecar');
+    const platform = imports.filter(({ path }) => /^(node:)?http[s2]?$/.test(path));
+    expect(platform.length > 0).toBe(part !== 'sidecar');
   });
 
   test('holds the libraries of the control plane only where it is one', () => {

@@ -1,7 +1,8 @@
 // A few fixed pages, over a real socket.
 import { afterEach, expect, test } from 'vitest';
 import type { Listener } from './listen.ts';
-import { listenForPages, type Pages } from './pages.ts';
+import { listenForPages } from './page-server.ts';
+import type { Pages } from './pages.ts';
 import { must } from './result.ts';
 
 let listener: Listener | undefined;
