@@ -26,6 +26,8 @@ export interface PodSidecar {
   readonly clusterDomain: string;
   /** Left out for a program that only calls. */
   readonly appPort?: number | undefined;
+  /** Left out: http. */
+  readonly appProtocol?: 'http' | 'grpc' | undefined;
   readonly appHost: string;
   readonly httpPort: number;
   /** Accepted; served by a later version. */
@@ -56,6 +58,7 @@ const podSidecar: Readers<PodSidecar> = {
   feedAddress: text,
   clusterDomain: text,
   appPort: optional(port),
+  appProtocol: optional(parsedBy(parseOneOf(['http', 'grpc']))),
   appHost: text,
   httpPort: port,
   grpcPort: port,

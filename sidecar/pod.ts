@@ -58,7 +58,7 @@ function configOf(pod: PodSidecar, sentry: HostPort, tokens: Tokens, paths: PodP
   const { appId, namespace, trustDomain, gracefulShutdownMs, allowedOrigins, allowedHosts, statuses } = pod;
   return {
     ...{ appId, namespace, trustDomain, gracefulShutdownMs, allowedOrigins, allowedHosts, statuses },
-    app: { port: pod.appPort, host: pod.appHost, token: tokens.app },
+    app: { port: pod.appPort, host: pod.appHost, protocol: pod.appProtocol ?? 'http', token: tokens.app },
     apiToken: tokens.api,
     sentry: {
       kind: 'tls',
