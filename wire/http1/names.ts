@@ -49,10 +49,15 @@ export function nameIn(head: string, start: number, end: number, hash: number): 
   const slot = hash & (SLOTS - 1);
   const kept = slots[slot];
   if (kept !== undefined && isSame(kept.text, head, start, end)) return kept;
-  const text = head.slice(start, end).toLowerCase();
+  const text = owned(head.slice(start, end).toLowerCase());
   const name = { text, known: knownName(text) };
   if (end - start <= NAME_BYTES_MAX) slots[slot] = name;
   return name;
+}
+
+/** A copy: a piece cut out of a head keeps the whole of that head in memory for as long as it is kept itself. */
+function owned(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 /** One step per byte, which is in lower case already. */
