@@ -1,6 +1,7 @@
 // What the metrics port tells about calls.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { echo, type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
+import { exchangeRaw } from './testing.ts';
 
 let mesh: Mesh;
 let web: MeshSidecar;
@@ -40,6 +41,16 @@ test('a call that fails is counted with its fault and the status that its caller
   expect(await scrape(web)).toContain(
     'invoke_requests_total{direction="outbound",peer="unknown",status="404",fault="unknown-app"} 2',
   );
+});
+
+test('what is no HTTP is counted by the rule that it broke', async () => {
+  for (const bytes of ['garbage\r\n\r\n', 'EHLO there\r\n', 'GET / HTTP/1.1\r\n\r\n']) {
+    await exchangeRaw(web.sidecar.ports.http, bytes);
+  }
+  const lines = await scrape(web);
+  expect(lines).toContain('invoke_http_offences_total{offence="method"} 1');
+  expect(lines).toContain('invoke_http_offences_total{offence="target"} 1');
+  expect(lines).toContain('invoke_http_offences_total{offence="host-missing"} 1');
 });
 
 test('the end of the certificate can be watched', async () => {
