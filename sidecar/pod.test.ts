@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type PodSidecar, printPodSidecar, SIDECAR_VARIABLE } from '../api/pod-sidecar.ts';
 import { systemClock } from '../kit/clock.ts';
 import { silentLog } from '../kit/log.ts';
 import { must } from '../kit/result.ts';
@@ -105,6 +106,13 @@ test('it asks the operator of its control plane for what concerns it, and keeps 
   });
   sidecar.stop();
   await sidecar.done;
+});
+
+test('its environment says whether the app speaks HTTP or gRPC; HTTP unless it does', () => {
+  const { appProtocol: _, ...sidecar } = pod.sidecar;
+  const protocolOf = (config: PodSidecar) =>
+    must(readPod({ [SIDECAR_VARIABLE]: printPodSidecar(config) })).config.app.protocol;
+  expect([protocolOf(sidecar), protocolOf({ ...sidecar, appProtocol: 'grpc' })]).toEqual(['http', 'grpc']);
 });
 
 test('its tokens come from variables of their own', () => {
