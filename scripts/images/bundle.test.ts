@@ -38,3 +38,8 @@ describe.each(PART_NAMES)('the %s', (part) => {
     expect(heavy.length > 0).toBe(part !== 'sidecar');
   });
 });
+
+test('a sidecar holds no library but the one that reads DNS: each is loaded at every start of every pod', async () => {
+  const packages = packagesIn((await bundle('sidecar')).metafile);
+  expect(packages).toEqual(['node_modules/@leichtgewicht/ip-codec', 'node_modules/dns-packet']);
+});
