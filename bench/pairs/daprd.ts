@@ -4,10 +4,10 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { sleep, systemClock } from '../../kit/clock.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
-import { freePort } from '../../kit/testing/ports.ts';
 import type { Child, Command } from '../children.ts';
 import type { Role } from './certificates.ts';
 import { appPortOf, type PairTools, type PreparePair } from './pair.ts';
+import { freePort } from './ports.ts';
 import { findProgram, versionOf } from './programs.ts';
 import { startSidecars } from './start-sidecars.ts';
 

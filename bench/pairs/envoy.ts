@@ -4,9 +4,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { err, ok, type Result } from '../../kit/result.ts';
-import { freePort } from '../../kit/testing/ports.ts';
 import type { CertificateFiles } from './certificates.ts';
 import { appPortOf, type PairTools, type PreparePair, type RunningPair, type Shape, TARGETS } from './pair.ts';
+import { freePort } from './ports.ts';
 import { findProgram, versionOf } from './programs.ts';
 import { startSidecars } from './start-sidecars.ts';
 

@@ -3,8 +3,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { err, ok } from '../../kit/result.ts';
-import { freePort } from '../../kit/testing/ports.ts';
 import { appPortOf, type PreparePair, TARGETS } from './pair.ts';
+import { freePort } from './ports.ts';
 import { findProgram, versionOf } from './programs.ts';
 import { startSidecars } from './start-sidecars.ts';
 

@@ -6,11 +6,11 @@ import { parseAppId, parseNamespace, parseTrustDomain } from '../../api/ids.ts';
 import { printPodSidecar, SIDECAR_VARIABLE } from '../../api/pod-sidecar.ts';
 import { CONTROL_PLANE_NAMESPACE } from '../../identity/svid.ts';
 import { must, ok, type Result } from '../../kit/result.ts';
-import { freePort } from '../../kit/testing/ports.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { buildImage, type Image, unpack } from './image.ts';
 import { appPortOf, type PairTools, type PreparePair, type Shape, TARGETS } from './pair.ts';
+import { freePort } from './ports.ts';
 import { type Sidecar, startSidecars } from './start-sidecars.ts';
 
 const TRUST_DOMAIN = must(parseTrustDomain('bench.test'));

@@ -3,9 +3,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { err, ok } from '../../kit/result.ts';
-import { freePort } from '../../kit/testing/ports.ts';
 import type { CertificateFiles } from './certificates.ts';
 import { appPortOf, type PreparePair, type Shape, TARGETS } from './pair.ts';
+import { freePort } from './ports.ts';
 import { findProgram, versionOf } from './programs.ts';
 import { startSidecars } from './start-sidecars.ts';
 
