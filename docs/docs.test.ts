@@ -172,7 +172,8 @@ describe("the control plane's metrics", () => {
 
 const WEB = { app: must(parseAppId('web')), namespace: must(parseNamespace('default')) };
 const CALL: Call = {
-  kind: 'http',
+  // Which is counted wherever one over HTTP is, and by its own status.
+  kind: 'grpc',
   target: WEB,
   caller: { ...WEB, trustDomain: must(parseTrustDomain('cluster.local')) },
   method: 'GET',

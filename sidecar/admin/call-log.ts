@@ -2,7 +2,7 @@
 //
 // What the callee's side or the network did is for whoever runs this sidecar; what the caller did wrong is for the
 // caller, who has been told, and is seen here only when somebody is looking.
-import { httpStatus } from '../../api/fault.ts';
+import { grpcStatus, httpStatus } from '../../api/fault.ts';
 import type { Log } from '../../kit/log.ts';
 import type { FlightObserver, FlightRecord } from '../way/flights.ts';
 
@@ -10,7 +10,7 @@ export function callLog(log: Log): FlightObserver {
   return {
     began: () => undefined,
     ended(record: FlightRecord) {
-      const { fault, direction, peer, method, path, durationMs } = record;
+      const { fault, kind, direction, peer, method, path, durationMs } = record;
       if (fault === undefined) return;
       const say = httpStatus(fault.code) >= 500 ? log.warn : log.debug;
       say('a call failed', {
@@ -19,6 +19,7 @@ export function callLog(log: Log): FlightObserver {
         method,
         path,
         fault: fault.code,
+        ...(kind === 'grpc' && { grpcStatus: grpcStatus(fault.code) }),
         reason: fault.message,
         cause: fault.cause,
         durationMs: Math.round(durationMs),

@@ -1,6 +1,6 @@
 // What a sidecar counts about calls: how many, how long, how much, by direction, peer, status and fault; and what came that
 // was none.
-import { httpStatus } from '../../api/fault.ts';
+import { grpcStatus, httpStatus } from '../../api/fault.ts';
 import { Histogram, Numbers, renderMetrics } from '../../kit/metrics.ts';
 import type { Direction, FlightObserver, FlightRecord } from '../way/flights.ts';
 
@@ -22,6 +22,12 @@ export function callMetrics(version: string): CallMetrics {
     'invoke_requests_total',
     "Calls that are over, by how they ended; status is the app's, or the one that the fault maps to.",
     ['direction', 'peer', 'status', 'fault'],
+  );
+  const grpcRequests = new Numbers(
+    'counter',
+    'invoke_grpc_requests_total',
+    "Native gRPC calls that are over, by their gRPC status: the app's, or the one that the fault maps to.",
+    ['direction', 'peer', 'grpc_status'],
   );
   const duration = new Histogram(
     'invoke_request_duration_seconds',
@@ -61,16 +67,33 @@ export function callMetrics(version: string): CallMetrics {
       const peer = record.fault?.code === 'unknown-app' ? 'unknown' : record.peer;
       inFlight.add(flying[direction], -1);
       requests.add(requests.slot(direction, peer, String(statusOf(record)), record.fault?.code ?? ''), 1);
+      if (record.kind === 'grpc') grpcRequests.add(grpcRequests.slot(direction, peer, grpcStatusOf(record)), 1);
       duration.observe(duration.slot(direction, peer), record.durationMs / 1000);
       requestBytes.add(requestBytes.slot(direction, peer), record.requestBytes);
       replyBytes.add(replyBytes.slot(direction, peer), record.replyBytes);
     },
     httpOffence: (rule) => offences.add(offences.slot(rule), 1),
     certificateExpires: (epochMs) => certificate.set(certificate.slot(), epochMs / 1000),
-    render: () => renderMetrics([build, requests, duration, requestBytes, replyBytes, inFlight, offences, certificate]),
+    render: () =>
+      renderMetrics([
+        build,
+        requests,
+        grpcRequests,
+        duration,
+        requestBytes,
+        replyBytes,
+        inFlight,
+        offences,
+        certificate,
+      ]),
   };
 }
 
 function statusOf({ status, fault }: FlightRecord): number {
   return status ?? (fault === undefined ? 0 : httpStatus(fault.code));
+}
+
+/** `other`: the app said something that is no status. */
+function grpcStatusOf({ grpcStatus: status, fault }: FlightRecord): string {
+  return String(fault === undefined ? (status ?? 'other') : grpcStatus(fault.code));
 }

@@ -1,46 +1,28 @@
 // Native gRPC: what an app says to a service of another app, through both sidecars, is what that app hears, and back.
 import { once } from 'node:events';
 import { status as Code, Metadata } from '@grpc/grpc-js';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { ECHO, type GrpcApp, GrpcCaller, grpcApp, type Outcome, outcomeOf } from '../testing/grpc-app.ts';
-import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
-
-const LIMIT = 4 * 1024 * 1024;
+import { describe, expect, test } from 'vitest';
+import {
+  callerOf,
+  faultOf,
+  type GrpcApp,
+  type GrpcCaller,
+  grpcApp,
+  grpcOn,
+  grpcPairForAll,
+  type Outcome,
+  outcomeOf,
+} from '../testing/grpc-app.ts';
+import type { Mesh, MeshSidecar } from '../testing/mesh.ts';
 
 let mesh: Mesh;
-let app: GrpcApp;
 let web: MeshSidecar;
 let shop: MeshSidecar;
+let app: GrpcApp;
 let caller: GrpcCaller;
-
-beforeAll(async () => {
-  mesh = await startMesh();
-  app = await grpcApp();
-  web = await mesh.start('web');
-  shop = await mesh.start('shop', { config: grpcOn(app) });
-  caller = callerOf(web, 'shop');
+grpcPairForAll((pair) => {
+  ({ mesh, web, shop, app, caller } = pair);
 });
-afterEach(() => {
-  app.behaviour = { ...ECHO };
-  app.seen.length = 0;
-});
-afterAll(async () => {
-  caller.close();
-  await mesh.close();
-  app.close();
-});
-
-function grpcOn({ port }: { readonly port: number }) {
-  return { app: { port, host: '127.0.0.1', token: 'app-token', protocol: 'grpc' } } as const;
-}
-
-function callerOf({ sidecar }: MeshSidecar, target: string | undefined): GrpcCaller {
-  return new GrpcCaller(sidecar.ports.grpc ?? 0, target);
-}
-
-function faultOf({ status, head }: Outcome): unknown {
-  return status.metadata.get('invoke-fault')[0] ?? head?.get('invoke-fault')[0];
-}
 
 const text = ({ messages }: Outcome) => messages.map(String);
 
@@ -265,97 +247,6 @@ describe('the end of a call that nobody waits for any more', () => {
   });
 });
 
-describe('size', () => {
-  test('a message of 4 MiB passes both ways, and one byte more is RESOURCE_EXHAUSTED', async () => {
-    const large = Buffer.alloc(LIMIT, 'abc');
-    const passed = await caller.call('Unary', [large]);
-    expect(passed.messages[0]?.equals(large)).toBe(true);
-    const refused = await caller.call('Unary', [Buffer.alloc(LIMIT + 1)]);
-    expect([refused.status.code, faultOf(refused)]).toEqual([Code.RESOURCE_EXHAUSTED, 'body-too-large']);
-  });
-
-  test('many messages may be larger than that together', async () => {
-    const piece = Buffer.alloc(1024 * 1024, 'x');
-    const outcome = await caller.call('Upload', Array<Buffer>(6).fill(piece));
-    expect(outcome.messages[0]?.length).toBe(6 * piece.length);
-  });
-
-  test("the called app's sidecar has a limit of its own", async () => {
-    const small = await mesh.start('small', { config: { ...grpcOn(app), bodyBytesMax: 1000 } });
-    const other = callerOf(web, 'small');
-    expect((await other.call('Duplex', [Buffer.alloc(1000), Buffer.alloc(1000)])).status.code).toBe(Code.OK);
-    const refused = await other.call('Duplex', ['x', Buffer.alloc(1001)]);
-    expect([refused.status.code, faultOf(refused)]).toEqual([Code.RESOURCE_EXHAUSTED, 'body-too-large']);
-    other.close();
-    await small.stop();
-  });
-
-  /** In the meantime all that is pushed would go through, if nobody were held back. */
-  async function othersHaveTheirTurn(): Promise<void> {
-    for (let i = 0; i < 30; i++) await caller.call('Unary', [Buffer.alloc(256 * 1024)]);
-  }
-
-  test('an app that does not read holds its caller back, and nobody holds what is on its way', async () => {
-    let got = 0;
-    const go = Promise.withResolvers<void>();
-    app.behaviour.upload = (call, done) => {
-      call.pause();
-      void go.promise.then(() => {
-        call.on('data', (message: Buffer) => {
-          got += message.length;
-        });
-        call.on('end', () => done(null, Buffer.from('all')));
-        call.resume();
-      });
-    };
-    const stream = caller.open('Upload');
-    const outcome = outcomeOf(stream);
-    const piece = Buffer.alloc(256 * 1024);
-    let passed = 0;
-    // 40 MiB: many times what all windows on the way hold together.
-    for (let i = 0; i < 160; i++) stream.write(piece, () => passed++);
-    stream.end();
-    await othersHaveTheirTurn();
-    expect(passed).toBeLessThan(80);
-    go.resolve();
-    expect(text(await outcome)).toEqual(['all']);
-    expect(got).toBe(160 * piece.length);
-  });
-
-  test('a caller that does not read holds the app back', async () => {
-    const piece = Buffer.alloc(256 * 1024);
-    const began = Promise.withResolvers<void>();
-    let sent = 0;
-    app.behaviour.download = (call) => {
-      const more = () => {
-        while (sent < 200) {
-          sent++;
-          if (call.write(piece)) continue;
-          began.resolve();
-          call.once('drain', more);
-          return;
-        }
-        call.end();
-      };
-      more();
-    };
-    const stream = caller.open('Download');
-    stream.end(Buffer.from('x'));
-    stream.pause();
-    await began.promise;
-    await othersHaveTheirTurn();
-    expect(sent).toBeLessThan(100);
-    let bytes = 0;
-    stream.on('data', (message: Buffer) => {
-      bytes += message.length;
-    });
-    const ended = new Promise<number>((done) => stream.on('status', ({ code }) => done(code)));
-    stream.resume();
-    expect(await ended).toBe(Code.OK);
-    expect(bytes).toBe(200 * piece.length);
-  });
-});
-
 describe('what is refused', () => {
   test.each([
     ['/dapr.proto.runtime.v1.Dapr/InvokeService', 'this sidecar does not serve'],
@@ -420,7 +311,21 @@ async function metricsOf({ sidecar }: MeshSidecar): Promise<string> {
   return (await fetch(`http://127.0.0.1:${sidecar.ports.metrics}/metrics`)).text();
 }
 
-test('nothing is in flight when all is over', async () => {
-  await expect.poll(() => metricsOf(web)).toContain('invoke_requests_in_flight{direction="outbound"} 0');
-  await expect.poll(() => metricsOf(shop)).toContain('invoke_requests_in_flight{direction="inbound"} 0');
+test('calls are counted on both sides by their status, one of gRPC or `other`; and none is in flight when all is over', async () => {
+  app.behaviour.unary = (_call, done) => done({ code: Code.ALREADY_EXISTS, details: '' });
+  await caller.call('Unary', ['x']);
+  app.behaviour.unary = (_call, done) => done({ code: Number('4711'), details: '' });
+  await caller.call('Unary', ['x']);
+  for (const [sidecar, direction, peer] of [
+    [web, 'outbound', 'shop.default'],
+    [shop, 'inbound', 'web.default'],
+  ] as const) {
+    await expect.poll(() => metricsOf(sidecar)).toContain(`invoke_requests_in_flight{direction="${direction}"} 0`);
+    const metrics = await metricsOf(sidecar);
+    for (const status of ['0', '6', 'other'])
+      expect(metrics).toContain(
+        `invoke_grpc_requests_total{direction="${direction}",peer="${peer}",grpc_status="${status}"}`,
+      );
+    expect(metrics).not.toContain('4711');
+  }
 });

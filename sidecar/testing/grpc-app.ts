@@ -1,6 +1,8 @@
 // For tests: an app that serves gRPC, by grpc-js, whose behaviour the test changes as it goes; and a client that calls it
 // through a sidecar. Messages are bytes, as for the sidecars.
 import * as grpc from '@grpc/grpc-js';
+import { afterAll, afterEach, beforeAll } from 'vitest';
+import { type Mesh, type MeshSidecar, startMesh } from './mesh.ts';
 
 export const SERVICE = '/shop.v1.Orders';
 
@@ -159,4 +161,51 @@ export function outcomeOf(stream: grpc.ClientDuplexStream<Buffer, Buffer>): Prom
   stream.on('data', (message: Buffer) => messages.push(message));
   stream.on('error', () => undefined);
   return new Promise((done) => stream.on('status', (status) => done({ status, head, messages })));
+}
+
+export function callerOf({ sidecar }: MeshSidecar, target: string | undefined): GrpcCaller {
+  return new GrpcCaller(sidecar.ports.grpc ?? 0, target);
+}
+
+/** The word of a sidecar, if it is one that ended the call. */
+export function faultOf({ status, head }: Outcome): unknown {
+  return status.metadata.get('invoke-fault')[0] ?? head?.get('invoke-fault')[0];
+}
+
+/** The configuration of a sidecar whose app serves gRPC there. */
+export function grpcOn({ port }: { readonly port: number }) {
+  return { app: { port, host: '127.0.0.1', token: 'app-token', protocol: 'grpc' } } as const;
+}
+
+/** `web`, which only calls, and `shop`, which serves gRPC. */
+export interface GrpcPair {
+  readonly mesh: Mesh;
+  readonly web: MeshSidecar;
+  readonly shop: MeshSidecar;
+  readonly app: GrpcApp;
+  /** Of `shop`, through the sidecar of `web`. */
+  readonly caller: GrpcCaller;
+}
+
+/** A pair for the tests of a file, whose app forgets after each of them what it was told. */
+export function grpcPairForAll(take: (pair: GrpcPair) => void): void {
+  let pair: GrpcPair | undefined;
+  beforeAll(async () => {
+    const mesh = await startMesh();
+    const app = await grpcApp();
+    const web = await mesh.start('web');
+    const shop = await mesh.start('shop', { config: grpcOn(app) });
+    pair = { mesh, web, shop, app, caller: callerOf(web, 'shop') };
+    take(pair);
+  });
+  afterEach(() => {
+    if (pair === undefined) return;
+    pair.app.behaviour = { ...ECHO };
+    pair.app.seen.length = 0;
+  });
+  afterAll(async () => {
+    pair?.caller.close();
+    await pair?.mesh.close();
+    pair?.app.close();
+  });
 }

@@ -11,6 +11,7 @@ import type { RequestHead } from '../../wire/message.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import { type Connected, GrpcAttempt } from '../link/grpc-calling.ts';
 import type { PeerConnection } from './peer-connection.ts';
+import { PEER_AUTHORITY } from './peer-head.ts';
 
 export function openPeerGrpc(
   call: PermittedCall,
@@ -51,7 +52,7 @@ class PeerGrpcAttempt extends GrpcAttempt {
     return {
       method: 'POST',
       target: path,
-      authority: undefined,
+      authority: PEER_AUTHORITY,
       scheme: 'https',
       fields,
       bodyBytes: undefined,

@@ -26,12 +26,15 @@ export function requestHead(call: PermittedCall, by: ForwardedBy): RequestHeadMe
   };
 }
 
+/** Whom the certificate proves is all that counts; but no request of HTTP/2 goes without a name. */
+export const PEER_AUTHORITY = 'peer';
+
 export function grpcRequestHead(path: string, leftMs: number | undefined): RequestHead {
   const fields = leftMs === undefined ? GRPC_FIELDS : [...GRPC_FIELDS, 'grpc-timeout', printTimeout(leftMs)];
   return {
     method: 'POST',
     target: path,
-    authority: 'peer',
+    authority: PEER_AUTHORITY,
     scheme: 'https',
     fields,
     bodyBytes: undefined,

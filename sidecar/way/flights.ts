@@ -16,6 +16,7 @@ export type Direction = 'outbound' | 'inbound';
 /** What is known of a call once it is over. */
 export interface FlightRecord {
   readonly direction: Direction;
+  readonly kind: Call['kind'];
   /** The other side: whom it was for, or who made it, as `app.namespace`. */
   readonly peer: string;
   /** The app's status; undefined if a fault came before it. */
@@ -215,6 +216,7 @@ class Flight {
     tell(upstream);
     this.#hooks.ended({
       direction: this.direction,
+      kind: this.#call.kind,
       peer: targetName(this.direction === 'outbound' ? this.#call.target : this.#call.caller),
       status: this.#status,
       grpcStatus: this.#grpcStatus,
