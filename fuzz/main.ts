@@ -1,5 +1,6 @@
 // Tries the properties of what reads bytes from outside, again and again, with a new seed for each round: HTTP/1.1 beside
-// node:http, random frames of HTTP/2, HPACK, gRPC's framing. Ends at the first failure, and says how to see it again.
+// node:http, random frames of HTTP/2, HPACK, gRPC's framing, and calls that are cut off on their way through two sidecars.
+// Ends at the first failure, and says how to see it again.
 //
 //   npm run fuzz                    for an hour
 //   npm run fuzz -- --minutes 600
@@ -12,11 +13,8 @@ import { parseArgs } from 'node:util';
 const ROOT = join(import.meta.dirname, '..');
 /** Of the files whose name contains one of these. */
 const PROPERTIES = [
-  'wire/http1/differential',
-  'wire/http1/write-head',
-  'wire/http2/frame-fuzz',
-  'wire/hpack/',
-  'wire/grpc-frame',
+  ...['wire/http1/differential', 'wire/http1/write-head', 'wire/http2/frame-fuzz', 'wire/hpack/', 'wire/grpc-frame'],
+  'sidecar/contract/cut',
 ];
 /** So many times what `npm test` tries. */
 const FACTOR = { short: 8, long: 40 };
