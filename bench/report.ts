@@ -1,9 +1,13 @@
-// Compares what the ledger holds: of each pair and workload, the last line with the one before it.
+// Compares what the ledger holds: of each pair and workload, the last line with the one before it. The last ones are drawn, too.
 //
 //   npm run bench:report
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { drawLedger } from './chart.ts';
 import { type LedgerEntry, readLedger } from './ledger.ts';
 import { cell, type Row, renderTable } from './table.ts';
 
+const PICTURE = join(import.meta.dirname, 'ledger.svg');
 const HEAD: Row = [
   ...['', 'calls/s', 'CPU us/call', 'added p50', 'p90', 'p99 us', 'RSS MB', 'anonymous', 'ready ms', 'commit', 'at'],
 ];
@@ -43,4 +47,6 @@ if (!ledger.ok) {
     console.log(`\n${workload}${machines.size > 1 ? ' (of several machines: do not compare)' : ''}`);
     console.log(renderTable([HEAD, ...rowsOf(lines)]));
   }
+  writeFileSync(PICTURE, drawLedger(ledger.value));
+  console.log(`\n${PICTURE} shows the last lines.`);
 }
