@@ -27,6 +27,7 @@ import {
   parseSwitch,
   parseWhole,
 } from './annotation-values.ts';
+import { parseAppProtocol } from './app-protocol.ts';
 import { parseAppId } from './ids.ts';
 import { PORTS } from './pod.ts';
 
@@ -61,6 +62,13 @@ export const SERVED = {
     help: 'where the app listens for calls; leave it out for a program that only calls',
     parse: parsePort,
   },
+  appProtocol: {
+    key: 'app-protocol',
+    value: 'PROTOCOL',
+    help: 'what the app speaks: http, or grpc (over HTTP/2 without TLS)',
+    initially: 'http',
+    parse: parseAppProtocol,
+  },
   appHost: {
     key: 'app-channel-address',
     value: 'HOST',
@@ -79,7 +87,7 @@ export const SERVED = {
   grpcPort: {
     key: 'grpc-port',
     value: 'PORT',
-    help: 'the app API over gRPC, on loopback; kept free, and not served yet',
+    help: 'the app API over gRPC, on loopback',
     initially: String(PORTS.grpc),
     parse: parsePort,
   },
@@ -306,7 +314,6 @@ const ACTORS = 'actors are not served yet';
 export const UNSERVED: readonly UnservedAnnotation[] = [
   on('enabled', 'invoke.io/app-id alone decides; take that away to leave a pod out'),
   on('enable-native-sidecar', 'the sidecar is a native one always'),
-  only('app-protocol', ['http'], 'http alone is served yet'),
   off('app-ssl', 'TLS to the app is not served yet'),
   only('app-max-concurrency', ['-1'], 'limits on concurrency are not served yet'),
   only('config', [], 'there is no Configuration; policies are resources of their own'),

@@ -25,6 +25,7 @@ function mistakes(values: Readonly<Record<string, string>>, allowed: readonly st
 test('an app id is enough, and the rest is what the table says', () => {
   const settings = must(read({}));
   expect(settings).toMatchObject({ appId: 'web', appPort: undefined, appHost: 'localhost', logLevel: 'info' });
+  expect(settings).toMatchObject({ appProtocol: 'http', grpcPort: 50001 });
   expect(settings).toMatchObject({ bodyBytesMax: 4 * 2 ** 20, gracefulShutdownMs: 5000, statuses: 'honest' });
   const { http, grpc, public: publicPort, peer, metrics } = PORTS;
   expect([...sidecarPorts(settings).values()]).toEqual([http, grpc, publicPort, peer, metrics]);
@@ -34,6 +35,7 @@ test('what is written holds', () => {
   const written = {
     'app-port': '8080',
     'app-channel-address': '[::1]',
+    'app-protocol': 'grpc',
     'max-body-size': '-1',
     'graceful-shutdown-seconds': '20',
     'enable-metrics': 'off',
@@ -43,7 +45,8 @@ test('what is written holds', () => {
     'sidecar-memory-limit': '128Mi',
   };
   const settings = must(read(written));
-  expect(settings).toMatchObject({ appPort: 8080, appHost: '::1', bodyBytesMax: Number.POSITIVE_INFINITY });
+  expect(settings).toMatchObject({ appPort: 8080, appProtocol: 'grpc', appHost: '::1' });
+  expect(settings).toMatchObject({ bodyBytesMax: Number.POSITIVE_INFINITY });
   expect(settings).toMatchObject({ gracefulShutdownMs: 20_000, isMetricsOn: false, isLogJson: true });
   expect(settings).toMatchObject({ cpuRequest: '0.5', memoryLimit: '128Mi', cpuLimit: undefined });
   expect(settings.allowedOrigins).toEqual(['https://a.example', 'https://b.example']);

@@ -8,6 +8,7 @@ import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../kit/l
 import { optional, parsedBy, type Readers, readRecord, text, texts, wholeNumber } from '../kit/record.ts';
 import { err, type Result } from '../kit/result.ts';
 import { parseOneOf } from '../kit/values.ts';
+import { type AppProtocol, parseAppProtocol } from './app-protocol.ts';
 import { type AppId, type Namespace, parseAppId, parseNamespace, parseTrustDomain, type TrustDomain } from './ids.ts';
 
 export const SIDECAR_VARIABLE = 'INVOKE_SIDECAR';
@@ -27,10 +28,9 @@ export interface PodSidecar {
   /** Left out for a program that only calls. */
   readonly appPort?: number | undefined;
   /** Left out: http. */
-  readonly appProtocol?: 'http' | 'grpc' | undefined;
+  readonly appProtocol?: AppProtocol | undefined;
   readonly appHost: string;
   readonly httpPort: number;
-  /** Accepted; served by a later version. */
   readonly grpcPort: number;
   readonly publicPort: number;
   readonly peerPort: number;
@@ -58,7 +58,7 @@ const podSidecar: Readers<PodSidecar> = {
   feedAddress: text,
   clusterDomain: text,
   appPort: optional(port),
-  appProtocol: optional(parsedBy(parseOneOf(['http', 'grpc']))),
+  appProtocol: optional(parsedBy(parseAppProtocol)),
   appHost: text,
   httpPort: port,
   grpcPort: port,

@@ -1,5 +1,6 @@
 // From what was written on the command line to what a sidecar needs to know, or to every mistake in it at once.
 import { resolve } from 'node:path';
+import { parseAppProtocol } from '../api/app-protocol.ts';
 import { parseAppId, parseNamespace, parseTrustDomain, type TrustDomain } from '../api/ids.ts';
 import type { SentryEndpoint } from '../identity/sentry-client.ts';
 import { LOG_LEVELS, type LogFormat, type LogLevel } from '../kit/log.ts';
@@ -15,14 +16,7 @@ import {
   parseOrigin,
   parsePort,
 } from '../kit/values.ts';
-import {
-  APP_PROTOCOLS,
-  type AppProtocol,
-  type NamesConfig,
-  type PortChoice,
-  type SidecarConfig,
-  type StaticPeer,
-} from '../sidecar/config.ts';
+import type { NamesConfig, PortChoice, SidecarConfig, StaticPeer } from '../sidecar/config.ts';
 import { FLAGS, type FlagName, type RawFlags } from './flag-table.ts';
 import { type Host, invokeHome, nonEmpty, registryDirectory } from './host.ts';
 import { parseListenAddress, parsePeer, parseTtl } from './values.ts';
@@ -79,7 +73,7 @@ export function readFlags(raw: RawFlags, host: Host): Result<SidecarSettings, re
   const app = {
     port: form.read('appPort', parsePort),
     host: form.read('appHost', nonBlank) ?? 'localhost',
-    protocol: form.read('appProtocol', parseProtocol) ?? 'http',
+    protocol: form.read('appProtocol', parseAppProtocol) ?? 'http',
     token: nonEmpty(host.env.APP_API_TOKEN),
   };
   const limits = {
@@ -207,13 +201,6 @@ function readIdentity(
 
 function nonBlank(text: string): Result<string> {
   return text.trim() === '' ? err('it is empty') : ok(text);
-}
-
-/** Those that are Dapr's, too, and not served here, are told apart from slips. */
-function parseProtocol(text: string): Result<AppProtocol> {
-  const protocol = parseOneOf(APP_PROTOCOLS)(text);
-  if (protocol.ok || !['https', 'h2c', 'grpcs'].includes(text)) return protocol;
-  return err(`"${text}" is not served yet; write one of ${APP_PROTOCOLS.join(', ')}`);
 }
 
 /** Dapr's spelling takes bare seconds. */

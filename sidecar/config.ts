@@ -1,5 +1,6 @@
 // Everything a sidecar needs to know before it starts, checked and complete. Whoever starts one (the CLI, a test) makes
 // this from flags and environment; nothing past this point reads either.
+import type { AppProtocol } from '../api/app-protocol.ts';
 import type { AppId, Namespace, Target, TrustDomain } from '../api/ids.ts';
 import type { SentryEndpoint } from '../identity/sentry-client.ts';
 
@@ -10,10 +11,6 @@ export interface PortChoice {
 }
 
 export type PortSettings = Readonly<Record<'http' | 'grpc' | 'peer' | 'public' | 'metrics', string>>;
-
-/** `grpc`: over HTTP/2 without TLS. */
-export const APP_PROTOCOLS = ['http', 'grpc'] as const;
-export type AppProtocol = (typeof APP_PROTOCOLS)[number];
 
 export interface AppConfig {
   /** Undefined for a program that only calls. */

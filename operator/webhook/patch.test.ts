@@ -51,6 +51,7 @@ describe('the sidecar', () => {
   test('is told what it needs in one variable, which a sidecar can read', () => {
     const config = must(parsePodSidecar(variable(sidecarOf(injected({ 'app-port': '8080' })), 'INVOKE_SIDECAR')));
     expect(config).toMatchObject({ appId: 'web', namespace: 'shop', appPort: 8080, appHost: 'localhost' });
+    expect(config).toMatchObject({ appProtocol: 'http', grpcPort: 50001 });
     expect(config).toMatchObject({
       httpPort: 3500,
       grpcPort: 50001,
@@ -134,12 +135,12 @@ describe('the containers of the user', () => {
 
   test('are told where the sidecar is, init containers too, and what they set themselves holds', () => {
     const own = { name: 'app', image: 'app:1', env: [{ name: 'DAPR_HTTP_PORT', value: '1' }] };
-    const pod = injected({ 'http-port': '4500' }, { ...init, containers: [own] });
+    const pod = injected({ 'http-port': '4500', 'app-protocol': 'grpc' }, { ...init, containers: [own] });
     for (const container of [pod.spec?.containers[0], pod.spec?.initContainers?.[1]]) {
       if (container === undefined) throw new Error('a container is gone');
       expect(variable(container, 'INVOKE_HTTP_PORT')).toBe('4500');
       expect(variable(container, 'DAPR_GRPC_PORT')).toBe('50001');
-      expect(variable(container, 'APP_PROTOCOL')).toBe('http');
+      expect(variable(container, 'APP_PROTOCOL')).toBe('grpc');
     }
     expect(pod.spec?.containers[0]?.env?.filter(({ name }) => name === 'DAPR_HTTP_PORT')).toEqual(own.env);
   });

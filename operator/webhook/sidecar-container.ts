@@ -101,7 +101,7 @@ export function appEnvironment(settings: SidecarSettings): V1EnvVar[] {
     { name: 'DAPR_GRPC_PORT', value: String(settings.grpcPort) },
     { name: 'INVOKE_HTTP_PORT', value: String(settings.httpPort) },
     { name: 'INVOKE_GRPC_PORT', value: String(settings.grpcPort) },
-    { name: 'APP_PROTOCOL', value: 'http' },
+    { name: 'APP_PROTOCOL', value: settings.appProtocol },
     ...(tokens === undefined ? [] : [fromSecret('DAPR_API_TOKEN', tokens), fromSecret('INVOKE_API_TOKEN', tokens)]),
   ];
 }
@@ -129,6 +129,7 @@ function podSidecar(settings: SidecarSettings, namespace: Namespace, config: Ope
     feedAddress: address(OPERATOR, CONTROL_PLANE_PORTS.feed),
     clusterDomain: config.clusterDomain,
     ...(settings.appPort !== undefined && { appPort: settings.appPort }),
+    appProtocol: settings.appProtocol,
     appHost: settings.appHost,
     httpPort: settings.httpPort,
     grpcPort: settings.grpcPort,

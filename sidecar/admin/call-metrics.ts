@@ -17,45 +17,9 @@ export interface CallMetrics extends FlightObserver {
 }
 
 export function callMetrics(version: string): CallMetrics {
-  const requests = new Numbers(
-    'counter',
-    'invoke_requests_total',
-    "Calls that are over, by how they ended; status is the app's, or the one that the fault maps to.",
-    ['direction', 'peer', 'status', 'fault'],
-  );
-  const grpcRequests = new Numbers(
-    'counter',
-    'invoke_grpc_requests_total',
-    "Native gRPC calls that are over, by their gRPC status: the app's, or the one that the fault maps to.",
-    ['direction', 'peer', 'grpc_status'],
-  );
-  const duration = new Histogram(
-    'invoke_request_duration_seconds',
-    'From the first byte of a call to the last of its answer.',
-    ['direction', 'peer'],
-    LATENCY_BOUNDS_SEC,
-  );
-  const requestBytes = new Numbers('counter', 'invoke_request_body_bytes_total', 'Request body bytes that passed.', [
-    'direction',
-    'peer',
-  ]);
-  const replyBytes = new Numbers('counter', 'invoke_response_body_bytes_total', 'Response body bytes that passed.', [
-    'direction',
-    'peer',
-  ]);
-  const inFlight = new Numbers('gauge', 'invoke_requests_in_flight', 'Calls under way.', ['direction']);
-  const offences = new Numbers(
-    'counter',
-    'invoke_http_offences_total',
-    'What came to the app API that was no HTTP/1.1 or went past a limit, by the rule that it broke.',
-    ['offence'],
-  );
-  const certificate = new Numbers(
-    'gauge',
-    'invoke_certificate_expiry_timestamp_seconds',
-    'When the workload certificate in use ends.',
-  );
-  const build = new Numbers('gauge', 'invoke_build_info', 'Always 1; the version is in the label.', ['version']);
+  const numbers = openNumbers();
+  const { requests, grpcRequests, duration, requestBytes, replyBytes, inFlight, offences, certificate, build } =
+    numbers;
   build.set(build.slot(version), 1);
   const flying: Record<Direction, number> = { outbound: inFlight.slot('outbound'), inbound: inFlight.slot('inbound') };
 
@@ -74,18 +38,42 @@ export function callMetrics(version: string): CallMetrics {
     },
     httpOffence: (rule) => offences.add(offences.slot(rule), 1),
     certificateExpires: (epochMs) => certificate.set(certificate.slot(), epochMs / 1000),
-    render: () =>
-      renderMetrics([
-        build,
-        requests,
-        grpcRequests,
-        duration,
-        requestBytes,
-        replyBytes,
-        inFlight,
-        offences,
-        certificate,
-      ]),
+    render: () => renderMetrics(Object.values(numbers)),
+  };
+}
+
+/** In the order in which they are shown. */
+function openNumbers() {
+  const counter = (name: string, help: string, labels: readonly string[]) => new Numbers('counter', name, help, labels);
+  const gauge = (name: string, help: string, labels?: readonly string[]) => new Numbers('gauge', name, help, labels);
+  const ofPeer = ['direction', 'peer'];
+  return {
+    build: gauge('invoke_build_info', 'Always 1; the version is in the label.', ['version']),
+    requests: counter(
+      'invoke_requests_total',
+      "Calls that are over, by how they ended; status is the app's, or the one that the fault maps to.",
+      [...ofPeer, 'status', 'fault'],
+    ),
+    grpcRequests: counter(
+      'invoke_grpc_requests_total',
+      "Native gRPC calls that are over, by their gRPC status: the app's, or the one that the fault maps to.",
+      [...ofPeer, 'grpc_status'],
+    ),
+    duration: new Histogram(
+      'invoke_request_duration_seconds',
+      'From the first byte of a call to the last of its answer.',
+      ofPeer,
+      LATENCY_BOUNDS_SEC,
+    ),
+    requestBytes: counter('invoke_request_body_bytes_total', 'Request body bytes that passed.', ofPeer),
+    replyBytes: counter('invoke_response_body_bytes_total', 'Response body bytes that passed.', ofPeer),
+    inFlight: gauge('invoke_requests_in_flight', 'Calls under way.', ['direction']),
+    offences: counter(
+      'invoke_http_offences_total',
+      'What came to the app API that was no HTTP/1.1 or went past a limit, by the rule that it broke.',
+      ['offence'],
+    ),
+    certificate: gauge('invoke_certificate_expiry_timestamp_seconds', 'When the workload certificate in use ends.'),
   };
 }
 
