@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../kit/clock.ts';
 import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
 import { freePort, portOf } from '../../kit/testing/ports.ts';
-import { ReceivedResponse, requestHead } from '../../wire/http1/testing/drive.ts';
-import type { Requester, RequestHead } from '../../wire/message.ts';
+import { ReceivedResponse, requestHead, turn } from '../../wire/http1/testing/drive.ts';
+import type { Fields, Requester, RequestHead, WireFailure } from '../../wire/message.ts';
 import { type AppConnection, AppPool, type AppWaiter } from './pool.ts';
 
 let clock: ManualClock;
@@ -76,10 +76,28 @@ class App {
   }
 }
 
+class Answer extends ReceivedResponse {
+  readonly #over: () => void;
+
+  constructor(over: () => void) {
+    super();
+    this.#over = over;
+  }
+
+  override end(trailers: Fields): void {
+    super.end(trailers);
+    this.#over();
+  }
+
+  override abort(failure: WireFailure): void {
+    super.abort(failure);
+    this.#over();
+  }
+}
+
 /** One call as the transport makes it. */
 class Call implements AppWaiter {
-  readonly answer = new ReceivedResponse();
-  readonly #pool: AppPool;
+  readonly answer: ReceivedResponse;
   readonly #head: RequestHead;
   readonly #body: Buffer;
   connection: AppConnection | undefined;
@@ -87,7 +105,9 @@ class Call implements AppWaiter {
   cause: string | undefined;
 
   constructor(pool: AppPool, head: Partial<RequestHead> = {}, body = Buffer.alloc(0)) {
-    this.#pool = pool;
+    this.answer = new Answer(() => {
+      if (this.connection !== undefined) pool.release(this.connection);
+    });
     this.#body = body;
     this.#head = requestHead(head);
     const taken = pool.take();
@@ -109,7 +129,6 @@ class Call implements AppWaiter {
 
   async ended(): Promise<void> {
     await expect.poll(() => this.answer.outcomes).toHaveLength(1);
-    if (this.connection !== undefined) this.#pool.release(this.connection);
   }
 
   /** It is sent, and nothing of its answer is there. */
@@ -148,6 +167,8 @@ describe('connecting', () => {
   test('localhost is reached on 127.0.0.1 also when this process stalls while it connects', async () => {
     const pool = new AppPool({ host: 'localhost', port: app.port }, systemClock);
     pools.push(pool);
+    // From here timers come before sockets.
+    await turn();
     const call = new Call(pool);
     await new Promise((resolve) => process.nextTick(resolve));
     stall(600);
@@ -181,8 +202,9 @@ function stall(ms: number): void {
 describe('waiting', () => {
   test('as many calls as there may be connections go at once; the others in their order', async () => {
     const pool = poolTo(app.port, { connectionsMax: 2 });
-    const calls = [1, 2, 3, 4, 5].map((number) => new Call(pool, { target: `/${number}` }));
-    await calls[1]?.sent();
+    const calls = [1, 2].map((number) => new Call(pool, { target: `/${number}` }));
+    for (const call of calls) await call.sent();
+    calls.push(...[3, 4, 5].map((number) => new Call(pool, { target: `/${number}` })));
     for (const [i, next] of [3, 4, 5].entries()) {
       await app.answer(i % 2);
       await calls[i]?.ended();
@@ -224,7 +246,7 @@ describe('waiting', () => {
     await first.ended();
     app.socket(0).end();
     await second.sent();
-    expect(app.sockets).toHaveLength(2);
+    await expect.poll(() => app.sockets).toHaveLength(2);
   });
 
   test('a call that cannot be written leaves the connection to the next', async () => {
@@ -240,11 +262,48 @@ describe('waiting', () => {
     expect(app.sockets).toHaveLength(1);
   });
 
-  test('ends with the pool', () => {
+  test('a connection that the app keeps no longer is for nobody, though somebody waits', async () => {
+    const pool = poolTo(app.port, { connectionsMax: 1 });
+    const [first, second] = [new Call(pool), new Call(pool)];
+    await first.sent();
+    await expect.poll(() => app.sockets).toHaveLength(1);
+    const ended = once(app.socket(0), 'end');
+    await app.answer(0, 'keep-alive: timeout=1');
+    await first.ended();
+    await ended;
+    expect(second.connection).toBeUndefined();
+    app.socket(0).end();
+    await second.sent();
+  });
+
+  test('an attempt that fails is that of the call that waits longest', async () => {
+    const pool = poolTo(app.port, { connectionsMax: 1 });
+    const [first, second, third] = [new Call(pool), new Call(pool), new Call(pool)];
+    clock.advance(2000);
+    await second.sent();
+    const causes = [first, second, third].map(({ cause }) => cause);
+    expect(causes).toEqual(['connecting took longer than 2000 ms', undefined, undefined]);
+  });
+
+  test('an attempt that nobody waits for any more fails nobody', async () => {
     const pool = poolTo(app.port);
-    const call = new Call(pool);
+    const first = new Call(pool);
+    clock.advance(1000);
+    const second = new Call(pool);
+    pool.leave(first);
+    clock.advance(1000);
+    await second.sent();
+    expect([first.cause, second.cause]).toEqual([undefined, undefined]);
+  });
+
+  test('ends with the pool, as all calls do', async () => {
+    const pool = poolTo(app.port);
+    const sent = await new Call(pool).sent();
+    const waiting = new Call(pool);
     pool.destroy();
-    expect(call.cause).toBe('this sidecar is stopping');
+    expect(waiting.cause).toBe('this sidecar is stopping');
+    await sent.ended();
+    expect(sent.answer.outcomes).toEqual(['abort closed']);
   });
 });
 
@@ -262,6 +321,23 @@ describe('a kept connection', () => {
     expect(pool.take()).toBeUndefined();
     app.socket(0).end();
     await expect.poll(() => clock.waiting()).toEqual([]);
+  });
+
+  test('goes at the end of its own second, whenever others go', async () => {
+    const pool = poolTo(app.port);
+    const first = await new Call(pool).sent();
+    const second = await new Call(pool).sent();
+    await app.answer(0);
+    await first.ended();
+    clock.advance(500);
+    await app.answer(1);
+    await second.ended();
+    const ended = app.sockets.map((socket) => once(socket, 'end'));
+    clock.advance(500);
+    await ended[0];
+    expect(app.socket(1).readableEnded).toBe(false);
+    clock.advance(500);
+    await ended[1];
   });
 
   test('is not used when its second is over, though nobody has come round to closing it', async () => {
@@ -305,6 +381,7 @@ describe('a kept connection', () => {
     const pool = poolTo(app.port, { idleMax: 1 });
     const calls = [new Call(pool), new Call(pool)];
     for (const call of calls) await call.sent();
+    await expect.poll(() => app.sockets).toHaveLength(2);
     const ended = Promise.race(app.sockets.map((socket) => once(socket, 'end')));
     await Promise.all([app.answer(0), app.answer(1)]);
     for (const call of calls) await call.ended();
@@ -317,7 +394,7 @@ describe('a kept connection', () => {
     const pool = poolTo(app.port);
     const { connection } = await called(pool, 0);
     app.socket(0).end();
-    await expect.poll(() => connection?.isIdle).toBe(false);
+    while (connection?.isIdle) await turn();
     await called(pool, 1);
     expect(app.sockets).toHaveLength(2);
   });
