@@ -1,0 +1,113 @@
+// The gRPC port's connections, and what is left of a call that meets a bug.
+import { once } from 'node:events';
+import { afterEach, expect, test } from 'vitest';
+import { closedRequest, type Open } from '../../api/exchange.ts';
+import { headerValue } from '../../api/headers.ts';
+import { silentLog } from '../../kit/log.ts';
+import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
+import { portOf } from '../../kit/testing/ports.ts';
+import type { Fields } from '../../wire/message.ts';
+import { type H2cClient, h2cClient, request } from '../../wire/testing/h2c-client.ts';
+import { Recorder } from '../../wire/testing/recorder.ts';
+import { identityOf } from '../testing/mesh.ts';
+import { AppGrpc } from './app-grpc.ts';
+
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+interface Served {
+  readonly edge: AppGrpc;
+  readonly clock: ManualClock;
+  readonly errors: string[];
+  connect(): Promise<H2cClient>;
+}
+
+async function serve(open: Open): Promise<Served> {
+  const clock = manualClock();
+  const errors: string[] = [];
+  const edge = new AppGrpc({
+    ...{ open, clock, self: identityOf('web'), bodyBytesMax: 1000, random: () => 0.5 },
+    log: { ...silentLog, error: (message) => errors.push(message) },
+    rules: { apiToken: undefined, allowedOrigins: [], allowedHosts: [] },
+  });
+  const server = edge.server().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  closing.push(() => {
+    edge.destroy();
+    server.close();
+  });
+  return { edge, clock, errors, connect: () => h2cClient(portOf(server), { streamsMax: 10 }) };
+}
+
+/** Takes everything, and never answers. */
+const silence: Open = () => closedRequest;
+const METADATA: Fields = ['content-type', 'application/grpc', 'te', 'trailers', 'dapr-app-id', 'shop'];
+
+function call({ connection }: H2cClient): Recorder {
+  const recorder = new Recorder();
+  connection.request(request({ method: 'POST', target: '/a.B/C', fields: METADATA }), recorder);
+  return recorder;
+}
+
+/** The server has seen all that was sent before. */
+function roundTrip({ connection }: H2cClient): Promise<void> {
+  return new Promise((answered) => connection.ping(answered));
+}
+
+test('a connection without a call goes within two minutes; one with a call stays, however long it takes', async () => {
+  const { clock, connect } = await serve(silence);
+  const [idle, busy] = [await connect(), await connect()];
+  call(busy);
+  await roundTrip(busy);
+  await roundTrip(idle);
+  clock.advance(120_000);
+  expect(await idle.closed).toMatchObject({ kind: 'closed' });
+  clock.advance(600_000);
+  await roundTrip(busy);
+  expect(busy.connection.isUsable).toBe(true);
+});
+
+test('without a connection nothing wakes the sidecar', async () => {
+  const { clock, connect } = await serve(silence);
+  const client = await connect();
+  await roundTrip(client);
+  expect(clock.waiting()).toHaveLength(1);
+  client.connection.destroy({ kind: 'closed', reason: 'enough' });
+  await expect.poll(() => clock.waiting()).toEqual([]);
+});
+
+test('a drain lets calls that are open finish, and takes no other', async () => {
+  const { edge, connect } = await serve(silence);
+  const client = await connect();
+  const open = call(client);
+  await roundTrip(client);
+  edge.drain();
+  await expect.poll(() => client.connection.isUsable).toBe(false);
+  expect(open.outcomes).toEqual([]);
+  edge.destroy();
+  expect((await open.outcome()).kind).toBe('abort');
+});
+
+test('a bug that a call finds is told as INTERNAL and logged, and the next call is served', async () => {
+  let calls = 0;
+  const { errors, connect } = await serve((_call, reply) => {
+    calls++;
+    if (calls === 1) throw new TypeError('of a test');
+    reply.head({
+      status: 200,
+      headers: ['content-type', 'application/grpc', 'grpc-status', '0'],
+      bodyBytes: undefined,
+    });
+    reply.end([]);
+    return closedRequest;
+  });
+  const client = await connect();
+  for (const status of ['13', '0']) {
+    const recorder = call(client);
+    await recorder.outcome();
+    expect(headerValue(recorder.heads[0]?.fields ?? [], 'grpc-status')).toBe(status);
+  }
+  expect(errors).toEqual(['a bug in the app API']);
+});
