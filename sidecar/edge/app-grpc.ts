@@ -12,15 +12,10 @@ import { type Cancel, type Clock, every } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { type Http2ServerConnection, http2Server } from '../../wire/http2/server.ts';
-import {
-  NOBODY,
-  type RequestHead,
-  type RequestReceiver,
-  type Responder,
-  type WireFailure,
-} from '../../wire/message.ts';
+import type { RequestHead, RequestReceiver, Responder, WireFailure } from '../../wire/message.ts';
 import { socketLink } from '../../wire/socket-link.ts';
 import { isGrpc, refuseGrpc, serveGrpc } from '../link/grpc-serving.ts';
+import { refuseNonGrpc } from '../link/not-grpc.ts';
 import { readGrpcHead } from './grpc-head.ts';
 import { checkToken, type GuardRules, guard } from './guard.ts';
 
@@ -40,6 +35,7 @@ const CONNECTIONS_MAX = 10_000;
 const STREAMS_MAX = 1024;
 /** A connection without calls goes when it was seen so twice: after one to two of these. */
 const IDLE_LOOK_MS = 60_000;
+const GRPC_ONLY = 'This port speaks gRPC alone. The HTTP API of this sidecar has a port of its own.';
 const STOPPING: WireFailure = { kind: 'closed', reason: 'this sidecar is stopping' };
 
 /** All servers of the gRPC port, and the connections that are open on them. */
@@ -119,19 +115,10 @@ export class AppGrpc {
 }
 
 function serve(head: RequestHead, responder: Responder, deps: AppGrpcDeps): RequestReceiver {
-  if (!isGrpc(head.fields)) return refuseOtherProtocol(responder);
+  if (!isGrpc(head.fields)) return refuseNonGrpc(responder, GRPC_ONLY);
   const call = readCall(head, deps);
   if (!call.ok) return refuseGrpc(responder, call.error);
   return serveGrpc(call.value, responder, deps);
-}
-
-/** 415, as gRPC has it, with a word for people. */
-function refuseOtherProtocol(responder: Responder): RequestReceiver {
-  const words = Buffer.from('This port speaks gRPC alone. The HTTP API of this sidecar has a port of its own.\n');
-  responder.head({ status: 415, fields: ['content-type', 'text/plain'], bodyBytes: words.length });
-  responder.data(words);
-  responder.end([]);
-  return NOBODY;
 }
 
 function readCall(head: RequestHead, deps: AppGrpcDeps): Result<Call, Fault> {

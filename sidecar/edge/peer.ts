@@ -13,17 +13,12 @@ import type { Random } from '../../kit/backoff.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { type Http2ServerConnection, http2Server } from '../../wire/http2/server.ts';
-import {
-  NOBODY,
-  type RequestHead,
-  type RequestReceiver,
-  type Responder,
-  type WireFailure,
-} from '../../wire/message.ts';
+import type { RequestHead, RequestReceiver, Responder, WireFailure } from '../../wire/message.ts';
 import { socketLink } from '../../wire/socket-link.ts';
 import { isGrpc } from '../link/grpc-serving.ts';
 import { keepAlive } from '../link/keep-alive.ts';
 import { CALL_LOCAL, CALL_LOCAL_STREAM } from '../link/messages.ts';
+import { refuseNonGrpc } from '../link/not-grpc.ts';
 import { retireAfterMs } from '../link/retire.ts';
 import { type PeerCallDeps, servePeerCall } from './peer-exchange.ts';
 import { servePeerGrpc } from './peer-grpc.ts';
@@ -38,6 +33,7 @@ export interface PeerEdgeDeps extends Omit<PeerCallDeps, 'caller' | 'budget'> {
 /** Calls that one peer may have open here at once. */
 const STREAMS_MAX = 4096;
 const TLS_TIMEOUT_MS = 5000;
+const GRPC_ONLY = 'This port is for other sidecars, which call it by gRPC.';
 const STOPPING: WireFailure = { kind: 'closed', reason: 'this sidecar is stopping' };
 
 export class PeerEdge {
@@ -145,22 +141,8 @@ export class PeerEdge {
 
 function serveStream(head: RequestHead, responder: Responder, deps: PeerCallDeps): RequestReceiver {
   const { target } = head;
-  if (!isGrpc(head.fields)) return refuseNonGrpc(responder);
+  if (!isGrpc(head.fields)) return refuseNonGrpc(responder, GRPC_ONLY);
   if (target === CALL_LOCAL_STREAM) return servePeerCall(head, responder, false, deps);
   if (target === CALL_LOCAL) return servePeerCall(head, responder, true, deps);
   return servePeerGrpc(head, responder, deps);
-}
-
-const GRPC_ONLY = Buffer.from('This port is for other sidecars, which call it by gRPC.\n');
-
-/** At the end of the request, so that whoever breaks HTTP/2 in it hears of that. */
-function refuseNonGrpc(responder: Responder): RequestReceiver {
-  return {
-    ...NOBODY,
-    end() {
-      responder.head({ status: 415, fields: ['content-type', 'text/plain'], bodyBytes: GRPC_ONLY.length });
-      responder.data(GRPC_ONLY);
-      responder.end([]);
-    },
-  };
 }
