@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['**/*.interop.ts'],
     exclude: ['**/node_modules/**'],
+    globalSetup: ['scripts/interop-missing.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     expect: { poll: { interval: 5, timeout: 20_000 } },

@@ -17,7 +17,7 @@ const PROPERTIES = [
   'sidecar/contract/cut',
 ];
 /** So many times what `npm test` tries. */
-const FACTOR = { short: 8, long: 40 };
+const FACTOR = { short: 3, long: 40 };
 const ROUND_LIMIT_MS = { short: 120_000, long: 3_600_000 };
 const SEEDS = 2 ** 31;
 

@@ -13,6 +13,9 @@ const run = promisify(execFile);
 /** Where `scripts/interop-tools.ts` puts what it builds. */
 export const PROGRAMS_FOLDER = join(import.meta.dirname, '../../node_modules/.cache/interop');
 
+/** All that the tests look for. */
+export const PROGRAMS = ['go', 'h2spec', 'curl', 'nghttp', 'h2load', 'nghttpd'];
+
 export function findProgram(name: string): string | undefined {
   const folders = [PROGRAMS_FOLDER, ...(env.PATH ?? '').split(':'), '/usr/local/go/bin'];
   return folders.map((folder) => join(folder, name)).find(isExecutable);

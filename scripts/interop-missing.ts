@@ -1,0 +1,10 @@
+// Says before the tests with other programs which of those are missing: their tests are skipped, which is easily overlooked.
+import { findProgram, PROGRAMS } from '../wire/testing/programs.ts';
+
+export default function setUp(): void {
+  const missing = PROGRAMS.filter((name) => findProgram(name) === undefined);
+  if (missing.length === 0) return;
+  console.warn(
+    `Tests with ${missing.join(', ')} are skipped: not installed. \`npm run interop:tools\` gets what it can.`,
+  );
+}
