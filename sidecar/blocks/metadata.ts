@@ -27,7 +27,9 @@ export function metadataRoutes(appId: AppId, version: string, app: AppConfig): r
           httpEndpoints: [],
           ...(app.port === undefined
             ? {}
-            : { appConnectionProperties: { port: app.port, protocol: app.protocol ?? 'http', channelAddress: app.host } }),
+            : {
+                appConnectionProperties: { port: app.port, protocol: app.protocol ?? 'http', channelAddress: app.host },
+              }),
           actorRuntime: { runtimeStatus: 'DISABLED', activeActors: [], hostReady: false, placement: '' },
         }),
       }),
