@@ -1,0 +1,208 @@
+// What one small call costs in JavaScript alone: two sidecars, an app and 32 clients in one process, on byte streams in memory.
+// No kernel, no TLS: what is left is what this project can do something about, and a busy machine hardly shows in it.
+//
+//   node bench/call.bench.ts [calls]            add --cpu-prof to node's arguments to see where the time goes
+import { cpuUsage } from 'node:process';
+import type { ReplyEnd, RequestEnd } from '../api/exchange.ts';
+import { parseAppId, parseNamespace, parseTrustDomain } from '../api/ids.ts';
+import { systemClock } from '../kit/clock.ts';
+import { silentLog } from '../kit/log.ts';
+import { must } from '../kit/result.ts';
+import { callLog, observers } from '../sidecar/admin/call-log.ts';
+import { callMetrics } from '../sidecar/admin/call-metrics.ts';
+import type { AppPool } from '../sidecar/app/pool.ts';
+import type { PermittedCall } from '../sidecar/authorize/authorize.ts';
+import { AppHttp, type AppHttpDeps } from '../sidecar/edge/app-http.ts';
+import { servePeerCall } from '../sidecar/edge/peer-exchange.ts';
+import { roundRobin } from '../sidecar/resilience/pick.ts';
+import { openStaticList } from '../sidecar/resolve/static-list.ts';
+import { openApp } from '../sidecar/transport/app.ts';
+import { openPeer } from '../sidecar/transport/peer.ts';
+import type { PeerConnection } from '../sidecar/transport/peer-connection.ts';
+import { Flights } from '../sidecar/way/flights.ts';
+import { inboundWay } from '../sidecar/way/inbound.ts';
+import { outboundWay } from '../sidecar/way/outbound.ts';
+import type { ByteLink, ByteLinkEvents } from '../wire/byte-link.ts';
+import { http1Client } from '../wire/http1/client.ts';
+import { http1Server } from '../wire/http1/server.ts';
+import { http2Client } from '../wire/http2/client.ts';
+import { http2Server } from '../wire/http2/server.ts';
+
+const CLIENTS = 32;
+const ROUNDS = 9;
+const clock = systemClock;
+const random = Math.random;
+const trustDomain = must(parseTrustDomain('bench.test'));
+const namespace = must(parseNamespace('default'));
+const WEB = { app: must(parseAppId('web')), namespace, trustDomain };
+const SHOP = { app: must(parseAppId('shop')), namespace, trustDomain };
+
+const BODY = Buffer.alloc(1024, 'x');
+const REQUEST = Buffer.concat([
+  Buffer.from(
+    'POST /v1.0/invoke/shop/method/orders/17?trace=yes HTTP/1.1\r\nhost: localhost:3500\r\nuser-agent: bench/1.0\r\n' +
+      'accept: */*\r\naccept-encoding: gzip, deflate\r\ncontent-type: application/json\r\n' +
+      `x-request-id: 0190b0c4-7f1d-7000-8000-1f2e3d4c5b6a\r\ncontent-length: ${BODY.length}\r\n\r\n`,
+  ),
+  BODY,
+]);
+const ANSWER = Buffer.concat([
+  Buffer.from(
+    `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ndate: Sat, 21 Nov 2026 10:00:00 GMT\r\ncontent-length: ${BODY.length}\r\n\r\n`,
+  ),
+  BODY,
+]);
+
+/** One end of a byte stream. What is written in a turn arrives in the next, in one piece. */
+class MemoryLink implements ByteLink {
+  far: MemoryLink | undefined;
+  events: ByteLinkEvents | undefined;
+  #unread: Buffer[] = [];
+
+  listen(events: ByteLinkEvents): void {
+    this.events = events;
+  }
+
+  write(bytes: Buffer): boolean {
+    const { far } = this;
+    if (far === undefined) return true;
+    if (far.#unread.push(bytes) === 1) setImmediate(deliver, far);
+    return true;
+  }
+
+  deliver(): void {
+    const chunks = this.#unread;
+    this.#unread = [];
+    const [first] = chunks;
+    if (first !== undefined) this.events?.data(chunks.length === 1 ? first : Buffer.concat(chunks));
+  }
+
+  end(): void {}
+  pause(): void {}
+  resume(): void {}
+  destroy(): void {}
+}
+
+function deliver(link: MemoryLink): void {
+  link.deliver();
+}
+
+function linkPair(): [MemoryLink, MemoryLink] {
+  const [near, far] = [new MemoryLink(), new MemoryLink()];
+  near.far = far;
+  far.far = near;
+  return [near, far];
+}
+
+/** The app: as soon as bytes come, an answer goes. Each request comes in one piece. */
+function app(): MemoryLink {
+  const [near, far] = linkPair();
+  const events = { drained: () => undefined, ended: () => undefined, closed: () => undefined };
+  far.listen({ ...events, data: () => void far.write(ANSWER) });
+  return near;
+}
+
+/** An app's pool whose connections lead to memory. */
+function appPool(): AppPool {
+  const idle: unknown[] = [];
+  const take = () => idle.pop() ?? http1Client(app(), { elapsedMs: () => clock.elapsed() });
+  const release = (connection: unknown) => void idle.push(connection);
+  return { authority: '127.0.0.1:8080', port: 8080, take, release } as unknown as AppPool;
+}
+
+class MemoryEdge extends AppHttp {
+  open(link: ByteLink): void {
+    const connection = http1Server(link, (head, responder) => this.serve(head, responder, connection), {
+      elapsedMs: () => clock.elapsed(),
+    });
+  }
+}
+
+function flights(): Flights {
+  return new Flights(clock, observers(callMetrics('bench'), callLog(silentLog)));
+}
+
+/** The sidecar of the app, and the connection to it. */
+function callee(): PeerConnection {
+  const deps = { clock, pool: appPool(), token: undefined };
+  const open = inboundWay({
+    flights: flights(),
+    grounds: { problem: () => undefined },
+    transport: { app: (call: PermittedCall, reply: ReplyEnd): RequestEnd => openApp(call, reply, deps) },
+  });
+  const peer = { open, self: SHOP, caller: WEB, bodyBytesMax: 4 << 20, clock, budget: { heldBytes: 0 } };
+  const [near, far] = linkPair();
+  const events = { closed: () => undefined };
+  http2Server(far, (head, responder) => servePeerCall(head, responder, false, peer), events, { clock });
+  return { ready: http2Client(near, events, { clock }), speaksUnaryOnly: false } as unknown as PeerConnection;
+}
+
+/** The sidecar of the caller. */
+function caller(connection: PeerConnection): MemoryEdge {
+  const link = { clock, forwardedBy: { address: '10.0.0.1', hostName: 'web-0' } };
+  const open = outboundWay({
+    flights: flights(),
+    own: { problem: () => undefined },
+    resolver: openStaticList([{ target: SHOP, addresses: [{ host: '10.0.0.2', port: 50002 }] }]),
+    resilience: { clock, picker: roundRobin(clock) },
+    transport: { peer: (call, _endpoint, reply) => openPeer(call, connection, reply, link) },
+    inbound: () => {
+      throw new Error('nobody calls itself here');
+    },
+  });
+  const rules = { apiToken: undefined, allowedOrigins: [], allowedHosts: [] };
+  const deps: AppHttpDeps = {
+    ...{ open, self: WEB, bodyBytesMax: 4 << 20, statuses: 'honest', clock, random, log: silentLog, rules },
+    routes: [],
+    countOffence: () => undefined,
+  };
+  return new MemoryEdge(deps);
+}
+
+/** Each client sends its next request when it has its answer, until so many are answered. */
+function run(links: readonly MemoryLink[], calls: number): Promise<void> {
+  return new Promise((done, failed) => {
+    let left = calls;
+    for (const link of links) {
+      let bytes = 0;
+      let answerBytes = 0;
+      const data = (chunk: Buffer) => {
+        if (bytes === 0) {
+          if (!chunk.subarray(0, 12).equals(Buffer.from('HTTP/1.1 200'))) failed(new Error(chunk.toString('latin1')));
+          answerBytes = chunk.indexOf('\r\n\r\n') + 4 + BODY.length;
+        }
+        bytes += chunk.length;
+        if (bytes < answerBytes) return;
+        bytes = 0;
+        left--;
+        if (left === 0) done();
+        else if (left >= links.length) link.write(REQUEST);
+      };
+      link.events = { data, drained: () => undefined, ended: () => undefined, closed: () => undefined };
+      link.write(REQUEST);
+    }
+  });
+}
+
+async function main(): Promise<void> {
+  const calls = Number(process.argv[2] ?? 20_000);
+  const edge = caller(callee());
+  const links = Array.from({ length: CLIENTS }, () => {
+    const [near, far] = linkPair();
+    edge.open(far);
+    return near;
+  });
+  await run(links, calls);
+  const micros: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = cpuUsage();
+    await run(links, calls);
+    const { user, system } = cpuUsage(before);
+    micros.push((user + system) / calls);
+  }
+  micros.sort((a, b) => a - b);
+  const [least = 0, middle = 0, most = 0] = [micros[0], micros[ROUNDS >> 1], micros.at(-1)];
+  console.log(`${middle.toFixed(1)} µs of CPU a call (${least.toFixed(1)} to ${most.toFixed(1)}), ${ROUNDS} rounds of ${calls}`);
+}
+
+await main();
