@@ -108,6 +108,16 @@ describe('byte by byte', () => {
     expect(seen[0]).toMatchObject({ 'grpc-encoding': 'gzip' });
   });
 
+  test('a field that no table of compression may keep is marked so on every hop', async () => {
+    const secret = (name: string) => ({ [name]: 'secret', [http2.sensitiveHeaders]: [name] });
+    answer = (stream) => stream.respond({ ...GRPC, 'grpc-status': '0', ...secret('x-mine') }, { endStream: true });
+    const stream = open(secret('x-yours'));
+    stream.resume().end();
+    const [head] = await once(stream, 'response');
+    expect(Reflect.get(seen[0] ?? {}, http2.sensitiveHeaders)).toContain('x-yours');
+    expect(Reflect.get(head, http2.sensitiveHeaders)).toContain('x-mine');
+  });
+
   test('an answer that is a status alone stays one frame', async () => {
     answer = (stream) => stream.respond({ ...GRPC, 'grpc-status': '5', 'grpc-message': 'gone' }, { endStream: true });
     const stream = open();
