@@ -202,7 +202,9 @@ async function main(): Promise<void> {
   }
   micros.sort((a, b) => a - b);
   const [least = 0, middle = 0, most = 0] = [micros[0], micros[ROUNDS >> 1], micros.at(-1)];
-  console.log(`${middle.toFixed(1)} µs of CPU a call (${least.toFixed(1)} to ${most.toFixed(1)}), ${ROUNDS} rounds of ${calls}`);
+  console.log(
+    `${middle.toFixed(1)} µs of CPU a call (${least.toFixed(1)} to ${most.toFixed(1)}), ${ROUNDS} rounds of ${calls}`,
+  );
 }
 
 await main();

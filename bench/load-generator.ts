@@ -7,6 +7,8 @@ import type { Child, Children } from './children.ts';
 import type { FromLoad, LoadOrder, LoadResult } from './load-order.ts';
 import { findProgram } from './pairs/programs.ts';
 
+/** Where its own instructions have it installed, which is not on everybody's path. */
+const USUAL_GO = '/usr/local/go/bin';
 const SOURCES = join(import.meta.dirname, 'load');
 /** The first build of a machine compiles Go's library, too. */
 const BUILD_MS_MAX = 600_000;
@@ -14,7 +16,7 @@ const BUILD_MS_MAX = 600_000;
 /** The file of the program. Without Go, one that was built here before has to do. */
 export function buildLoad(cacheFolder: string, path: string | undefined): Result<string> {
   const file = join(cacheFolder, 'load');
-  const go = findProgram('go', path) ?? findProgram('go', '/usr/local/go/bin');
+  const go = findProgram('go', path) ?? findProgram('go', USUAL_GO);
   if (go === undefined) {
     if (!existsSync(file))
       return err('there is no go on the path; load generator and app are built by it (https://go.dev/dl)');

@@ -83,10 +83,10 @@ export function ratioOf(
   return { median: median(ratios), lowest: Math.min(...ratios), highest: Math.max(...ratios) };
 }
 
-/** From the lowest round to the highest, as a share of the median. */
+/** From the lowest round to the highest, as a share of the median; undefined where that is nothing to take a share of. */
 export function spreadOf(values: readonly (number | undefined)[]): number | undefined {
   const known = values.filter((value) => value !== undefined);
-  return known.length < 2 ? undefined : spread(known);
+  return known.length < 2 || median(known) <= 0 ? undefined : spread(known);
 }
 
 function medianOf(values: readonly (number | undefined)[]): number | undefined {

@@ -1,3 +1,5 @@
+// The app behind every pair.
+
 package main
 
 import (

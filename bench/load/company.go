@@ -1,3 +1,5 @@
+// What is there beside the calls that are measured.
+
 package main
 
 import (

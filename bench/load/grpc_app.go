@@ -1,3 +1,5 @@
+// The app, called over gRPC.
+
 package main
 
 import (
@@ -48,9 +50,6 @@ func (a grpcApp) data(s *h2Stream, data []byte) {
 
 func (a grpcApp) ended(s *h2Stream) {
 	a.send(s, nil, true)
-	if len(s.pending) == 0 {
-		a.forget(s)
-	}
 }
 
 func (a grpcApp) reset(*h2Stream, string) {}

@@ -1,3 +1,5 @@
+// Calls over gRPC.
+
 package main
 
 import (

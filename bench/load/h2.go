@@ -1,3 +1,5 @@
+// HTTP/2 as far as gRPC needs it, for both ends.
+
 package main
 
 import (
@@ -47,11 +49,12 @@ type h2Stream struct {
 	id     uint32
 	window int64
 	taken  int64
-	// What waits for a window, and what is behind it.
+	// What waits for a window, and whether it is the last.
 	pending   []byte
 	isEnding  bool
 	isBlocked bool
-	trailers  []hpack.HeaderField
+	// The app's; behind all that it sends.
+	trailers []hpack.HeaderField
 	// The client's.
 	caller *grpcCaller
 }
@@ -241,8 +244,8 @@ func (c *h2Conn) send(s *h2Stream, data []byte, isEnd bool) {
 		s.pending = append(s.pending, data...)
 		return
 	}
-	rest := c.sendNow(s, data)
-	if len(rest) > 0 {
+	// It is a part of what was read, and will be written over.
+	if rest := c.sendNow(s, data); len(rest) > 0 {
 		s.pending = append(s.pending[:0], rest...)
 	}
 }
@@ -270,7 +273,9 @@ func (c *h2Conn) sendNow(s *h2Stream, data []byte) (rest []byte) {
 		}
 	}
 	if s.isEnding && s.trailers != nil {
+		// They answer a request that has ended.
 		c.writeHead(s.id, s.trailers, true)
+		c.forget(s)
 	} else if s.isEnding {
 		c.framer.WriteData(s.id, true, nil)
 	}

@@ -1,3 +1,5 @@
+// Where a message of HTTP/1.1 ends, for both ends.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// Calls over HTTP/1.1.
+
 package main
 
 import (

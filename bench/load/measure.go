@@ -1,3 +1,6 @@
+// One measurement: callers that are let go at a pace or as fast as they can, and what is counted meanwhile. How a call is made is
+// the business of http_load.go and grpc_load.go.
+
 package main
 
 import (
@@ -182,7 +185,7 @@ func (r *run) ask(due time.Time) {
 	s.caller.send()
 }
 
-// answered is called by a caller at the end of its call, which may have been one of nobody: then it says so.
+// answered is called by a caller at the end of its call.
 func (r *run) answered(c caller, bytes int64) {
 	now := time.Now()
 	r.mu.Lock()

@@ -1,3 +1,5 @@
+// Orders and results, as lines of JSON.
+
 package main
 
 // order is what the load generator is told to do; ../load-order.ts says what each field means.

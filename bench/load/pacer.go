@@ -1,3 +1,5 @@
+// Keeping the pace.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// What the kernel says of the processes that are measured.
+
 package main
 
 import (

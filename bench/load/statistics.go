@@ -1,3 +1,5 @@
+// What many latencies come to.
+
 package main
 
 import (
