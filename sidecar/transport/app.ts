@@ -136,7 +136,7 @@ class AppExchange implements RequestEnd, AppWaiter {
     const state = this.#state;
     if (state.kind !== 'waiting' || !this.#send(connection, state.bodyBytes)) return;
     const { held, ended } = state;
-    let flow: Flow = held.length === 0 ? 'pause' : 'ok';
+    let flow: Flow = 'pause';
     for (const chunk of held) if (this.#state.kind === 'sending') flow = this.#state.requester.data(chunk);
     if (ended !== undefined) this.end(ended);
     else if (flow === 'ok') this.#reply.resume();
