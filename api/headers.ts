@@ -48,8 +48,8 @@ const PLAIN_NAME = /^[a-z0-9-]+$/;
 
 /** RFC 9110, 5.6.2: what a field name is made of. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
-const BLANK_ENDS = /^[ \t]|[ \t]$/;
+const NEVER_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+const DIGITS = /^\d{1,15}$/;
 
 /**
  * The fields that travel on from a message, out of its raw fields in whatever letter case.
@@ -62,9 +62,8 @@ export function endToEnd(raw: readonly string[]): Headers {
   const named = connectionTokens(raw);
   const kept: string[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
-    const name = (raw[i] ?? '').toLowerCase();
-    if (named?.has(name) || verdictOn(name) !== 'travels') continue;
-    kept.push(name, raw[i + 1] ?? '');
+    const { text, verdict } = knownName((raw[i] ?? '').toLowerCase());
+    if (verdict === 'travels' && named?.has(text) !== true) kept.push(text, raw[i + 1] ?? '');
   }
   return kept;
 }
@@ -77,38 +76,49 @@ export function grpcEndToEnd(fields: Headers): Headers {
   const kept: string[] = [];
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i] ?? '';
-    if (name === 'grpc-timeout' || verdictOn(name) === 'stays') continue;
+    const verdict = verdictOn(name);
+    if (name === 'grpc-timeout' || verdict === 'stays' || verdict === 'no-name') continue;
     kept.push(name, fields[i + 1] ?? '');
   }
   return kept;
 }
 
-type Verdict = 'travels' | 'stays' | 'travels-in-grpc';
+type Verdict = 'travels' | 'stays' | 'travels-in-grpc' | 'no-name';
+
+interface KnownName {
+  /** The one copy of it: what is looked up again later is found without being compared letter by letter. */
+  readonly text: string;
+  readonly verdict: Verdict;
+}
 
 /** The same few names come with every message, so a field costs one lookup. Bounded, for strangers make up names. */
-const verdicts = new Map<string, Verdict>();
-const VERDICTS_MAX = 1000;
-const VERDICT_NAME_MAX = 64;
+const knownNames = new Map<string, KnownName>();
+const KNOWN_NAMES_MAX = 1000;
+const KNOWN_NAME_LENGTH_MAX = 64;
+
+function knownName(name: string): KnownName {
+  const known = knownNames.get(name);
+  if (known !== undefined) return known;
+  // A copy: a piece cut out of a head would keep the whole of that head in memory.
+  const fresh = { text: Buffer.from(name, 'latin1').toString('latin1'), verdict: judge(name) };
+  if (knownNames.size < KNOWN_NAMES_MAX && name.length <= KNOWN_NAME_LENGTH_MAX) knownNames.set(fresh.text, fresh);
+  return fresh;
+}
 
 function verdictOn(name: string): Verdict {
-  const known = verdicts.get(name);
-  if (known !== undefined) return known;
-  const verdict = judge(name);
-  // A copy: a piece cut out of a head would keep the whole of that head in memory.
-  if (verdicts.size < VERDICTS_MAX && name.length <= VERDICT_NAME_MAX)
-    verdicts.set(Buffer.from(name).toString(), verdict);
-  return verdict;
+  return knownName(name).verdict;
 }
 
 function judge(name: string): Verdict {
+  if (!TOKEN.test(name)) return 'no-name';
   const dashed = PLAIN_NAME.test(name) ? name : name.replace(/[^a-z0-9]/g, '-');
   if (STAYS_HERE.has(dashed) || IDENTITY.test(dashed)) return 'stays';
   return dashed.endsWith('-bin') ? 'travels-in-grpc' : 'travels';
 }
 
 function connectionTokens(raw: readonly string[]): Set<string> | undefined {
+  if (headerValue(raw, 'connection') === undefined) return undefined;
   const values = headerValues(raw, 'connection');
-  if (values.length === 0) return undefined;
   return new Set(values.flatMap((value) => value.split(',')).map((token) => token.trim().toLowerCase()));
 }
 
@@ -145,18 +155,27 @@ export function without(headers: Headers, name: string): Headers {
   return headers.filter((_, i) => headers[i - (i % 2)] !== name);
 }
 
+/** Made once per pair: an identity is one object for as long as its connection lives. */
+const identityHeadersOf = new WeakMap<Identity, WeakMap<Target, Headers>>();
+
 /** Says to the app who calls: `dapr-caller-*`, `dapr-callee-*`, and the caller's whole SPIFFE ID. */
 export function identityHeaders(caller: Identity, callee: Target): Headers {
-  return [
-    'dapr-caller-app-id',
-    caller.app,
-    'dapr-caller-namespace',
-    caller.namespace,
-    'dapr-callee-app-id',
-    callee.app,
-    'invoke-caller-id',
-    spiffeId(caller),
-  ];
+  let byCallee = identityHeadersOf.get(caller);
+  if (byCallee === undefined) {
+    byCallee = new WeakMap();
+    identityHeadersOf.set(caller, byCallee);
+  }
+  let headers = byCallee.get(callee);
+  if (headers === undefined) {
+    headers = [
+      ...['dapr-caller-app-id', caller.app],
+      ...['dapr-caller-namespace', caller.namespace],
+      ...['dapr-callee-app-id', callee.app],
+      ...['invoke-caller-id', spiffeId(caller)],
+    ];
+    byCallee.set(callee, headers);
+  }
+  return headers;
 }
 
 /** What a message may carry that an app or a caller wrote. */
@@ -171,47 +190,66 @@ export const PEER_BYTES_MAX = 80 * 1024;
 /** The fields, of a head or of trailers, that travel on from a peer's message: no more than an honest peer lets through. */
 export function headersFromPeer(headers: Headers): Result<Headers> {
   if (headers.length / 2 > PEER_FIELDS_MAX) return err(`there are more than ${FIELDS_MAX} header fields`);
-  const bytes = headers.reduce((sum, text) => sum + text.length, 0);
-  if (bytes > PEER_BYTES_MAX) return err('the header fields are larger than 64 KiB');
-  const checked = checkedHeaders(headers);
-  return checked.ok ? ok(trimmed(endToEnd(checked.value))) : checked;
+  // One look at all of them together, and not one at each: names hold nothing that a value may not.
+  const all = headers.join(' ');
+  if (all.length - headers.length > PEER_BYTES_MAX) return err('the header fields are larger than 64 KiB');
+  if (NEVER_IN_VALUE.test(all)) return checkedHeaders(headers);
+  const named = connectionTokens(headers);
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const { text, verdict } = knownName((headers[i] ?? '').toLowerCase());
+    if (verdict === 'no-name') return noName(text);
+    if (verdict === 'travels' && named?.has(text) !== true) kept.push(text, withoutBlanksAround(headers[i + 1] ?? ''));
+  }
+  return ok(kept);
 }
 
-/** No value has blanks around it on any wire, and none is written with them; a peer's message is no wire. */
-function trimmed(headers: Headers): Headers {
-  return headers.some((text) => BLANK_ENDS.test(text)) ? headers.map(withoutBlanksAround) : headers;
-}
-
-/** Not `trim`, to which the byte A0 is a blank too. */
+/**
+ * No value has blanks around it on any wire, and none is written with them; a peer's message is no wire. Not `trim`, to
+ * which the byte A0 is a blank too.
+ */
 function withoutBlanksAround(text: string): string {
   let start = 0;
   let end = text.length;
-  while (start < end && isBlank(text[start])) start++;
-  while (end > start && isBlank(text[end - 1])) end--;
-  return text.slice(start, end);
+  while (start < end && isBlank(text.charCodeAt(start))) start++;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
+  return end - start === text.length ? text : text.slice(start, end);
 }
 
-function isBlank(character: string | undefined): boolean {
-  return character === ' ' || character === '\t';
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }
 
 /** Fields that nobody has parsed yet must be such that no HTTP/1.1 reader sees another line in them. */
 export function checkedHeaders(headers: Headers): Result<Headers> {
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? '';
-    if (!TOKEN.test(name)) return err(`"${excerpt(name)}" is not a header name`);
-    if (!VALUE.test(headers[i + 1] ?? '')) return err(`the header ${name} holds a byte that no header value may hold`);
+    if (!TOKEN.test(name)) return noName(name);
+    if (NEVER_IN_VALUE.test(headers[i + 1] ?? ''))
+      return err(`the header ${name} holds a byte that no header value may hold`);
   }
   return ok(headers);
 }
 
+function noName(name: string): Result<never> {
+  return err(`"${excerpt(name)}" is not a header name`);
+}
+
 /** RFC 9110, 8.6: one decimal number. Undefined for anything else, a list of unequal numbers included. */
 export function contentLength(headers: readonly string[]): number | undefined {
-  const values = new Set(
-    headerValues(headers, 'content-length')
-      .flatMap((value) => value.split(','))
-      .map((v) => v.trim()),
-  );
-  const [only] = values;
-  return values.size === 1 && only !== undefined && /^\d{1,15}$/.test(only) ? Number(only) : undefined;
+  let only: string | undefined;
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    if (!isNamed(headers[i] ?? '', 'content-length')) continue;
+    const value = soleOf(headers[i + 1] ?? '');
+    if (value === undefined || (only !== undefined && only !== value)) return undefined;
+    only = value;
+  }
+  return only !== undefined && DIGITS.test(only) ? Number(only) : undefined;
+}
+
+/** What a list says, if it says one thing over and over. */
+function soleOf(list: string): string | undefined {
+  if (!list.includes(',')) return list.trim();
+  const values = new Set(list.split(',').map((value) => value.trim()));
+  return values.size === 1 ? [...values][0] : undefined;
 }

@@ -1,6 +1,6 @@
 // W3C Trace Context (level 1): a call continues the trace that it came with, or starts one.
 import type { Random } from '../kit/backoff.ts';
-import { type Headers, headerValues, without } from './headers.ts';
+import { type Headers, headerValue, headerValues, without } from './headers.ts';
 
 const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 
@@ -16,18 +16,34 @@ export function isTraceparent(text: string): boolean {
  * so do two: the app could read another than this sidecar.
  */
 export function traced(headers: Headers, random: Random): Headers {
-  const [given, ...more] = headerValues(headers, 'traceparent');
-  if (given !== undefined && more.length === 0 && isTraceparent(given)) return headers;
+  const given = headerValue(headers, 'traceparent');
+  if (given !== undefined && isTraceparent(given) && headerValues(headers, 'traceparent').length === 1) return headers;
   const clean = without(without(headers, 'traceparent'), 'tracestate');
-  return [...clean, 'traceparent', `00-${hexId(32, random)}-${hexId(16, random)}-01`];
+  return [...clean, 'traceparent', freshTraceparent(random)];
 }
 
-function hexId(digits: number, random: Random): string {
-  let id = '';
-  while (id.length < digits)
-    id += Math.floor(random() * 2 ** 32)
-      .toString(16)
-      .padStart(8, '0');
-  // An id of zeros alone is none (W3C Trace Context, 3.2.2).
-  return /^0+$/.test(id) ? id.replace(/0$/, '1') : id;
+const TRACE_ID_AT = 3;
+const SPAN_ID_AT = 36;
+const HEX = Buffer.from('0123456789abcdef');
+/** Written over and over: a call that starts a trace makes one string of it, and not one for each of its parts. */
+const scratch = Buffer.from(`00-${'0'.repeat(32)}-${'0'.repeat(16)}-01`);
+
+function freshTraceparent(random: Random): string {
+  writeHexId(TRACE_ID_AT, 32, random);
+  writeHexId(SPAN_ID_AT, 16, random);
+  return scratch.toString('latin1');
+}
+
+/** An id of zeros alone is none (W3C Trace Context, 3.2.2). */
+function writeHexId(at: number, digits: number, random: Random): void {
+  let seen = 0;
+  for (let digit = 0; digit < digits; digit += 8) {
+    let bits = (random() * 2 ** 32) | 0;
+    seen |= bits;
+    for (let place = 0; place < 8; place++) {
+      scratch[at + digit + place] = HEX[(bits >>> 28) & 15] ?? 0;
+      bits <<= 4;
+    }
+  }
+  if (seen === 0) scratch[at + digits - 1] = HEX[1] ?? 0;
 }
