@@ -17,6 +17,8 @@ export function varint(value: number): string {
 
 /** What stands before `length` bytes of a field. */
 export function delimited(field: number, length: number): string {
+  // Nearly every field and its length are a byte each: one string for both.
+  if (field < 16 && length < 0x80) return String.fromCharCode(field * 8 + 2, length);
   return varint(field * 8 + 2) + varint(length);
 }
 

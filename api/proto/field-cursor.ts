@@ -35,6 +35,11 @@ export class FieldCursor {
     this.#stop = bytes.length;
   }
 
+  /** Where the message ends that it goes over. */
+  get stop(): number {
+    return this.#stop;
+  }
+
   /** Goes over a message within these bytes. Each string that is asked for is made by itself. */
   enter(start: number, end: number): void {
     this.#at = start;
@@ -53,9 +58,9 @@ export class FieldCursor {
     while (this.#at < this.#stop && this.broken === undefined) {
       const tag = this.#varint();
       if (this.broken !== undefined || tag >= 2 ** 32) return this.#break('a field tag is cut short or too large');
-      this.number = Math.floor(tag / 8);
+      this.number = tag >>> 3;
       if (this.number === 0) return this.#break('field number 0 does not exist');
-      switch (tag % 8) {
+      switch (tag & 7) {
         case VARINT:
           this.value = this.#varint();
           this.#isDelimited = false;

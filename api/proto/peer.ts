@@ -121,12 +121,17 @@ function headerMap(field: number, headers: Headers, except?: string): string {
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? '';
     if (name === except || isNamedBefore(headers, name, i)) continue;
-    let values = nested(1, headers[i + 1] ?? '');
-    for (let j = i + 2; j + 1 < headers.length; j += 2)
-      if (headers[j] === name) values += nested(1, headers[j + 1] ?? '');
-    map += nested(field, text(1, name) + nested(2, values));
+    map += nested(field, text(1, name) + nested(2, valuesOf(headers, name, i)));
   }
   return map;
+}
+
+function valuesOf(headers: Headers, name: string, first: number): string {
+  let values = nested(1, headers[first + 1] ?? '');
+  for (let i = first + 2; i + 1 < headers.length; i += 2) {
+    if (headers[i] === name) values += nested(1, headers[i + 1] ?? '');
+  }
+  return values;
 }
 
 /** Looked for again and again: for as few as headers are, cheaper than a Map of them. */
@@ -145,16 +150,15 @@ type ReadHead<H> = (cursor: FieldCursor, body: Part | undefined) => H;
 
 function decodeStream<H>(bytes: Buffer, readHead: ReadHead<H>): Result<StreamMessage<H>> {
   const cursor = new FieldCursor(bytes);
-  const trailers: string[] = [];
+  let trailers = NO_HEADERS;
   let head: Part | undefined;
   let payload: Part | undefined;
-  let trailerParts: Part[] | undefined;
   while (cursor.next()) {
     if (cursor.isBytes(1)) head = { start: cursor.start, end: cursor.end };
     else if (cursor.isBytes(2)) payload = { start: cursor.start, end: cursor.end };
     else if (cursor.isBytes(100)) {
-      trailerParts ??= [];
-      trailerParts.push({ start: cursor.start, end: cursor.end });
+      if (trailers.length === 0) trailers = [];
+      readHeader(cursor, bytes.length, trailers);
     }
   }
   let data: Buffer | undefined;
@@ -167,7 +171,6 @@ function decodeStream<H>(bytes: Buffer, readHead: ReadHead<H>): Result<StreamMes
       else if (cursor.isNumber(2)) seq = cursor.value;
     }
   }
-  for (const part of trailerParts ?? []) readHeader(cursor, part.start, part.end, trailers);
   if (head !== undefined) cursor.enterText(head.start, head.end);
   const message = { head: head === undefined ? undefined : readHead(cursor, undefined), data, seq, trailers };
   return cursor.broken === undefined ? ok(message) : err(cursor.broken);
@@ -181,21 +184,21 @@ function decodeUnary<H>(bytes: Buffer, readHead: ReadHead<H>): Result<{ head: H;
 }
 
 const NO_BYTES = Buffer.alloc(0);
+const NO_HEADERS: string[] = [];
 const NO_PART: Part = { start: 0, end: 0 };
 
 function readRequestHead(cursor: FieldCursor, body: Part | undefined): RequestHeadMessage {
   const headers: string[] = [];
-  const maps: Part[] = [];
+  const { stop } = cursor;
   let message = NO_PART;
   let isCanonicalPath = false;
   let named = '';
   while (cursor.next()) {
-    if (cursor.isBytes(2)) maps.push({ start: cursor.start, end: cursor.end });
+    if (cursor.isBytes(2)) readHeader(cursor, stop, headers);
     else if (cursor.isBytes(3)) message = { start: cursor.start, end: cursor.end };
     else if (cursor.isNumber(100)) isCanonicalPath = cursor.value !== 0;
     else if (cursor.isBytes(101)) named = cursor.string();
   }
-  for (const { start, end } of maps) readHeader(cursor, start, end, headers);
   let path = '';
   let type = '';
   let any = NO_PART;
@@ -226,15 +229,14 @@ function readRequestHead(cursor: FieldCursor, body: Part | undefined): RequestHe
 
 function readReplyHead(cursor: FieldCursor, body: Part | undefined): ReplyHeadMessage {
   const headers: string[] = [];
-  const maps: Part[] = [];
+  const { stop } = cursor;
   let statusPart = NO_PART;
   let message = NO_PART;
   while (cursor.next()) {
     if (cursor.isBytes(1)) statusPart = { start: cursor.start, end: cursor.end };
-    else if (cursor.isBytes(2)) maps.push({ start: cursor.start, end: cursor.end });
+    else if (cursor.isBytes(2)) readHeader(cursor, stop, headers);
     else if (cursor.isBytes(4)) message = { start: cursor.start, end: cursor.end };
   }
-  for (const { start, end } of maps) readHeader(cursor, start, end, headers);
   let status = 0;
   cursor.enter(statusPart.start, statusPart.end);
   while (cursor.next()) if (cursor.isNumber(1)) status = cursor.value;
@@ -266,8 +268,9 @@ function readAny(cursor: FieldCursor, any: Part, body: Part | undefined): void {
 /** More than any honest message has; a message with more is not read to its end, for that could take a second. */
 const FIELDS_READ_MAX = 1000;
 
-/** One entry of the map, to the end of the list of headers. */
-function readHeader(cursor: FieldCursor, start: number, end: number, headers: string[]): void {
+/** The entry of the map that the cursor has found, to the end of the list of headers; then the cursor goes on to `stop`. */
+function readHeader(cursor: FieldCursor, stop: number, headers: string[]): void {
+  const { start, end } = cursor;
   let name = '';
   let listStart = 0;
   let listEnd = 0;
@@ -287,6 +290,7 @@ function readHeader(cursor: FieldCursor, start: number, end: number, headers: st
     if (headers.length / 2 > FIELDS_READ_MAX)
       cursor.broken = `a message has more than ${FIELDS_READ_MAX} header fields`;
   }
+  cursor.enter(end, stop);
 }
 
 /** Takes messages of a stream in turn and insists on their order: one head, first; pieces numbered from 0. */
