@@ -19,6 +19,7 @@ import { openStaticList } from '../sidecar/resolve/static-list.ts';
 import { openApp } from '../sidecar/transport/app.ts';
 import { openPeer } from '../sidecar/transport/peer.ts';
 import type { PeerConnection } from '../sidecar/transport/peer-connection.ts';
+import { forwardedHeaders } from '../sidecar/transport/peer-head.ts';
 import { Flights } from '../sidecar/way/flights.ts';
 import { inboundWay } from '../sidecar/way/inbound.ts';
 import { outboundWay } from '../sidecar/way/outbound.ts';
@@ -139,7 +140,7 @@ function callee(): PeerConnection {
 
 /** The sidecar of the caller. */
 function caller(connection: PeerConnection): MemoryEdge {
-  const link = { clock, forwardedBy: { address: '10.0.0.1', hostName: 'web-0' } };
+  const link = { clock, forwarded: forwardedHeaders({ address: '10.0.0.1', hostName: 'web-0' }) };
   const open = outboundWay({
     flights: flights(),
     own: { problem: () => undefined },
