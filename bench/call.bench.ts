@@ -10,7 +10,7 @@ import { silentLog } from '../kit/log.ts';
 import { must } from '../kit/result.ts';
 import { callLog, observers } from '../sidecar/admin/call-log.ts';
 import { callMetrics } from '../sidecar/admin/call-metrics.ts';
-import type { AppPool } from '../sidecar/app/pool.ts';
+import type { AppConnection, AppPool } from '../sidecar/app/pool.ts';
 import type { PermittedCall } from '../sidecar/authorize/authorize.ts';
 import { AppHttp, type AppHttpDeps } from '../sidecar/edge/app-http.ts';
 import { servePeerCall } from '../sidecar/edge/peer-exchange.ts';
@@ -103,12 +103,22 @@ function app(): MemoryLink {
   return near;
 }
 
-/** An app's pool whose connections lead to memory. */
+/** What a call needs of a part whose connections lead to memory. */
+function standIn<Part>(needed: Partial<Part>): Part {
+  return needed as Part;
+}
+
 function appPool(): AppPool {
-  const idle: unknown[] = [];
-  const take = () => idle.pop() ?? http1Client(app(), { elapsedMs: () => clock.elapsed() });
-  const release = (connection: unknown) => void idle.push(connection);
-  return { authority: '127.0.0.1:8080', port: 8080, take, release } as unknown as AppPool;
+  const idle: AppConnection[] = [];
+  const connect = () => {
+    const client = http1Client(app(), { elapsedMs: () => clock.elapsed() });
+    return standIn<AppConnection>({ request: (head, receiver) => client.request(head, receiver) });
+  };
+  return standIn<AppPool>({
+    ...{ authority: '127.0.0.1:8080', port: 8080 },
+    take: () => idle.pop() ?? connect(),
+    release: (connection) => void idle.push(connection),
+  });
 }
 
 class MemoryEdge extends AppHttp {
@@ -135,7 +145,7 @@ function callee(): PeerConnection {
   const [near, far] = linkPair();
   const events = { closed: () => undefined };
   http2Server(far, (head, responder) => servePeerCall(head, responder, false, peer), events, { clock });
-  return { ready: http2Client(near, events, { clock }), speaksUnaryOnly: false } as unknown as PeerConnection;
+  return standIn<PeerConnection>({ ready: http2Client(near, events, { clock }), speaksUnaryOnly: false });
 }
 
 /** The sidecar of the caller. */

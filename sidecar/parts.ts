@@ -28,7 +28,7 @@ import { roundRobin } from './resilience/pick.ts';
 import type { Names } from './resolve/resolver.ts';
 import { openPeer } from './transport/peer.ts';
 import { openPeerGrpc } from './transport/peer-grpc.ts';
-import type { ForwardedBy } from './transport/peer-head.ts';
+import { type ForwardedBy, forwardedHeaders } from './transport/peer-head.ts';
 import { PeerPool } from './transport/peer-pool.ts';
 import { type ToApp, toApp } from './transport/to-app.ts';
 import { Flights } from './way/flights.ts';
@@ -85,7 +85,7 @@ export function joinParts(
   const app = toApp(config.app, clock);
   const inbound = inboundWay({ flights, grounds: grounds(feed), transport: { app: app.open } });
 
-  const link = { clock, forwardedBy: forwardedBy(config.peerListenAddress) };
+  const link = { clock, forwarded: forwardedHeaders(forwardedBy(config.peerListenAddress)) };
   const outbound = outboundWay({
     flights,
     own: ownIdentity(identity),

@@ -1,6 +1,6 @@
 // What a sidecar counts about calls: how many, how long, how much, by direction, peer, status and fault; and what came that
 // was none.
-import { grpcStatus, httpStatus } from '../../api/fault.ts';
+import { type Fault, grpcStatus, httpStatus } from '../../api/fault.ts';
 import { Histogram, Numbers, renderMetrics } from '../../kit/metrics.ts';
 import type { Direction, FlightObserver, FlightRecord } from '../way/flights.ts';
 
@@ -8,6 +8,16 @@ import type { Direction, FlightObserver, FlightRecord } from '../way/flights.ts'
 const LATENCY_BOUNDS_SEC = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ];
+
+/** Peers whose slots are remembered; of others they are looked up. */
+const PEERS_MAX = 2000;
+
+interface PeerSlots {
+  readonly duration: number;
+  readonly requestBytes: number;
+  readonly replyBytes: number;
+  readonly byStatus: Map<number, number>;
+}
 
 export interface CallMetrics extends FlightObserver {
   certificateExpires(epochMs: number): void;
@@ -22,6 +32,33 @@ export function callMetrics(version: string): CallMetrics {
     numbers;
   build.set(build.slot(version), 1);
   const flying: Record<Direction, number> = { outbound: inFlight.slot('outbound'), inbound: inFlight.slot('inbound') };
+  const peers: Record<Direction, Map<string, PeerSlots>> = { outbound: new Map(), inbound: new Map() };
+
+  /** Where the numbers of a peer are: found by its name alone, and not by all its labels for each number. */
+  function slotsOf(direction: Direction, peer: string): PeerSlots {
+    const known = peers[direction].get(peer);
+    if (known !== undefined) return known;
+    const fresh = {
+      duration: duration.slot(direction, peer),
+      requestBytes: requestBytes.slot(direction, peer),
+      replyBytes: replyBytes.slot(direction, peer),
+      byStatus: new Map<number, number>(),
+    };
+    if (peers[direction].size < PEERS_MAX) peers[direction].set(peer, fresh);
+    return fresh;
+  }
+
+  /** Nearly all calls end without a fault of ours, with one of a few statuses. */
+  function requestSlot({ direction, fault, status }: FlightRecord, peer: string, slots: PeerSlots): number {
+    if (fault !== undefined || status === undefined)
+      return requests.slot(direction, peer, String(statusOf(status, fault)), fault?.code ?? '');
+    let slot = slots.byStatus.get(status);
+    if (slot === undefined) {
+      slot = requests.slot(direction, peer, String(status), '');
+      slots.byStatus.set(status, slot);
+    }
+    return slot;
+  }
 
   return {
     began: (direction) => inFlight.add(flying[direction], 1),
@@ -29,12 +66,13 @@ export function callMetrics(version: string): CallMetrics {
       const { direction } = record;
       // Names that nobody has are as many as anybody cares to make up.
       const peer = record.fault?.code === 'unknown-app' ? 'unknown' : record.peer;
+      const slots = slotsOf(direction, peer);
       inFlight.add(flying[direction], -1);
-      requests.add(requests.slot(direction, peer, String(statusOf(record)), record.fault?.code ?? ''), 1);
+      requests.add(requestSlot(record, peer, slots), 1);
       if (record.kind === 'grpc') grpcRequests.add(grpcRequests.slot(direction, peer, grpcStatusOf(record)), 1);
-      duration.observe(duration.slot(direction, peer), record.durationMs / 1000);
-      requestBytes.add(requestBytes.slot(direction, peer), record.requestBytes);
-      replyBytes.add(replyBytes.slot(direction, peer), record.replyBytes);
+      duration.observe(slots.duration, record.durationMs / 1000);
+      requestBytes.add(slots.requestBytes, record.requestBytes);
+      replyBytes.add(slots.replyBytes, record.replyBytes);
     },
     httpOffence: (rule) => offences.add(offences.slot(rule), 1),
     certificateExpires: (epochMs) => certificate.set(certificate.slot(), epochMs / 1000),
@@ -77,7 +115,7 @@ function openNumbers() {
   };
 }
 
-function statusOf({ status, fault }: FlightRecord): number {
+function statusOf(status: number | undefined, fault: Fault | undefined): number {
   return status ?? (fault === undefined ? 0 : httpStatus(fault.code));
 }
 

@@ -103,7 +103,11 @@ test('calls share a connection until half of the shorter certificate is over; th
   stream.respond({ ':status': 200 }, { endStream: true });
   await expect.poll(() => heard).toEqual(['head 200', 'end']);
   // The peer of this test does not hang up by itself; it is given a second.
-  await expect.poll(() => (clock.advance(100), first.isClosed)).toBe(true);
+  const isClosed = () => {
+    clock.advance(100);
+    return first.isClosed;
+  };
+  await expect.poll(isClosed).toBe(true);
 });
 
 test('more calls at once than a peer takes on one connection go on a second', async () => {

@@ -15,16 +15,18 @@ export interface ForwardedBy {
  * The identity headers are for a Dapr sidecar, which passes them on. One of ours drops them and says who called from
  * the certificate.
  */
-export function requestHead(call: PermittedCall, by: ForwardedBy): RequestHeadMessage {
-  const length: Headers = call.bodyBytes === undefined ? [] : ['content-length', String(call.bodyBytes)];
+export function requestHead(call: PermittedCall, forwarded: Headers): RequestHeadMessage {
+  const length: Headers = call.bodyBytes === undefined ? NO_HEADERS : ['content-length', String(call.bodyBytes)];
   return {
     verb: call.method,
     path: call.path,
     isCanonicalPath: true,
     query: call.query,
-    headers: [...call.headers, ...length, ...forwarded(by), ...identityHeaders(call.caller, call.target)],
+    headers: call.headers.concat(length, forwarded, identityHeaders(call.caller, call.target)),
   };
 }
+
+const NO_HEADERS: Headers = [];
 
 /** Whom the certificate proves is all that counts; but no request of HTTP/2 goes without a name. */
 export const PEER_AUTHORITY = 'peer';
@@ -46,7 +48,7 @@ export function grpcRequestHead(path: string, leftMs: number | undefined): Reque
 const GRPC_FIELDS: Headers = ['content-type', 'application/grpc', 'te', 'trailers', 'user-agent', 'invoke'];
 
 /** Appended to what the app said itself, as proxies do (RFC 7239). */
-function forwarded({ address, hostName }: ForwardedBy): Headers {
+export function forwardedHeaders({ address, hostName }: ForwardedBy): Headers {
   const node = address.includes(':') ? `"[${address}]"` : address;
   return [
     'x-forwarded-for',

@@ -19,11 +19,12 @@ import { StreamWriter } from '../link/streamed.ts';
 import { UnaryWriter } from '../link/unary.ts';
 import { type Answered, PeerAnswer } from './peer-answer.ts';
 import type { Connected, PeerConnection } from './peer-connection.ts';
-import { type ForwardedBy, grpcRequestHead, requestHead } from './peer-head.ts';
+import { grpcRequestHead, requestHead } from './peer-head.ts';
 
 export interface PeerTransportDeps {
   readonly clock: Clock;
-  readonly forwardedBy: ForwardedBy;
+  /** What says of this machine that the call went through it: `forwardedHeaders`. */
+  readonly forwarded: Headers;
 }
 
 type State =
@@ -180,7 +181,7 @@ class PeerAttempt implements RequestEnd, FrameSink, Answered {
     // It may have been refused already (E4).
     if (this.#state !== opened) return;
     this.#state = { kind: 'open', requester, writer };
-    writer.head(requestHead(this.#call, this.#deps.forwardedBy));
+    writer.head(requestHead(this.#call, this.#deps.forwarded));
   }
 
   #fail(reason: Fault): void {

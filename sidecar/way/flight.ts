@@ -1,0 +1,193 @@
+// One call under way: what passes is counted, and what ends it is told once.
+import type { Call } from '../../api/call.ts';
+import { closedRequest, type Flow, type ReplyEnd, type ReplyHead, type RequestEnd } from '../../api/exchange.ts';
+import { type Fault, fault } from '../../api/fault.ts';
+import { knownGrpcStatus } from '../../api/grpc-status.ts';
+import { type Headers, headerValue } from '../../api/headers.ts';
+import { targetName } from '../../api/ids.ts';
+import type { Clock } from '../../kit/clock.ts';
+
+export type Direction = 'outbound' | 'inbound';
+
+/** What is known of a call once it is over. */
+export interface FlightRecord {
+  readonly direction: Direction;
+  readonly kind: Call['kind'];
+  /** The other side: whom it was for, or who made it, as `app.namespace`. */
+  readonly peer: string;
+  /** The app's status; undefined if a fault came before it. */
+  readonly status: number | undefined;
+  /** Of a gRPC call, the app's; undefined where it said none, or none that there is. */
+  readonly grpcStatus: number | undefined;
+  /** Why it failed, if a fault of ours ended it. */
+  readonly fault: Fault | undefined;
+  readonly method: string;
+  readonly path: string;
+  readonly durationMs: number;
+  readonly requestBytes: number;
+  readonly replyBytes: number;
+}
+
+/** What a flight tells of itself. */
+export interface FlightHost {
+  /** Its answer turns out to be one that nobody waits for the end of. */
+  foundEndless(): void;
+  ended(flight: Flight, record: FlightRecord): void;
+}
+
+/** One call: the request as it is pushed on. */
+export class Flight implements RequestEnd {
+  readonly direction: Direction;
+  readonly reply: FlightReply;
+  readonly #call: Call;
+  readonly #clock: Clock;
+  readonly #startedMs: number;
+  readonly #host: FlightHost;
+  #upstream: RequestEnd = closedRequest;
+  #isOver = false;
+  #requestBytes = 0;
+
+  constructor(direction: Direction, call: Call, caller: ReplyEnd, clock: Clock, host: FlightHost) {
+    this.direction = direction;
+    this.reply = new FlightReply(this, caller, call.kind === 'grpc');
+    this.#call = call;
+    this.#clock = clock;
+    this.#startedMs = clock.elapsed();
+    this.#host = host;
+  }
+
+  opened(upstream: RequestEnd): void {
+    if (!this.#isOver) this.#upstream = upstream;
+  }
+
+  get isEndless(): boolean {
+    return this.reply.isEndless;
+  }
+
+  data(chunk: Buffer): Flow {
+    this.#requestBytes += chunk.length;
+    return this.#upstream.data(chunk);
+  }
+
+  end(trailers: Headers): void {
+    this.#upstream.end(trailers);
+  }
+
+  abort(reason: Fault): void {
+    if (this.#isOver) return;
+    this.#land().abort(reason);
+    this.#tell(reason);
+  }
+
+  resume(): void {
+    this.#upstream.resume();
+  }
+
+  cancel(reason: Fault): void {
+    if (this.#isOver) return;
+    this.#land().cancel(reason);
+    this.#tell(reason);
+  }
+
+  /** The app may have seen the call by now, so this is no 503, which would be tried again elsewhere. */
+  cut(): void {
+    if (this.#isOver) return;
+    const code = this.direction === 'outbound' ? 'peer-broke' : 'app-broke';
+    const reason = fault(code, 'the sidecar was stopped before the call was done; the app may have seen it.');
+    this.#land().cancel(reason);
+    this.reply.caller.abort(reason);
+    this.#tell(reason);
+  }
+
+  /** Its reply is over: said to the caller with what ended it. */
+  replied(reason: Fault | undefined, trailers: Headers): void {
+    if (this.#isOver) return;
+    this.#land();
+    if (reason === undefined) this.reply.caller.end(trailers);
+    else this.reply.caller.abort(reason);
+    this.#tell(reason);
+  }
+
+  foundEndless(): void {
+    this.#host.foundEndless();
+  }
+
+  /** From here on nothing is passed on. What the request went to is given, to be told. */
+  #land(): RequestEnd {
+    const upstream = this.#upstream;
+    this.#isOver = true;
+    this.#upstream = closedRequest;
+    return upstream;
+  }
+
+  #tell(reason: Fault | undefined): void {
+    const { status, grpcStatus, bytes } = this.reply;
+    this.#host.ended(this, {
+      direction: this.direction,
+      kind: this.#call.kind,
+      peer: targetName(this.direction === 'outbound' ? this.#call.target : this.#call.caller),
+      status,
+      grpcStatus,
+      fault: reason,
+      method: this.#call.method,
+      path: this.#call.path,
+      durationMs: this.#clock.elapsed() - this.#startedMs,
+      requestBytes: this.#requestBytes,
+      replyBytes: bytes,
+    });
+  }
+}
+
+/** Its answer, on the way back to the caller. */
+class FlightReply implements ReplyEnd {
+  readonly caller: ReplyEnd;
+  status: number | undefined;
+  grpcStatus: number | undefined;
+  bytes = 0;
+  isEndless = false;
+  readonly #flight: Flight;
+  readonly #isGrpc: boolean;
+
+  constructor(flight: Flight, caller: ReplyEnd, isGrpc: boolean) {
+    this.#flight = flight;
+    this.caller = caller;
+    this.#isGrpc = isGrpc;
+  }
+
+  head(head: ReplyHead): void {
+    this.status = head.status;
+    this.isEndless = headerValue(head.headers, 'content-type')?.startsWith('text/event-stream') ?? false;
+    if (this.isEndless) this.#flight.foundEndless();
+    this.#noteGrpcStatus(head.headers);
+    this.caller.head(head);
+  }
+
+  data(chunk: Buffer): Flow {
+    this.bytes += chunk.length;
+    return this.caller.data(chunk);
+  }
+
+  end(trailers: Headers): void {
+    this.#noteGrpcStatus(trailers);
+    this.#flight.replied(undefined, trailers);
+  }
+
+  abort(reason: Fault): void {
+    this.#flight.replied(reason, NO_TRAILERS);
+  }
+
+  resume(): void {
+    this.caller.resume();
+  }
+
+  cancel(reason: Fault): void {
+    this.caller.cancel(reason);
+  }
+
+  /** It is in the trailers, or in the head of an answer that is nothing else. */
+  #noteGrpcStatus(headers: Headers): void {
+    if (this.#isGrpc) this.grpcStatus ??= knownGrpcStatus(headerValue(headers, 'grpc-status'));
+  }
+}
+
+const NO_TRAILERS: Headers = [];
