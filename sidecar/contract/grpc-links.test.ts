@@ -8,6 +8,8 @@ import { parseTimeout } from '../../api/timeout.ts';
 import { must } from '../../kit/result.ts';
 import { freePort, portOf } from '../../kit/testing/ports.ts';
 import { frameMessage } from '../../wire/grpc-frame.ts';
+import { h2cClient, request } from '../../wire/testing/h2c-client.ts';
+import { Recorder } from '../../wire/testing/recorder.ts';
 import { callerOf, faultOf, type GrpcCaller, grpcApp, grpcOn, SERVICE } from '../testing/grpc-app.ts';
 import { echo, identityOf, listening, type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
 import { answerOf, rawPeer } from '../testing/raw-peer.ts';
@@ -32,7 +34,8 @@ const seen: http2.IncomingHttpHeaders[] = [];
 
 beforeAll(async () => {
   mesh = await startMesh();
-  app = http2.createServer({ settings: { maxConcurrentStreams: 100 } }).listen(0, '127.0.0.1');
+  const settings = { maxConcurrentStreams: 100 };
+  app = http2.createServer({ settings, maxHeaderListPairs: 200 }).listen(0, '127.0.0.1');
   await once(app, 'listening');
   app.on('stream', (stream, headers) => {
     seen.push(headers);
@@ -136,6 +139,27 @@ describe('byte by byte', () => {
     expect(trailers).toBeUndefined();
   });
 
+  test('a request that is broken off is never taken for one that has ended', async () => {
+    const heard: string[] = [];
+    const over = Promise.withResolvers<number | undefined>();
+    const began = Promise.withResolvers<void>();
+    answer = (stream) => {
+      stream.on('data', () => began.resolve());
+      stream.on('end', () => heard.push(stream.aborted ? 'aborted' : 'end'));
+      stream.on('close', () => over.resolve(stream.rstCode));
+    };
+    const { connection, closed } = await h2cClient(web.sidecar.ports.grpc ?? 0);
+    const fields = ['content-type', 'application/grpc', 'te', 'trailers', 'dapr-app-id', 'shop'];
+    const requester = connection.request(request({ method: 'POST', target: UNARY, fields }), new Recorder());
+    requester.data(frameMessage(Buffer.from('half')).subarray(0, 7));
+    await began.promise;
+    requester.cancel({ kind: 'reset', reason: 'enough' });
+    expect(await over.promise).toBe(http2.constants.NGHTTP2_CANCEL);
+    expect(heard).not.toContain('end');
+    connection.destroy({ kind: 'closed', reason: 'the test is over' });
+    await closed;
+  });
+
   test.each([
     ['of another content type', { 'content-type': 'application/json' }, 415],
     ['of gRPC-Web', { 'content-type': 'application/grpc-web+proto' }, 415],
@@ -158,7 +182,7 @@ describe('byte by byte', () => {
   });
 
   test('as much metadata as an app may send passes both sidecars', async () => {
-    const many = Object.fromEntries(Array.from({ length: 115 }, (_, i) => [`x-${i}`, 'y'.repeat(400)]));
+    const many = Object.fromEntries(Array.from({ length: 120 }, (_, i) => [`x-${i}`, 'y'.repeat(400)]));
     expect((await call(many)).trailers).toMatchObject({ 'grpc-status': '0' });
     expect(seen[0]).toMatchObject(many);
   });
@@ -174,6 +198,11 @@ describe('an app', () => {
         stream.respond(GRPC);
         stream.end();
       },
+    ],
+    [
+      'another content type and a status',
+      (stream) =>
+        stream.respond({ ':status': 200, 'content-type': 'text/html', 'grpc-status': '0' }, { endStream: true }),
     ],
     ['a reset', (stream) => stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR)],
   ])('that answers with %s may have seen the call: INTERNAL, once', async (_, odd) => {
@@ -302,16 +331,20 @@ describe('a peer', () => {
     await shop.stop();
   });
 
-  test('that is a Dapr sidecar is told which app is called, and by whom', async () => {
+  test('that is a Dapr sidecar is told which app is called, and by whom; what it refuses to look at is sent again', async () => {
     const told = Promise.withResolvers<http2.IncomingHttpHeaders>();
     const { svid, anchors } = mesh.ca.issue(identityOf('dapr-shop'));
     const dapr = http2.createSecureServer({
       ...{ key: svid.keyPem, cert: svid.chainPem, ca: [...anchors] },
       ...{ requestCert: true, minVersion: 'TLSv1.3' as const },
     });
+    let calls = 0;
     dapr.on('stream', (stream, headers) => {
+      stream.on('error', () => undefined);
+      calls++;
+      if (calls === 1) stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
+      else echoes(stream, headers);
       told.resolve(headers);
-      echoes(stream, headers);
     });
     dapr.listen(0, '127.0.0.1');
     await once(dapr, 'listening');
@@ -324,6 +357,7 @@ describe('a peer', () => {
       'dapr-caller-app-id': 'web',
       'dapr-callee-app-id': 'dapr-shop',
     });
+    expect(calls).toBe(2);
     client.close();
     dapr.close();
   });

@@ -162,9 +162,21 @@ describe('what the app says went wrong', () => {
       metadata.set('invoke-fault', 'draining');
       done({ code: Code.UNAVAILABLE, details: 'busy', metadata });
     };
-    const outcome = await caller.call('Unary', ['x']);
-    expect(outcome.status).toMatchObject({ code: Code.UNAVAILABLE, details: 'busy' });
-    expect([faultOf(outcome), calls]).toEqual([undefined, 1]);
+    app.behaviour.download = (call) => {
+      calls++;
+      const metadata = new Metadata();
+      metadata.set('invoke-fault', 'draining');
+      metadata.set('dapr-caller-app-id', 'admin');
+      call.write(Buffer.from('a'));
+      call.emit('error', { code: Code.UNAVAILABLE, details: 'busy', metadata });
+    };
+    for (const kind of ['Unary', 'Download']) {
+      const outcome = await caller.call(kind, ['x']);
+      expect(outcome.status).toMatchObject({ code: Code.UNAVAILABLE, details: 'busy' });
+      expect(outcome.status.metadata.getMap()).not.toHaveProperty('dapr-caller-app-id');
+      expect(faultOf(outcome)).toBeUndefined();
+    }
+    expect(calls).toBe(2);
   });
 
   test('a method that it does not have is its own UNIMPLEMENTED', async () => {

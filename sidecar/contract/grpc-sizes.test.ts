@@ -22,11 +22,24 @@ grpcPairForAll((pair) => {
   ({ mesh, web, app, caller } = pair);
 });
 
+/** Settles when the app, which waits for messages, hears that its call is given up. */
+function theAppIsCancelled(): Promise<unknown> {
+  return new Promise((cancelled) => {
+    app.behaviour.duplex = (call) => {
+      call.on('cancelled', cancelled);
+      call.on('error', () => undefined);
+      call.resume();
+    };
+  });
+}
+
 test('a message of 4 MiB passes both ways, and one byte more is RESOURCE_EXHAUSTED', async () => {
   const large = Buffer.alloc(LIMIT, 'abc');
   const passed = await caller.call('Unary', [large]);
   expect(passed.messages[0]?.equals(large)).toBe(true);
-  const refused = await caller.call('Unary', [Buffer.alloc(LIMIT + 1)]);
+  const cancelled = theAppIsCancelled();
+  const refused = await caller.call('Duplex', ['x', Buffer.alloc(LIMIT + 1)]);
+  await cancelled;
   expect([refused.status.code, faultOf(refused)]).toEqual([Code.RESOURCE_EXHAUSTED, 'body-too-large']);
 });
 
@@ -40,7 +53,9 @@ test("the called app's sidecar has a limit of its own", async () => {
   const small = await mesh.start('small', { config: { ...grpcOn(app), bodyBytesMax: 1000 } });
   const other = callerOf(web, 'small');
   expect((await other.call('Duplex', [Buffer.alloc(1000), Buffer.alloc(1000)])).status.code).toBe(Code.OK);
+  const cancelled = theAppIsCancelled();
   const refused = await other.call('Duplex', ['x', Buffer.alloc(1001)]);
+  await cancelled;
   expect([refused.status.code, faultOf(refused)]).toEqual([Code.RESOURCE_EXHAUSTED, 'body-too-large']);
   other.close();
   await small.stop();
