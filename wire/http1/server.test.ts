@@ -115,6 +115,8 @@ describe('the answer', () => {
       'a',
       'upgrade',
       'b',
+      'http2-settings',
+      'c',
     ];
     const said = await answerTo(GET, ({ responder }) => {
       responder.head({ status: 200, fields: [...fields, 'x-a', 'b'], bodyBytes: 0 });
