@@ -13,28 +13,30 @@ const APT_PACKAGES = { curl: 'curl', nghttp: 'nghttp2-client', h2load: 'nghttp2-
 const isMissing = (program: string) => findProgram(program) === undefined;
 
 for (const [program, path] of Object.entries(GO_PROGRAMS).filter(([name]) => isMissing(name))) {
-  if (isMissing('go')) {
+  const go = findProgram('go');
+  if (go === undefined) {
     say(`${program} is left out: there is no Go to build it with`);
     continue;
   }
   mkdirSync(PROGRAMS_FOLDER, { recursive: true });
-  tryToGet(program, 'go', ['install', path], { GOBIN: PROGRAMS_FOLDER });
+  tryToGet(program, go, ['install', path], { GOBIN: PROGRAMS_FOLDER });
 }
 
 const packages = new Set(Object.entries(APT_PACKAGES).flatMap(([program, name]) => (isMissing(program) ? [name] : [])));
 if (packages.size > 0) {
   const names = [...packages];
-  if (process.getuid?.() !== 0 || isMissing('apt-get')) say(`${names.join(', ')}: install by hand what you miss of it`);
-  else aptInstall(names);
+  const aptGet = findProgram('apt-get');
+  if (process.getuid?.() !== 0 || aptGet === undefined) say(`install by hand what you miss of ${names.join(', ')}`);
+  else aptInstall(aptGet, names);
 }
 
 /** Its lists may be older than what the mirrors have, or not be there. */
-function aptInstall(names: readonly string[]): void {
+function aptInstall(aptGet: string, names: readonly string[]): void {
   const install = ['install', '-y', '-q', '--no-install-recommends', ...names];
   const quietly = { DEBIAN_FRONTEND: 'noninteractive' };
-  const isThere = tryToGet(names.join(', '), 'apt-get', install, quietly);
-  if (!isThere && tryToGet('the lists of apt', 'apt-get', ['update', '-q'], quietly))
-    tryToGet(names.join(', '), 'apt-get', install, quietly);
+  const isThere = tryToGet(names.join(', '), aptGet, install, quietly);
+  if (!isThere && tryToGet('the lists of apt', aptGet, ['update', '-q'], quietly))
+    tryToGet(names.join(', '), aptGet, install, quietly);
 }
 
 function tryToGet(what: string, command: string, args: readonly string[], env: Readonly<Record<string, string>>) {
