@@ -75,6 +75,24 @@ describe('a target', () => {
     },
   );
 
+  test('that was read before is the same object, and another one in another namespace', () => {
+    const web = must(parseTarget('web', shop));
+    expect(must(parseTarget('web', shop))).toBe(web);
+    const elsewhere = must(parseTarget('web', must(parseNamespace('billing'))));
+    expect([web, elsewhere].map(targetName)).toEqual(['web.shop', 'web.billing']);
+  });
+
+  test('keeps its name however many others are read', () => {
+    const names = Array.from({ length: 5000 }, (_, i) => `web.n${i}`);
+    for (const _ of [1, 2]) for (const name of names) expect(targetName(must(parseTarget(name, shop)))).toBe(name);
+  });
+
+  test('is not what looks like one in fewer bits', () => {
+    expect(parseTarget('\u0177eb', shop).ok).toBe(false);
+    expect(parseTarget('web', shop).ok).toBe(true);
+    expect(parseTarget('\u0177eb', shop).ok).toBe(false);
+  });
+
   test('is the same only with the same app in the same namespace', () => {
     const web = must(parseTarget('web', shop));
     expect(isSameTarget(web, must(parseTarget('web.shop', shop)))).toBe(true);

@@ -47,8 +47,53 @@ export function parseTrustDomain(text: string): Result<TrustDomain> {
   return err(`"${excerpt(text)}" is not a trust domain; use lower-case letters, digits, dots and dashes`);
 }
 
-/** Reads `app` or `app.namespace`; without a namespace the caller's own is meant. */
+const KNOWN_NAMES_MAX = 1000;
+
+/**
+ * What is worked out once about a name and not for each call: the same few apps call and are called all day. Found by two
+ * texts, without a third being put together from them. Bounded, since names can be made up; what is forgotten starts over.
+ */
+class KnownNames<Value> {
+  readonly #byFirst = new Map<string, Map<string, Value>>();
+  #size = 0;
+
+  get(first: string, second: string): Value | undefined {
+    return this.#byFirst.get(first)?.get(second);
+  }
+
+  set(first: string, second: string, value: Value): void {
+    if (this.#size === KNOWN_NAMES_MAX) {
+      this.#byFirst.clear();
+      this.#size = 0;
+    }
+    const bySecond = this.#byFirst.get(first);
+    if (bySecond === undefined) this.#byFirst.set(ownText(first), new Map([[ownText(second), value]]));
+    else bySecond.set(ownText(second), value);
+    this.#size++;
+  }
+}
+
+/** A copy: a piece cut out of a request would keep the whole of its head in memory. */
+function ownText(text: string): string {
+  return Buffer.from(text).toString();
+}
+
+const targets = new KnownNames<Result<Target>>();
+
+/**
+ * Reads `app` or `app.namespace`; without a namespace the caller's own is meant. One text gives one object, as a rule, so
+ * that what is known of a target can be found by its identity.
+ */
 export function parseTarget(text: string, ownNamespace: Namespace): Result<Target> {
+  const known = targets.get(ownNamespace, text);
+  if (known !== undefined) return known;
+  const fresh = readTarget(ownText(text), ownNamespace);
+  // What is no target is not kept: it may be long, and nobody asks for it all day.
+  if (fresh.ok) targets.set(ownNamespace, text, fresh);
+  return fresh;
+}
+
+function readTarget(text: string, ownNamespace: Namespace): Result<Target> {
   const [appText = '', namespaceText, ...rest] = text.split('.');
   if (rest.length > 0) return err(`"${excerpt(text)}" is not an app id; write app or app.namespace`);
   const app = parseAppId(appText);
@@ -78,6 +123,13 @@ export function isSameTarget(a: Target, b: Target): boolean {
   return a.app === b.app && a.namespace === b.namespace;
 }
 
+const targetNames = new KnownNames<string>();
+
 export function targetName({ app, namespace }: Target): string {
-  return `${app}.${namespace}`;
+  const known = targetNames.get(namespace, app);
+  if (known !== undefined) return known;
+  // One flat text, which maps find by its hash at once, and not a new one each time.
+  const fresh = ownText(`${app}.${namespace}`);
+  targetNames.set(namespace, app, fresh);
+  return fresh;
 }
