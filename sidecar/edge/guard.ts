@@ -60,18 +60,40 @@ export function checkToken(fields: Headers, apiToken: string | undefined): Fault
 
 /** HTTP/1.0 may name none. */
 function checkHost(authority: string | undefined, allowed: readonly string[]): Fault | undefined {
-  if (authority === undefined || isOwnHost(hostName(authority), allowed)) return undefined;
+  if (authority === undefined || namesThisMachine(authority) || isAllowedHost(authority, allowed)) return undefined;
   return fault(
     'origin-refused',
     `the request names the host ${JSON.stringify(authority.slice(0, 80))}, which is not this machine; call localhost, or start the sidecar with --allowed-hosts`,
   );
 }
 
-function isOwnHost(name: string, allowed: readonly string[]): boolean {
-  return name === 'localhost' || isIP(name) !== 0 || allowed.includes(name) || allowed.includes('*');
+/**
+ * Authorities that name this machine whatever the rules allow, as they came: clients say the same one with each request.
+ * Few, for there are only so many ports and addresses to reach a sidecar by; what is forgotten is looked at again.
+ */
+const ownAuthorities = new Set<string>();
+const OWN_AUTHORITIES_MAX = 100;
+const AUTHORITY_LENGTH_MAX = 64;
+
+function namesThisMachine(authority: string): boolean {
+  if (ownAuthorities.has(authority)) return true;
+  const name = hostName(authority);
+  if (name !== 'localhost' && isIP(name) === 0) return false;
+  if (authority.length > AUTHORITY_LENGTH_MAX) return true;
+  if (ownAuthorities.size === OWN_AUTHORITIES_MAX) ownAuthorities.clear();
+  // A copy: a piece cut out of a request would keep the whole of its head in memory.
+  ownAuthorities.add(Buffer.from(authority).toString());
+  return true;
+}
+
+function isAllowedHost(authority: string, allowed: readonly string[]): boolean {
+  return allowed.length > 0 && (allowed.includes(hostName(authority)) || allowed.includes('*'));
 }
 
 function checkOrigin(fields: Headers, allowed: readonly string[]): Fault | undefined {
+  // What is no browser says neither of the two, and is not looked at any further.
+  if (headerValue(fields, 'origin') === undefined && headerValue(fields, 'sec-fetch-site') === undefined)
+    return undefined;
   if (allowed.includes('*')) return undefined;
   const origins = headerValues(fields, 'origin');
   const isAllowed = origins.length > 0 && origins.every((origin) => allowed.includes(origin));

@@ -23,6 +23,10 @@ test.each([
   ['/v1.0/invoke/web/method/', 'web.shop /'],
   ['/v1.0/invoke/web/method?a=/method/b', 'web.shop / a=/method/b'],
   ['//v1.0///invoke//web//method//a', 'web.shop /a'],
+  ['/v1.0/invoke//web/method/a', 'web.shop /a'],
+  ['/v1.0/invoke/web//method/a', 'web.shop /a'],
+  ['/v1.0/invoke/web', 'no-target'],
+  ['/v1.0/invoke/', 'no-target'],
   ['/v1.0/invoke/web/method/v1.0/invoke/other/method/a', 'web.shop /v1.0/invoke/other/method/a'],
   ['http://localhost:3500/v1.0/invoke/web/method/a?b', 'web.shop /a b'],
   ['/v1.0/invoke/web/methods/a', 'no-target'],
@@ -64,6 +68,16 @@ test('a target is split at its first question mark, and never loses a byte of th
     fc.property(fc.stringMatching(/^[!-~]*$/), fc.stringMatching(/^\/[!->@-~]*$/), (query, path) => {
       expect(splitTarget(`${path}?${query}`)).toEqual({ path, query });
       expect(splitTarget(`http://[::1]:3500${path}?${query}`)).toEqual({ path, query });
+    }),
+  );
+});
+
+test('a call by URL is read alike with one slash and with more, wherever they are', () => {
+  const part = fc.constantFrom('v1.0', 'invoke', 'web', 'method', 'methods', 'a', '%2e', '..', 'method%2f');
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 7 }), (parts) => {
+      const rest = ['v1.0', 'invoke', ...parts];
+      expect(read(`/${rest.join('/')}`)).toBe(read(`//${rest.join('//')}`));
     }),
   );
 });

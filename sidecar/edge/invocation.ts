@@ -16,7 +16,18 @@ export interface Invocation {
   readonly query: string;
 }
 
+/** How a call by URL begins. No route of the sidecar's own does. */
+export const CALL_PREFIX = '/v1.0/invoke/';
+const METHOD = '/method';
+const SLASH = 0x2f;
+/** The same with as many slashes as anybody likes. */
 const URL_FORM = /^\/+v1\.0\/+invoke\/+([^/]+)\/+method(\/.*)?$/s;
+
+const TWO_IDS = fault('bad-request', 'the headers name more than one app id; send one.');
+const NO_TARGET = fault(
+  'no-target',
+  'the request names no app: use /v1.0/invoke/<app>[.<namespace>]/method/<path>, or send any path with the header dapr-app-id.',
+);
 
 /** `requestTarget` and header values are byte strings, one character per byte. A fragment is no part of a target. */
 export function readInvocation(
@@ -25,38 +36,47 @@ export function readInvocation(
   ownNamespace: Namespace,
 ): Result<Invocation, Fault> {
   const { path, query } = splitTarget(requestTarget);
-  const named = namedTarget(path, headers);
-  if (!named.ok) return named;
-  const target = parseTarget(named.value.target, ownNamespace);
+  const id = headerValue(headers, 'dapr-app-id') ?? headerValue(headers, 'invoke-app-id');
+  if (id !== undefined && namesAnother(headers, id)) return err(TWO_IDS);
+  const target = id ?? basicAuthTarget(headers);
+  if (target !== undefined) return invocation(target.trim(), path, query, ownNamespace);
+  return readUrl(path, query, ownNamespace);
+}
+
+function namesAnother(headers: Headers, id: string): boolean {
+  const ids = [...headerValues(headers, 'dapr-app-id'), ...headerValues(headers, 'invoke-app-id')];
+  return ids.some((other) => other !== id);
+}
+
+function readUrl(path: string, query: string, ownNamespace: Namespace): Result<Invocation, Fault> {
+  // Nearly every call by URL is written with single slashes, and then two looks for one tell its parts.
+  const nameEnd = path.startsWith(CALL_PREFIX) ? path.indexOf('/', CALL_PREFIX.length) : -1;
+  if (nameEnd > CALL_PREFIX.length && path.startsWith(METHOD, nameEnd)) {
+    const methodAt = nameEnd + METHOD.length;
+    const isWhole = methodAt === path.length;
+    if (isWhole || path.charCodeAt(methodAt) === SLASH) {
+      const name = decodeTarget(path.slice(CALL_PREFIX.length, nameEnd));
+      return invocation(name, isWhole ? '/' : path.slice(methodAt), query, ownNamespace);
+    }
+  }
+  const match = URL_FORM.exec(path);
+  if (match === null) return err(NO_TARGET);
+  return invocation(decodeTarget(match[1] ?? ''), match[2] ?? '/', query, ownNamespace);
+}
+
+function invocation(name: string, path: string, query: string, ownNamespace: Namespace): Result<Invocation, Fault> {
+  const target = parseTarget(name, ownNamespace);
   if (!target.ok) return err(fault('bad-request', `${target.error}.`));
-  const canonical = canonicalPath(named.value.path);
+  const canonical = canonicalPath(path);
   if (!canonical.ok) return err(fault('bad-request', `${canonical.error}; nothing was called.`));
   return ok({ target: target.value, path: canonical.value, query });
 }
 
-function namedTarget(path: string, headers: Headers): Result<{ target: string; path: string }, Fault> {
-  const ids = [...headerValues(headers, 'dapr-app-id'), ...headerValues(headers, 'invoke-app-id')];
-  const [id] = ids;
-  if (ids.some((other) => other !== id))
-    return err(fault('bad-request', 'the headers name more than one app id; send one.'));
-  const target = id ?? basicAuthTarget(headers);
-  if (target !== undefined) return ok({ target: target.trim(), path });
-
-  const match = URL_FORM.exec(path);
-  if (match === null) {
-    return err(
-      fault(
-        'no-target',
-        'the request names no app: use /v1.0/invoke/<app>[.<namespace>]/method/<path>, or send any path with the header dapr-app-id.',
-      ),
-    );
-  }
-  return ok({ target: decodeTarget(match[1] ?? ''), path: match[2] ?? '/' });
-}
-
 /** The user name is fixed, in any letter case; exactly one colon, so the password is the target. */
 function basicAuthTarget(headers: Headers): string | undefined {
-  const credentials = /^basic +([A-Za-z0-9+/=_-]+)$/i.exec(headerValue(headers, 'authorization') ?? '')?.[1];
+  const authorization = headerValue(headers, 'authorization');
+  if (authorization === undefined) return undefined;
+  const credentials = /^basic +([A-Za-z0-9+/=_-]+)$/i.exec(authorization)?.[1];
   if (credentials === undefined) return undefined;
   const [user, target, ...rest] = Buffer.from(credentials, 'base64').toString('latin1').split(':');
   const isOurs = rest.length === 0 && /^(dapr|invoke)-app-id$/i.test(user ?? '');
@@ -64,6 +84,7 @@ function basicAuthTarget(headers: Headers): string | undefined {
 }
 
 function decodeTarget(text: string): string {
+  if (!text.includes('%')) return text;
   try {
     return decodeURIComponent(text);
   } catch {

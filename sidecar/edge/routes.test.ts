@@ -21,6 +21,8 @@ test.each([
   ['GET', '/v1.0/meta%64ata', undefined],
   ['GET', '/v1.0/x/../metadata', undefined],
   ['GET', '/?/v1.0/metadata', undefined],
+  ['GET', '/v1.0/invoke/web/method/v1.0/metadata', undefined],
+  ['GET', '/v1.0/invoke/../metadata', undefined],
 ])('%s %s goes to %s', (method, url, path) => {
   expect(findRoute(ROUTES, method, url)?.path).toBe(path);
 });

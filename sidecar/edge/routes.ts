@@ -4,7 +4,7 @@ import { type Headers, headerPairs } from '../../api/headers.ts';
 import { type Page, pageHeaders } from '../../kit/pages.ts';
 import type { Flow, RequestHead, RequestReceiver } from '../../wire/message.ts';
 import type { HttpReply } from './http-reply.ts';
-import { splitTarget } from './invocation.ts';
+import { CALL_PREFIX, splitTarget } from './invocation.ts';
 import { httpRefusal, type StatusStyle } from './refuse.ts';
 
 export interface RouteRequest {
@@ -17,7 +17,7 @@ export interface RouteRequest {
 
 export interface Route {
   readonly method: string;
-  /** The whole path, or with a trailing slash a prefix of it. */
+  /** The whole path, or with a trailing slash a prefix of it. None begins as calls do (`CALL_PREFIX`). */
   readonly path: string;
   /** Health is told to whoever asks; everything else wants the API token. */
   readonly isOpenToAll?: boolean;
@@ -28,6 +28,8 @@ export interface Route {
 const ROUTE_BODY_BYTES_MAX = 64 * 1024;
 
 export function findRoute(routes: readonly Route[], method: string, target: string): Route | undefined {
+  // A call by URL asks for no route, whatever follows: nothing is to be made of its path for that.
+  if (target.startsWith(CALL_PREFIX)) return undefined;
   const path = pathOf(target);
   return routes.find((route) => {
     if (route.method !== method) return false;
