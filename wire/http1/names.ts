@@ -56,7 +56,7 @@ export function nameIn(head: string, start: number, end: number, hash: number): 
 }
 
 /** A copy: a piece cut out of a head keeps the whole of that head in memory for as long as it is kept itself. */
-function owned(text: string): string {
+export function owned(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1');
 }
 

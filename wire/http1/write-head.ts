@@ -1,11 +1,10 @@
 // Heads as text, and the framing that goes with them. Nothing is written that a reader could take for another message:
 // framing and connection fields are written here alone, and every other name and value is looked at.
 import { err, ok, type Result } from '../../kit/result.ts';
-import { type FieldFlaw, isFieldName, isFieldValue } from '../fields.ts';
+import { type FieldFlaw, flawIn, isFieldValue } from '../fields.ts';
 import type { Fields, RequestHead, ResponseHead } from '../message.ts';
 import { isAuthority, isTargetText, isToken } from './bytes.ts';
-import { Known, knownName } from './names.ts';
-import { isForbiddenInTrailers } from './trailers.ts';
+import { fieldLines, Writing } from './written-lines.ts';
 
 /** How the body of a message of ours is delimited. */
 export type Delimiting = 'none' | 'length' | 'chunked' | 'close';
@@ -29,13 +28,13 @@ export function writeResponseHead(head: ResponseHead, setting: ResponseSetting):
   const { status, bodyBytes } = head;
   if (!Number.isInteger(status) || status < 200 || status > 599) return err('status');
   if (!isLength(bodyBytes)) return err('body-bytes');
-  const fields = fieldLines(head.fields, isWrittenByUs);
-  if (!fields.ok) return fields;
+  const lines = fieldLines(head.fields, Writing.RESPONSE);
+  if (lines === undefined) return unwritable(head.fields);
   const delimiting = responseDelimiting(status, bodyBytes, setting);
   const hasNoLength = status === 204 || (setting.method === 'CONNECT' && status < 300);
   const text =
     statusLine(status) +
-    fields.value +
+    lines +
     (bodyBytes === undefined || hasNoLength ? '' : `content-length: ${bodyBytes}\r\n`) +
     (delimiting === 'chunked' ? 'transfer-encoding: chunked\r\n' : '') +
     connectionLine(setting, delimiting);
@@ -45,28 +44,29 @@ export function writeResponseHead(head: ResponseHead, setting: ResponseSetting):
 /** 101 and 2xx to CONNECT: what follows is no HTTP. */
 export function writeSwitchingHead(head: ResponseHead): Result<string, HeadFlaw> {
   const isUpgrade = head.status === 101;
-  const fields = fieldLines(head.fields, isUpgrade ? isFraming : isWrittenByUs);
-  if (!fields.ok) return fields;
-  return ok(`${statusLine(head.status)}${fields.value}${isUpgrade ? 'connection: upgrade\r\n' : ''}\r\n`);
+  const lines = fieldLines(head.fields, isUpgrade ? Writing.UPGRADE : Writing.RESPONSE);
+  if (lines === undefined) return unwritable(head.fields);
+  return ok(`${statusLine(head.status)}${lines}${isUpgrade ? 'connection: upgrade\r\n' : ''}\r\n`);
 }
 
-export function writeInformational(status: number, given: Fields): Result<string, HeadFlaw> {
+export function writeInformational(status: number, fields: Fields): Result<string, HeadFlaw> {
   if (!Number.isInteger(status) || status < 100 || status > 199 || status === 101) return err('status');
-  const fields = fieldLines(given, isWrittenByUs);
-  return fields.ok ? ok(`${statusLine(status)}${fields.value}\r\n`) : fields;
+  const lines = fieldLines(fields, Writing.RESPONSE);
+  return lines === undefined ? unwritable(fields) : ok(`${statusLine(status)}${lines}\r\n`);
 }
 
 export function writeRequestHead(head: RequestHead): Result<WrittenHead, HeadFlaw> {
   const { method, target, authority, bodyBytes, upgrade } = head;
   if (!isToken(method)) return err('method');
   if (!isTargetText(target)) return err('target');
-  if (authority !== undefined && !isAuthority(authority)) return err('authority');
+  const hostLine = hostLineOf(authority ?? '');
+  if (hostLine === undefined) return err('authority');
   if (upgrade !== undefined && !isFieldValue(upgrade)) return err('upgrade');
   if (!isLength(bodyBytes)) return err('body-bytes');
-  const fields = fieldLines(head.fields, isWrittenInRequests);
-  if (!fields.ok) return fields;
+  const lines = fieldLines(head.fields, Writing.REQUEST);
+  if (lines === undefined) return unwritable(head.fields);
   const text =
-    `${method} ${target} HTTP/1.1\r\nhost: ${authority ?? ''}\r\n${fields.value}` +
+    `${method} ${target}${hostLine}${lines}` +
     requestFraming(method, bodyBytes) +
     (upgrade === undefined ? '' : `connection: upgrade\r\nupgrade: ${upgrade}\r\n`) +
     (head.expectsContinue ? 'expect: 100-continue\r\n' : '');
@@ -76,11 +76,24 @@ export function writeRequestHead(head: RequestHead): Result<WrittenHead, HeadFla
   });
 }
 
+/** Most requests go where the one before went. */
+let lastAuthority = '';
+let lastHostLine = ' HTTP/1.1\r\nhost: \r\n';
+
+/** What ends a request's first line, and the second; undefined where this is no authority. */
+function hostLineOf(authority: string): string | undefined {
+  if (authority === lastAuthority) return lastHostLine;
+  if (!isAuthority(authority)) return undefined;
+  lastAuthority = authority;
+  lastHostLine = ` HTTP/1.1\r\nhost: ${authority}\r\n`;
+  return lastHostLine;
+}
+
 /** The end of a chunked body. */
 export function writeLastChunk(trailers: Fields): Result<string, HeadFlaw> {
   if (trailers.length === 0) return ok('0\r\n\r\n');
-  const lines = fieldLines(trailers, isLeftOutOfTrailers);
-  return lines.ok ? ok(`0\r\n${lines.value}\r\n`) : lines;
+  const lines = fieldLines(trailers, Writing.TRAILERS);
+  return lines === undefined ? unwritable(trailers) : ok(`0\r\n${lines}\r\n`);
 }
 
 /** Methods for whose requests a body means something: without one they say so, or servers answer 411. */
@@ -102,43 +115,9 @@ function connectionLine({ isKept, minorVersion }: ResponseSetting, delimiting: D
   return minorVersion === 1 ? '' : 'connection: keep-alive\r\n';
 }
 
-function fieldLines(fields: Fields, isLeftOut: (known: Known, name: string) => boolean): Result<string, FieldFlaw> {
-  let lines = '';
-  for (let i = 0; i < fields.length; i += 2) {
-    const name = fields[i] ?? '';
-    const value = fields[i + 1] ?? '';
-    if (!isFieldName(name)) return err('field-name');
-    if (!isFieldValue(value)) return err('field-value');
-    if (!isLeftOut(knownName(name), name)) lines += `${name}: ${value}\r\n`;
-  }
-  return ok(lines);
-}
-
-/** Of a response that switches to nothing. */
-function isWrittenByUs(known: Known): boolean {
-  return isFraming(known) || known === Known.UPGRADE;
-}
-
-function isFraming(known: Known): boolean {
-  switch (known) {
-    case Known.CONTENT_LENGTH:
-    case Known.TRANSFER_ENCODING:
-    case Known.CONNECTION:
-    case Known.KEEP_ALIVE:
-    case Known.PROXY_CONNECTION:
-    case Known.HTTP2_SETTINGS:
-      return true;
-    default:
-      return false;
-  }
-}
-
-function isWrittenInRequests(known: Known): boolean {
-  return known === Known.HOST || known === Known.UPGRADE || known === Known.EXPECT || isFraming(known);
-}
-
-function isLeftOutOfTrailers(_known: Known, name: string): boolean {
-  return isForbiddenInTrailers(name);
+/** What the lines could not be made of. */
+function unwritable(fields: Fields): { readonly ok: false; readonly error: FieldFlaw } {
+  return err(flawIn(fields) ?? 'field-value');
 }
 
 function isLength(bodyBytes: number | undefined): boolean {
