@@ -6,6 +6,7 @@ import { knownGrpcStatus } from '../../api/grpc-status.ts';
 import { type Headers, headerValue } from '../../api/headers.ts';
 import { targetName } from '../../api/ids.ts';
 import type { Clock } from '../../kit/clock.ts';
+import { type Enrolled, NOT_ENROLLED } from '../../kit/roster.ts';
 
 export type Direction = 'outbound' | 'inbound';
 
@@ -36,7 +37,8 @@ export interface FlightHost {
 }
 
 /** One call: the request as it is pushed on. */
-export class Flight implements RequestEnd {
+export class Flight implements RequestEnd, Enrolled {
+  placeInRoster = NOT_ENROLLED;
   readonly direction: Direction;
   readonly reply: FlightReply;
   readonly #call: Call;

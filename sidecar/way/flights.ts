@@ -7,6 +7,7 @@ import type { Call } from '../../api/call.ts';
 import { closedRequest, type ReplyEnd, type RequestEnd } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import type { Clock } from '../../kit/clock.ts';
+import { Roster } from '../../kit/roster.ts';
 import { type Direction, Flight, type FlightHost, type FlightRecord } from './flight.ts';
 
 export type { Direction, FlightRecord } from './flight.ts';
@@ -20,7 +21,7 @@ export interface FlightObserver {
 export class Flights implements FlightHost {
   readonly #clock: Clock;
   readonly #observer: FlightObserver;
-  readonly #inFlight = new Set<Flight>();
+  readonly #inFlight = new Roster<Flight>();
   readonly #closed = new Set<Direction>();
   readonly #waiting = new Set<Waiting>();
 
@@ -65,7 +66,7 @@ export class Flights implements FlightHost {
   /** Calls `done` once, when no inbound call is in flight that will end by itself. */
   whenServed(done: () => void): void {
     const isWork = (flight: Flight) => flight.direction === 'inbound' && !flight.isEndless;
-    this.#wait({ isMet: () => ![...this.#inFlight].some(isWork), done });
+    this.#wait({ isMet: () => !this.#inFlight.list().some(isWork), done });
   }
 
   #wait(waiting: Waiting): void {
@@ -83,7 +84,7 @@ export class Flights implements FlightHost {
 
   /** Ends what is still in flight and says how many of those were work, not endless streams. */
   cut(): number {
-    const cutOff = [...this.#inFlight];
+    const cutOff = this.#inFlight.list();
     this.#waiting.clear();
     for (const flight of cutOff) flight.cut();
     return cutOff.filter((flight) => !flight.isEndless).length;

@@ -69,7 +69,7 @@ export class Http2ClientConnection extends Http2Connection {
     if (flaw !== undefined) return refuse(receiver, { kind: 'malformed', reason: flaw });
     this.#nextId += 2;
     const stream = new ClientStream(id, this.peer.initialWindowBytes, this, head, receiver);
-    this.streams.set(id, stream);
+    this.streams.add(stream);
     if (this.#nextId > STREAM_ID_MAX) this.retire();
     return stream;
   }
@@ -106,7 +106,7 @@ export class Http2ClientConnection extends Http2Connection {
   override onGoaway(lastId: number, code: number): Fault | undefined {
     this.#isRefusing = true;
     const failure: WireFailure = { kind: 'refused', reason: `GOAWAY with ${errorName(code)}` };
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.list()) {
       if (stream.id > lastId) stream.fail(failure);
     }
     if (this.life.phase === 'open') this.life = { phase: 'draining' };

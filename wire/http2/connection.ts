@@ -30,6 +30,7 @@ import { RecentIds } from './recent-ids.ts';
 import { SendQueue } from './send-queue.ts';
 import { applySettings, type PeerSettings, SETTINGS_BEFORE_ANY, Setting, writeSettings } from './settings.ts';
 import type { OutgoingHead, Stream, StreamHost } from './stream.ts';
+import { StreamTable } from './stream-table.ts';
 
 export interface ConnectionOptions {
   readonly clock: Clock;
@@ -70,7 +71,7 @@ const DRAINED: WireFailure = { kind: 'closed', reason: 'drained' };
 export abstract class Http2Connection implements ByteLinkEvents, OutletEvents, IncomingHost, StreamHost {
   readonly queue: SendQueue;
   readonly budget: WindowBudget;
-  readonly streams = new Map<number, Stream>();
+  readonly streams = new StreamTable<Stream>();
   protected readonly outlet: Outlet;
   protected readonly resetByUs: RecentIds;
   protected readonly headBytesMax: number;
@@ -244,7 +245,7 @@ export abstract class Http2Connection implements ByteLinkEvents, OutletEvents, I
   }
 
   gone(stream: Stream): void {
-    this.streams.delete(stream.id);
+    this.streams.delete(stream);
     if (this.life.phase === 'draining' && this.streams.size === 0) this.outlet.schedule();
   }
 
@@ -276,7 +277,7 @@ export abstract class Http2Connection implements ByteLinkEvents, OutletEvents, I
     this.peer = applied.value;
     this.#encoder.peerAllowsTable(this.peer.headerTableBytes);
     if (widerBytes === 0) return undefined;
-    for (const stream of this.streams.values()) {
+    for (const stream of this.streams.list()) {
       if (!this.queue.credit(stream, widerBytes))
         return malformed('INITIAL_WINDOW_SIZE beyond a stream', ErrorCode.FLOW_CONTROL_ERROR);
     }
@@ -316,7 +317,7 @@ export abstract class Http2Connection implements ByteLinkEvents, OutletEvents, I
     this.#reader.stop();
     const cancelLinger = this.#clock.after(this.#lingerMs, () => this.#link.destroy());
     this.life = { phase: 'closing', failure, cancelLinger };
-    for (const stream of [...this.streams.values()]) stream.fail(this.failureOf(stream, failure));
+    for (const stream of this.streams.list()) stream.fail(this.failureOf(stream, failure));
     this.retire();
     if (failure !== DRAINED) this.writeGoaway(this.lastPeerId, code);
     this.outlet.flush();

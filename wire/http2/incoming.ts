@@ -10,11 +10,12 @@ import type { Offence } from './limits.ts';
 import { ErrorCode, type Fault, Flag, FrameType, malformed, resetBy } from './protocol.ts';
 import type { SendQueue } from './send-queue.ts';
 import { NO_FIELDS, type Stream } from './stream.ts';
+import type { StreamTable } from './stream-table.ts';
 
 /** The connection, as seen by the frames that arrive. A fault that is returned is the connection's end. */
 export interface IncomingHost {
   readonly queue: SendQueue;
-  readonly streams: ReadonlyMap<number, Stream>;
+  readonly streams: StreamTable<Stream>;
   /** Never used yet: no frame but one that opens it may name it. */
   isIdle(id: number): boolean;
   onHeaders(id: number, block: Result<DecodedBlock, HpackError>, isEnd: boolean): Fault | undefined;

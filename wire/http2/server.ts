@@ -120,7 +120,7 @@ export class Http2ServerConnection extends Http2Connection {
   /** The stream, unless it was closed again while it was being served. */
   #open(id: number, request: RequestHead): Stream | undefined {
     const stream = new ServerStream(id, this.peer.initialWindowBytes, this, request);
-    this.streams.set(id, stream);
+    this.streams.add(stream);
     stream.serveWith(this.#serve(request, stream));
     return stream.state === 'closed' ? undefined : stream;
   }

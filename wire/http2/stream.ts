@@ -11,6 +11,7 @@ import { Chunks } from './chunks.ts';
 import { growWindow, releaseWindow, STREAM_WINDOW_BYTES, type StreamWindow, type WindowBudget } from './flow.ts';
 import { ErrorCode, type Fault, malformed, PAYLOAD_BYTES_MAX } from './protocol.ts';
 import { Sender, type SendQueue } from './send-queue.ts';
+import type { Tabled } from './stream-table.ts';
 
 /** RFC 9113, 5.1. Nothing is pushed, so nothing is reserved. */
 export type StreamState = 'open' | 'half-closed-local' | 'half-closed-remote' | 'closed';
@@ -42,8 +43,9 @@ export const NO_FIELDS: Fields = [];
 /** Of a body whose length is not known. */
 const UNKNOWN = -1;
 
-export abstract class Stream extends Sender implements Pushed, Steering, StreamWindow {
+export abstract class Stream extends Sender implements Pushed, Steering, StreamWindow, Tabled<Stream> {
   state: StreamState = 'open';
+  nextInTable: Stream | undefined;
   windowLeft = STREAM_WINDOW_BYTES;
   windowBytes = STREAM_WINDOW_BYTES;
   windowOwed = 0;
