@@ -1,7 +1,7 @@
 // The client's side of an HTTP/1.1 connection: one exchange at a time, and a judgement after each whether there may be
 // another. Where there is any doubt about where an answer ends, there may not.
 import type { ByteLink, ByteLinkEvents } from '../byte-link.ts';
-import type { Requester, RequestHead, ResponseReceiver, WireFailure } from '../message.ts';
+import type { Requester, RequestHead, ResponseHead, ResponseReceiver, WireFailure } from '../message.ts';
 import { BodyReader } from './body-reader.ts';
 import { BodyWriter } from './body-writer.ts';
 import { type Broken, exceeded, isBroken, malformed } from './broken.ts';
@@ -9,7 +9,7 @@ import { ClientExchange, type ClientHost } from './client-exchange.ts';
 import { HeadBytes } from './head-bytes.ts';
 import { type Http1Limits, LIMITS } from './limits.ts';
 import { Outbox } from './outbox.ts';
-import { type ParsedResponse, parseResponseHead } from './response-head.ts';
+import { ResponseHeadReader } from './response-head.ts';
 import { writeRequestHead } from './write-head.ts';
 
 export interface Http1ClientOptions {
@@ -77,6 +77,7 @@ class ClientConnection implements Http1ClientConnection, ByteLinkEvents, ClientH
   readonly #options: Http1ClientOptions;
   readonly #limits: Http1Limits;
   readonly #heads: HeadBytes;
+  readonly #headReader: ResponseHeadReader;
   readonly #bodyReader: BodyReader;
   #reading: Reading = IDLE;
   #isDraining = false;
@@ -92,6 +93,7 @@ class ClientConnection implements Http1ClientConnection, ByteLinkEvents, ClientH
     this.outbox = new Outbox(link);
     this.body = new BodyWriter(this.outbox);
     this.#heads = new HeadBytes(this.#limits.headBytesMax);
+    this.#headReader = new ResponseHeadReader(this.#limits.fieldsMax);
     this.#bodyReader = new BodyReader(this.#limits);
     this.#idleSinceMs = options.elapsedMs();
   }
@@ -227,17 +229,16 @@ class ClientConnection implements Http1ClientConnection, ByteLinkEvents, ClientH
     const found = this.#heads.push(chunk, at);
     if (found === 'more') return chunk.length;
     const { text, next } = this.#heads;
-    const parsed = found === 'whole' ? parseResponseHead(text, this.#limits.fieldsMax) : found;
+    const head = found === 'whole' ? this.#headReader.read(text) : found;
     this.#heads.clear();
-    const flaw = isBroken(parsed) ? parsed : this.#take(exchange, parsed, next === chunk.length);
+    const flaw = isBroken(head) ? head : this.#take(exchange, head, next === chunk.length);
     if (flaw === undefined) return next;
     this.#breakAnswer(exchange, flaw);
     return chunk.length;
   }
 
   /** What is wrong with an answer of this kind at this place, or undefined. */
-  #take(exchange: ClientExchange, response: ParsedResponse, isChunkOver: boolean): Broken | undefined {
-    const { head } = response;
+  #take(exchange: ClientExchange, head: ResponseHead, isChunkOver: boolean): Broken | undefined {
     if (exchange.isTunnelWith(head.status)) {
       this.#reading = { kind: 'tunnel', exchange };
       exchange.switched(head);
@@ -249,12 +250,12 @@ class ClientConnection implements Http1ClientConnection, ByteLinkEvents, ClientH
       exchange.informational(head);
       return undefined;
     }
-    this.#answer(exchange, response, isChunkOver);
+    this.#answer(exchange, head, isChunkOver);
     return undefined;
   }
 
-  #answer(exchange: ClientExchange, response: ParsedResponse, isChunkOver: boolean): void {
-    const { head, isKept, isChunked, keepAliveTimeoutMs } = response;
+  #answer(exchange: ClientExchange, head: ResponseHead, isChunkOver: boolean): void {
+    const { isKept, isChunked, keepAliveTimeoutMs } = this.#headReader;
     const isBodiless = exchange.method === 'HEAD' || head.status === 204 || head.status === 304;
     const framing = isBodiless ? 0 : isChunked ? 'chunked' : (head.bodyBytes ?? 'until-close');
     this.#keepAliveTimeoutMs = keepAliveTimeoutMs;

@@ -1,6 +1,7 @@
 // Field lines (RFC 9112, section 5), in one pass. What two readers could read in two ways is refused: folded
 // lines, blanks before the colon, bare CR or LF, control bytes.
 import { COLON, CR, isValueByte, LF, SPACE, TAB, TOKEN } from './bytes.ts';
+import type { LineMemory } from './line-memory.ts';
 import { hashByte, Known, type Name, nameIn } from './names.ts';
 
 /** Takes each field, in order. */
@@ -8,9 +9,25 @@ export interface FieldTaker {
   field(name: Name, value: string): void;
 }
 
-/** Reads the lines from `at` to `end`, each with its CRLF. The rule that one of them breaks, or undefined. */
-export function readFieldLines(text: string, at: number, end: number, taker: FieldTaker): string | undefined {
+/**
+ * Reads the lines from `at` to `end`, each with its CRLF. The rule that one of them breaks, or undefined. What a line says
+ * depends on nothing around it, so that one which `memory` has need not be read again.
+ */
+export function readFieldLines(
+  text: string,
+  at: number,
+  end: number,
+  taker: FieldTaker,
+  memory?: LineMemory,
+): string | undefined {
+  memory?.begin();
   while (at < end) {
+    const seen = memory?.find(text, at);
+    if (seen !== undefined) {
+      taker.field(seen.name, seen.value);
+      at += seen.text.length;
+      continue;
+    }
     const first = text.charCodeAt(at);
     if (isBlank(first)) return 'obs-fold';
     let hash = 0;
@@ -27,7 +44,9 @@ export function readFieldLines(text: string, at: number, end: number, taker: Fie
     const valueEnd = trimBlanks(text, valueStart, lineEnd);
     const name = nameIn(text, at, nameEnd, hash);
     if (valueEnd < lineEnd && isFraming(name) && text.slice(valueEnd, lineEnd).includes('\t')) return 'tab-in-framing';
-    taker.field(name, text.slice(valueStart, valueEnd));
+    const value = text.slice(valueStart, valueEnd);
+    taker.field(name, value);
+    memory?.note(name, text, at, lineEnd + 2, value);
     at = lineEnd + 2;
   }
   return undefined;

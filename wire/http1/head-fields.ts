@@ -5,6 +5,7 @@ import { parseDecimal } from './bytes.ts';
 import type { FieldTaker } from './field-lines.ts';
 import { Known, type Name } from './names.ts';
 
+/** One for a connection, used for one head after the other. */
 export class HeadFields implements FieldTaker {
   readonly #isRequest: boolean;
   /** What is passed on. */
@@ -17,13 +18,30 @@ export class HeadFields implements FieldTaker {
   http2Settings: string | undefined;
   expectsContinue = false;
   #contentLengths = 0;
-  #contentLength: string | undefined;
+  #contentLength: number | undefined;
   #codings = 0;
   #coding = '';
   #connection: string | undefined;
 
   constructor(isRequest: boolean) {
     this.#isRequest = isRequest;
+  }
+
+  /** Lets go of this head, and makes ready for the next. */
+  clear(): void {
+    this.fields = [];
+    this.count = 0;
+    this.hosts = 0;
+    this.host = undefined;
+    this.upgrade = undefined;
+    this.keepAlive = undefined;
+    this.http2Settings = undefined;
+    this.expectsContinue = false;
+    this.#contentLengths = 0;
+    this.#contentLength = undefined;
+    this.#codings = 0;
+    this.#coding = '';
+    this.#connection = undefined;
   }
 
   field(name: Name, value: string): void {
@@ -37,7 +55,7 @@ export class HeadFields implements FieldTaker {
   }
 
   get contentLength(): number | undefined {
-    return this.#contentLength === undefined ? undefined : parseDecimal(this.#contentLength);
+    return this.#contentLength;
   }
 
   /** What leaves open where the body ends (RFC 9112, 6.3). */
@@ -45,12 +63,14 @@ export class HeadFields implements FieldTaker {
     if (this.#codings > 0) return this.#codingFlaw(minorVersion);
     if (this.#contentLengths === 0) return undefined;
     if (this.#contentLengths > 1) return malformed('content-length-twice');
-    return this.contentLength === undefined ? malformed('content-length') : undefined;
+    return this.#contentLength === undefined ? malformed('content-length') : undefined;
   }
 
   /** Close, keep-alive and upgrade; and takes out the fields that are meant for this connection alone. */
   connectionOptions(): ConnectionOptions {
     if (this.#connection === undefined) return NO_OPTIONS;
+    const usual = USUAL_OPTIONS.get(this.#connection);
+    if (usual !== undefined) return usual;
     const options = this.#connection
       .toLowerCase()
       .split(',')
@@ -82,7 +102,7 @@ export class HeadFields implements FieldTaker {
         return false;
       case Known.CONTENT_LENGTH:
         this.#contentLengths++;
-        this.#contentLength = value;
+        this.#contentLength = parseDecimal(value);
         return false;
       case Known.TRANSFER_ENCODING:
         this.#codings++;
@@ -129,6 +149,12 @@ export interface ConnectionOptions {
 }
 
 const NO_OPTIONS: ConnectionOptions = { close: false, keepAlive: false, upgrade: false };
+/** What most of those say who say anything. */
+const USUAL_OPTIONS = new Map<string, ConnectionOptions>([
+  ['close', { ...NO_OPTIONS, close: true }],
+  ['keep-alive', { ...NO_OPTIONS, keepAlive: true }],
+  ['Keep-Alive', { ...NO_OPTIONS, keepAlive: true }],
+]);
 /** Options that name no field, or a field that is acted on here anyway. */
 const OPTIONS = new Set(['', 'close', 'keep-alive', 'upgrade']);
 

@@ -1,36 +1,76 @@
 // The head of a request: request line (RFC 9112, section 3), fields, and what they mean together.
 import type { RequestHead } from '../message.ts';
-import { type Broken, exceeded, malformed } from './broken.ts';
+import { type Broken, exceeded, isBroken, malformed } from './broken.ts';
 import { isAuthority, isTargetByte, isTokenByte, SPACE } from './bytes.ts';
 import { flawOfLineEnd, readFieldLines } from './field-lines.ts';
 import { HeadFields } from './head-fields.ts';
+import { LineMemory } from './line-memory.ts';
 import { readVersion } from './version.ts';
 
-export interface ParsedRequest {
-  readonly head: RequestHead;
-  readonly minorVersion: number;
-  /** Whether the client would send another request on this connection. */
-  readonly isKept: boolean;
-}
+/** One for a connection: it reads one head after the other. */
+export class RequestHeadReader {
+  readonly #fieldsMax: number;
+  readonly #fields = new HeadFields(true);
+  readonly #lines = new LineMemory();
 
-/** Reads a head with its empty line, one character per byte. */
-export function parseRequestHead(text: string, fieldsMax: number): ParsedRequest | Broken {
-  const methodEnd = endOfMethod(text);
-  if (methodEnd < 0) return malformed('method');
-  const targetEnd = endOfTarget(text, methodEnd + 1);
-  if (targetEnd < 0) return malformed('target');
-  const minorVersion = readVersion(text, targetEnd + 1);
-  if (typeof minorVersion !== 'number') return minorVersion;
-  const lineEnd = targetEnd + 1 + 'HTTP/1.1'.length;
-  if (flawOfLineEnd(text, lineEnd, text.length) !== undefined) return malformed('request-line');
-  const fields = new HeadFields(true);
-  const flaw = readFieldLines(text, lineEnd + 2, text.length - 2, fields);
-  if (flaw !== undefined) return malformed(flaw);
-  const method = text.slice(0, methodEnd);
-  const target = text.slice(methodEnd + 1, targetEnd);
-  const request = understand(method, target, minorVersion, fields);
-  // Counted last: in which pieces a head comes must not decide what is said against it.
-  return 'head' in request && fields.count > fieldsMax ? exceeded('head-fields') : request;
+  /** Of the head that was read last. */
+  minorVersion = 1;
+  /** Whether the client would send another request on this connection. */
+  isKept = true;
+
+  constructor(fieldsMax: number) {
+    this.#fieldsMax = fieldsMax;
+  }
+
+  /** Reads a head with its empty line, one character per byte. */
+  read(text: string): RequestHead | Broken {
+    const head = this.#read(text);
+    this.#fields.clear();
+    return head;
+  }
+
+  #read(text: string): RequestHead | Broken {
+    const methodEnd = endOfMethod(text);
+    if (methodEnd < 0) return malformed('method');
+    const targetEnd = endOfTarget(text, methodEnd + 1);
+    if (targetEnd < 0) return malformed('target');
+    const minorVersion = readVersion(text, targetEnd + 1);
+    if (typeof minorVersion !== 'number') return minorVersion;
+    const lineEnd = targetEnd + 1 + 'HTTP/1.1'.length;
+    if (flawOfLineEnd(text, lineEnd, text.length) !== undefined) return malformed('request-line');
+    const flaw = readFieldLines(text, lineEnd + 2, text.length - 2, this.#fields, this.#lines);
+    if (flaw !== undefined) return malformed(flaw);
+    this.minorVersion = minorVersion;
+    const head = this.#understand(text.slice(0, methodEnd), text.slice(methodEnd + 1, targetEnd));
+    // Counted last: in which pieces a head comes must not decide what is said against it.
+    return !isBroken(head) && this.#fields.count > this.#fieldsMax ? exceeded('head-fields') : head;
+  }
+
+  #understand(method: string, target: string): RequestHead | Broken {
+    const { minorVersion } = this;
+    const fields = this.#fields;
+    const flaw = fields.framingFlaw(minorVersion) ?? hostFlaw(minorVersion, fields);
+    if (flaw !== undefined) return flaw;
+    const isPath = target.charCodeAt(0) === SLASH && method !== 'CONNECT';
+    const authority = isPath ? fields.host : authorityOf(method, target, fields.host);
+    if (typeof authority === 'object') return authority;
+    const bodyBytes = fields.isChunked ? undefined : (fields.contentLength ?? 0);
+    if (method === 'CONNECT' && bodyBytes !== 0) return malformed('connect-with-body');
+    const options = fields.connectionOptions();
+    this.isKept = !options.close && (minorVersion === 1 || options.keepAlive);
+    return {
+      method,
+      target,
+      authority,
+      scheme: undefined,
+      fields: fields.fields,
+      bodyBytes,
+      // One that comes with a body is passed over, which a server may: nobody could say where the new protocol begins.
+      upgrade: options.upgrade && minorVersion === 1 && bodyBytes === 0 ? fields.upgrade : undefined,
+      expectsContinue: fields.expectsContinue && minorVersion === 1 && bodyBytes !== 0,
+      http2Settings: fields.http2Settings,
+    };
+  }
 }
 
 /**
@@ -58,33 +98,6 @@ function endOfTarget(text: string, start: number): number {
   let end = start;
   while (isTargetByte(text.charCodeAt(end))) end++;
   return end > start && text.charCodeAt(end) === SPACE ? end : -1;
-}
-
-function understand(method: string, target: string, minorVersion: number, fields: HeadFields): ParsedRequest | Broken {
-  const flaw = fields.framingFlaw(minorVersion) ?? hostFlaw(minorVersion, fields);
-  if (flaw !== undefined) return flaw;
-  const isPath = target.charCodeAt(0) === SLASH && method !== 'CONNECT';
-  const authority = isPath ? fields.host : authorityOf(method, target, fields.host);
-  if (typeof authority === 'object') return authority;
-  const bodyBytes = fields.isChunked ? undefined : (fields.contentLength ?? 0);
-  if (method === 'CONNECT' && bodyBytes !== 0) return malformed('connect-with-body');
-  const options = fields.connectionOptions();
-  return {
-    head: {
-      method,
-      target,
-      authority,
-      scheme: undefined,
-      fields: fields.fields,
-      bodyBytes,
-      // One that comes with a body is passed over, which a server may: nobody could say where the new protocol begins.
-      upgrade: options.upgrade && minorVersion === 1 && bodyBytes === 0 ? fields.upgrade : undefined,
-      expectsContinue: fields.expectsContinue && minorVersion === 1 && bodyBytes !== 0,
-      http2Settings: fields.http2Settings,
-    },
-    minorVersion,
-    isKept: !options.close && (minorVersion === 1 || options.keepAlive),
-  };
 }
 
 const SLASH = 0x2f;

@@ -4,41 +4,57 @@ import { type Broken, exceeded, malformed } from './broken.ts';
 import { isValueByte, parseDecimal, SPACE } from './bytes.ts';
 import { flawOfLineEnd, readFieldLines } from './field-lines.ts';
 import { HeadFields } from './head-fields.ts';
+import { LineMemory } from './line-memory.ts';
 import { readVersion } from './version.ts';
 
-export interface ParsedResponse {
-  readonly head: ResponseHead;
-  /** Whether the server would take another request on this connection. */
-  readonly isKept: boolean;
-  readonly isChunked: boolean;
-  /** What the server said in Keep-Alive, of how long it keeps an idle connection. */
-  readonly keepAliveTimeoutMs: number | undefined;
-}
+/** One for a connection: it reads one head after the other. */
+export class ResponseHeadReader {
+  readonly #fieldsMax: number;
+  readonly #fields = new HeadFields(false);
+  readonly #lines = new LineMemory();
 
-/** Reads a head with its empty line, one character per byte. */
-export function parseResponseHead(text: string, fieldsMax: number): ParsedResponse | Broken {
-  const minorVersion = readVersion(text, 0);
-  if (typeof minorVersion !== 'number') return minorVersion;
-  const statusAt = 'HTTP/1.1 '.length;
-  const status = parseDecimal(text.slice(statusAt, statusAt + 3)) ?? 0;
-  if (text.charCodeAt(statusAt - 1) !== SPACE || status < 100 || status > 599) return malformed('status');
-  // Many servers leave out the reason, and the blank before it.
-  let lineEnd = statusAt + 3;
-  if (text.charCodeAt(lineEnd) === SPACE) while (isValueByte(text.charCodeAt(lineEnd))) lineEnd++;
-  if (flawOfLineEnd(text, lineEnd, text.length) !== undefined) return malformed('status-line');
-  const fields = new HeadFields(false);
-  const flaw = readFieldLines(text, lineEnd + 2, text.length - 2, fields);
-  if (flaw !== undefined) return malformed(flaw);
-  const framing = fields.framingFlaw(minorVersion);
-  if (framing !== undefined) return framing;
-  if (fields.count > fieldsMax) return exceeded('head-fields');
-  const options = fields.connectionOptions();
-  return {
-    head: { status, fields: fields.fields, bodyBytes: fields.isChunked ? undefined : fields.contentLength },
-    isKept: !options.close && (minorVersion === 1 || options.keepAlive),
-    isChunked: fields.isChunked,
-    keepAliveTimeoutMs: keepAliveTimeoutMs(fields.keepAlive),
-  };
+  /** Of the head that was read last: whether the server would take another request on this connection. */
+  isKept = true;
+  isChunked = false;
+  /** What the server said in Keep-Alive, of how long it keeps an idle connection. */
+  keepAliveTimeoutMs: number | undefined;
+
+  constructor(fieldsMax: number) {
+    this.#fieldsMax = fieldsMax;
+  }
+
+  /** Reads a head with its empty line, one character per byte. */
+  read(text: string): ResponseHead | Broken {
+    const head = this.#read(text);
+    this.#fields.clear();
+    return head;
+  }
+
+  #read(text: string): ResponseHead | Broken {
+    const minorVersion = readVersion(text, 0);
+    if (typeof minorVersion !== 'number') return minorVersion;
+    const statusAt = 'HTTP/1.1 '.length;
+    const status = parseDecimal(text.slice(statusAt, statusAt + 3)) ?? 0;
+    if (text.charCodeAt(statusAt - 1) !== SPACE || status < 100 || status > 599) return malformed('status');
+    // Many servers leave out the reason, and the blank before it.
+    let lineEnd = statusAt + 3;
+    if (text.charCodeAt(lineEnd) === SPACE) while (isValueByte(text.charCodeAt(lineEnd))) lineEnd++;
+    if (flawOfLineEnd(text, lineEnd, text.length) !== undefined) return malformed('status-line');
+    const flaw = readFieldLines(text, lineEnd + 2, text.length - 2, this.#fields, this.#lines);
+    return flaw === undefined ? this.#understand(status, minorVersion) : malformed(flaw);
+  }
+
+  #understand(status: number, minorVersion: number): ResponseHead | Broken {
+    const fields = this.#fields;
+    const framing = fields.framingFlaw(minorVersion);
+    if (framing !== undefined) return framing;
+    if (fields.count > this.#fieldsMax) return exceeded('head-fields');
+    const options = fields.connectionOptions();
+    this.isKept = !options.close && (minorVersion === 1 || options.keepAlive);
+    this.isChunked = fields.isChunked;
+    this.keepAliveTimeoutMs = keepAliveTimeoutMs(fields.keepAlive);
+    return { status, fields: fields.fields, bodyBytes: fields.isChunked ? undefined : fields.contentLength };
+  }
 }
 
 function keepAliveTimeoutMs(keepAlive: string | undefined): number | undefined {

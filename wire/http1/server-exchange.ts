@@ -1,9 +1,17 @@
 // One request and its answer: the only object that a request costs. It takes the answer, and minds what may still be
 // said to whom once either side has given up.
-import type { Fields, Flow, RequestReceiver, Responder, ResponseHead, Serve, WireFailure } from '../message.ts';
+import type {
+  Fields,
+  Flow,
+  RequestHead,
+  RequestReceiver,
+  Responder,
+  ResponseHead,
+  Serve,
+  WireFailure,
+} from '../message.ts';
 import type { BodyWriter } from './body-writer.ts';
 import type { Outbox } from './outbox.ts';
-import type { ParsedRequest } from './request-head.ts';
 import { writeInformational, writeResponseHead, writeSwitchingHead } from './write-head.ts';
 
 /** What an exchange needs of its connection. */
@@ -33,7 +41,10 @@ type Answer =
 
 export class ServerExchange implements Responder {
   readonly #host: ExchangeHost;
-  readonly #request: ParsedRequest;
+  readonly #request: RequestHead;
+  readonly #minorVersion: number;
+  /** Whether the client would send another request on this connection. */
+  readonly #isKept: boolean;
   #receiver: RequestReceiver | undefined;
   #answer: Answer = 'none';
   /** The request's message towards the receiver. */
@@ -47,13 +58,15 @@ export class ServerExchange implements Responder {
   /** Whether its answer, cut short, could not pass for a whole one. */
   isDelimited = true;
 
-  constructor(host: ExchangeHost, request: ParsedRequest) {
+  constructor(host: ExchangeHost, request: RequestHead, minorVersion: number, isKept: boolean) {
     this.#host = host;
     this.#request = request;
+    this.#minorVersion = minorVersion;
+    this.#isKept = isKept;
   }
 
   serve(serve: Serve): void {
-    this.#receiver = serve(this.#request.head, this);
+    this.#receiver = serve(this.#request, this);
   }
 
   get isAnswered(): boolean {
@@ -62,7 +75,7 @@ export class ServerExchange implements Responder {
 
   /** A client that still waits for 100 may send its body or not: nobody can tell what comes next. */
   get isBodyWithheld(): boolean {
-    return this.#request.head.expectsContinue && !this.#isContinued && !this.#hasBytes;
+    return this.#request.expectsContinue && !this.#isContinued && !this.#hasBytes;
   }
 
   // What the connection has read.
@@ -115,7 +128,7 @@ export class ServerExchange implements Responder {
   // The answer.
 
   informational(status: number, fields: Fields): void {
-    if (this.#answer !== 'none' || this.#request.minorVersion === 0) return;
+    if (this.#answer !== 'none' || this.#minorVersion === 0) return;
     const written = writeInformational(status, fields);
     if (!written.ok) {
       this.#fail(written.error);
@@ -127,7 +140,7 @@ export class ServerExchange implements Responder {
 
   head(head: ResponseHead): void {
     if (this.#answer !== 'none') return;
-    const { method, upgrade } = this.#request.head;
+    const { method, upgrade } = this.#request;
     const isSwitching = head.status === 101 ? upgrade !== undefined : method === 'CONNECT' && isSuccess(head.status);
     if (isSwitching) this.#switch(head);
     else this.#plainHead(head);
@@ -180,7 +193,7 @@ export class ServerExchange implements Responder {
   }
 
   get #asksForTunnel(): boolean {
-    const { method, upgrade } = this.#request.head;
+    const { method, upgrade } = this.#request;
     return upgrade !== undefined || method === 'CONNECT';
   }
 
@@ -200,9 +213,9 @@ export class ServerExchange implements Responder {
   }
 
   #plainHead(head: ResponseHead): void {
-    const { head: request, minorVersion } = this.#request;
-    const isKept = this.#request.isKept && this.#host.isKept;
-    const written = writeResponseHead(head, { method: request.method, minorVersion, isKept });
+    const isKept = this.#isKept && this.#host.isKept;
+    const setting = { method: this.#request.method, minorVersion: this.#minorVersion, isKept };
+    const written = writeResponseHead(head, setting);
     if (!written.ok) {
       this.#fail(written.error);
       return;

@@ -6,7 +6,7 @@
 // Time: there is no timer here. The owner sweeps all its connections now and then (`sweep`), which costs a request no
 // more than one look at the clock; timers would cost each of them two calls of the platform.
 import type { ByteLink, ByteLinkEvents } from '../byte-link.ts';
-import type { Serve } from '../message.ts';
+import type { RequestHead, Serve } from '../message.ts';
 import { BodyReader } from './body-reader.ts';
 import { BodyWriter } from './body-writer.ts';
 import { type Broken, exceeded, isBroken, malformed } from './broken.ts';
@@ -15,7 +15,7 @@ import { HeadBytes } from './head-bytes.ts';
 import { type Http1Limits, LIMITS } from './limits.ts';
 import { Outbox } from './outbox.ts';
 import { plainRefusal, writeRefusal } from './refusal.ts';
-import { flawOfRequestLine, type ParsedRequest, parseRequestHead } from './request-head.ts';
+import { flawOfRequestLine, RequestHeadReader } from './request-head.ts';
 import { type ExchangeHost, ServerExchange } from './server-exchange.ts';
 import type { Http1ServerConnection, Http1ServerOptions, ServerPhase } from './server-options.ts';
 
@@ -53,6 +53,7 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
   readonly #options: Http1ServerOptions;
   readonly #limits: Http1Limits;
   readonly #heads: HeadBytes;
+  readonly #headReader: RequestHeadReader;
   readonly #bodyReader: BodyReader;
   #reading: Reading = AT_HEAD;
   #isDraining = false;
@@ -73,6 +74,7 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
     this.outbox = new Outbox(link);
     this.body = new BodyWriter(this.outbox);
     this.#heads = new HeadBytes(this.#limits.headBytesMax, 'head-bytes', flawOfRequestLine);
+    this.#headReader = new RequestHeadReader(this.#limits.fieldsMax);
     this.#bodyReader = new BodyReader(this.#limits);
     this.#sinceMs = options.elapsedMs();
   }
@@ -249,21 +251,22 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
       return chunk.length;
     }
     const { text, next } = this.#heads;
-    const parsed = found === 'whole' ? parseRequestHead(text, this.#limits.fieldsMax) : found;
-    if (isBroken(parsed)) {
-      this.#refuse(parsed);
+    const head = found === 'whole' ? this.#headReader.read(text) : found;
+    if (isBroken(head)) {
+      this.#refuse(head);
       return chunk.length;
     }
     this.#heads.clear();
     this.#emptyLine = 'none';
-    this.#begin(parsed);
+    this.#begin(head);
     return next;
   }
 
-  #begin(request: ParsedRequest): void {
-    const { bodyBytes } = request.head;
+  #begin(head: RequestHead): void {
+    const { bodyBytes } = head;
+    const { minorVersion, isKept } = this.#headReader;
     this.#requests++;
-    const exchange = new ServerExchange(this, request);
+    const exchange = new ServerExchange(this, head, minorVersion, isKept);
     if (bodyBytes === 0) {
       this.#reading = { kind: 'answer', exchange };
     } else {
