@@ -31,11 +31,8 @@ export interface ResilienceDeps {
 /** However many endpoints there are, a call that nobody can take comes back soon. */
 const ATTEMPTS_MAX = 5;
 
-type Phase =
-  | { readonly kind: 'resolving'; readonly cancel: Cancel }
-  | { readonly kind: 'trying'; readonly trial: Trial }
-  | { readonly kind: 'replying'; readonly trial: Trial }
-  | { readonly kind: 'done' };
+/** An attempt under way is the phase itself, `trying` or `replying`: a call has one object for both. */
+type Phase = { readonly kind: 'resolving'; readonly cancel: Cancel } | Trial | { readonly kind: 'done' };
 
 export function runCall(
   call: PermittedCall,
@@ -90,9 +87,9 @@ class CallRun implements RequestEnd {
         return 'pause';
       case 'trying':
         this.#replay.addIfCheap(chunk);
-        return phase.trial.request?.data(chunk) ?? 'pause';
+        return phase.request?.data(chunk) ?? 'pause';
       case 'replying':
-        return phase.trial.request?.data(chunk) ?? 'pause';
+        return phase.request?.data(chunk) ?? 'pause';
       case 'done':
         return 'ok';
     }
@@ -101,7 +98,7 @@ class CallRun implements RequestEnd {
   end(trailers: Headers): void {
     const phase = this.#phase;
     if (phase.kind === 'resolving' || phase.kind === 'trying') this.#replay.finish(trailers);
-    if (phase.kind === 'trying' || phase.kind === 'replying') phase.trial.request?.end(trailers);
+    if (phase.kind === 'trying' || phase.kind === 'replying') phase.request?.end(trailers);
   }
 
   abort(reason: Fault): void {
@@ -109,7 +106,7 @@ class CallRun implements RequestEnd {
   }
 
   resume(): void {
-    if (this.#phase.kind === 'replying') this.#phase.trial.request?.resume();
+    if (this.#phase.kind === 'replying') this.#phase.request?.resume();
   }
 
   cancel(reason: Fault): void {
@@ -125,11 +122,13 @@ class CallRun implements RequestEnd {
       return;
     }
     const trial = new Trial(this, upstream, endpoint, number);
-    this.#phase = { kind: 'trying', trial };
+    this.#phase = trial;
     const request = this.#deps.attempt(this.#call, endpoint, trial);
     // It may have failed before it returned, and the next trial may be under way from inside that very call (E4).
     if (!this.isCurrent(trial)) return;
     trial.request = request;
+    // A pause answers a chunk: where none has come, nobody waits.
+    if (this.#replay.isEmpty) return;
     // An attempt that pauses resumes by itself once it takes more; until then what the caller has left stays with the
     // caller, so that a large body whose attempt fails to connect can still be sent elsewhere.
     if (this.#replay.into(request) === 'ok') this.#reply.resume();
@@ -138,12 +137,10 @@ class CallRun implements RequestEnd {
   // What one attempt says. Once the run has moved on, its words count for nothing.
 
   isCurrent(trial: Trial): boolean {
-    const phase = this.#phase;
-    return (phase.kind === 'trying' || phase.kind === 'replying') && phase.trial === trial;
+    return this.#phase === trial;
   }
 
-  trialReplies(trial: Trial): ReplyEnd {
-    this.#phase = { kind: 'replying', trial };
+  trialReplies(): ReplyEnd {
     this.#replay.drop();
     return this.#reply;
   }
@@ -194,7 +191,7 @@ class CallRun implements RequestEnd {
     const phase = this.#phase;
     this.#finish();
     if (phase.kind === 'resolving') phase.cancel();
-    if ((phase.kind === 'trying' || phase.kind === 'replying') && phase.trial.request) tell(phase.trial.request);
+    if ((phase.kind === 'trying' || phase.kind === 'replying') && phase.request) tell(phase.request);
   }
 
   #finish(): void {
@@ -206,6 +203,7 @@ class CallRun implements RequestEnd {
 
 /** One attempt under way: its reply end, and its sending end once the transport has handed it out. */
 class Trial implements ReplyEnd {
+  kind: 'trying' | 'replying' = 'trying';
   readonly upstream: Upstream;
   readonly endpoint: Endpoint;
   readonly number: number;
@@ -223,7 +221,8 @@ class Trial implements ReplyEnd {
 
   head(head: ReplyHead): void {
     if (!this.#run.isCurrent(this)) return;
-    this.#reply = this.#run.trialReplies(this);
+    this.kind = 'replying';
+    this.#reply = this.#run.trialReplies();
     this.#reply.head(head);
   }
 

@@ -30,6 +30,21 @@ test('an endpoint that turned a call away is passed over for five seconds, by th
   expect(next(orders, 2).sort()).toEqual([1, 2]);
 });
 
+test('each endpoint is avoided for its own five seconds', () => {
+  const clock = manualClock();
+  const { pick, avoid } = roundRobin(clock);
+  const orders = upstream('orders', 1, 2, 3);
+  const next = () => [1, 2, 3, 4, 5, 6].map(() => pick(orders, NONE)?.port);
+  avoid(orders, { host: 'h', port: 1 });
+  clock.advance(3000);
+  avoid(orders, { host: 'h', port: 2 });
+  expect(new Set(next())).toEqual(new Set([3]));
+  clock.advance(2000);
+  expect(new Set(next())).toEqual(new Set([1, 3]));
+  clock.advance(3000);
+  expect(new Set(next())).toEqual(new Set([1, 2, 3]));
+});
+
 test('an endpoint that turned a call away is asked again where there is no other', () => {
   const { pick, avoid } = roundRobin(manualClock());
   const orders = upstream('orders', 1, 2);

@@ -19,35 +19,59 @@ const ENTRIES_MAX = 4096;
 /** About as long as it takes until the names no longer lead to a pod that is gone. */
 const AVOID_MS = 5000;
 
+/** Turns are counted in small integers, which cost no allocation; where they begin again matters to nobody. */
+const TURNS_MASK = 0x3fff_ffff;
+
 export function roundRobin(clock: Clock): Picker {
-  const turns = new Map<string, number>();
+  const turns = new Map<string, { next: number }>();
   /** Until when, on the monotonic clock. */
   const avoided = new Map<string, number>();
+  /** From then on nobody is avoided. */
+  let forgivenMs = 0;
 
-  function isAvoided(name: string, endpoint: Endpoint): boolean {
-    const key = `${name} ${endpointKey(endpoint)}`;
-    const untilMs = avoided.get(key);
-    if (untilMs === undefined) return false;
-    if (clock.elapsed() < untilMs) return true;
-    avoided.delete(key);
-    return false;
+  function isAvoided(upstream: Upstream, endpoint: Endpoint, nowMs: number): boolean {
+    const untilMs = avoided.get(avoidedKey(upstream, endpoint));
+    return untilMs !== undefined && nowMs < untilMs;
+  }
+
+  /** Those that were not tried yet; of them those that nobody avoids, if there are such. */
+  function choiceOf(upstream: Upstream, tried: ReadonlySet<string>): readonly Endpoint[] {
+    const endpoints = upstream.endpoints();
+    if (avoided.size > 0 && clock.elapsed() >= forgivenMs) avoided.clear();
+    // Nearly always everybody may be chosen, and then nobody is looked at.
+    if (tried.size === 0 && avoided.size === 0) return endpoints;
+    const untried = endpoints.filter((endpoint) => !tried.has(endpointKey(endpoint)));
+    const nowMs = clock.elapsed();
+    const willing = untried.filter((endpoint) => !isAvoided(upstream, endpoint, nowMs));
+    return willing.length > 0 ? willing : untried;
+  }
+
+  function turnOf(name: string): number {
+    const turn = turns.get(name);
+    if (turn === undefined) {
+      if (turns.size >= ENTRIES_MAX) turns.clear();
+      turns.set(name, { next: 1 });
+      return 0;
+    }
+    const { next } = turn;
+    turn.next = (next + 1) & TURNS_MASK;
+    return next;
   }
 
   return {
     pick(upstream, tried) {
-      const untried = upstream.endpoints().filter((endpoint) => !tried.has(endpointKey(endpoint)));
-      const name = targetName(upstream.target);
-      const willing = avoided.size === 0 ? untried : untried.filter((endpoint) => !isAvoided(name, endpoint));
-      const choice = willing.length > 0 ? willing : untried;
-      if (choice.length === 0) return undefined;
-      const turn = turns.get(name) ?? 0;
-      if (turns.size >= ENTRIES_MAX && !turns.has(name)) turns.clear();
-      turns.set(name, (turn + 1) % Number.MAX_SAFE_INTEGER);
-      return choice[turn % choice.length];
+      const choice = choiceOf(upstream, tried);
+      if (choice.length < 2) return choice[0];
+      return choice[turnOf(targetName(upstream.target)) % choice.length];
     },
     avoid(upstream, endpoint) {
       if (avoided.size >= ENTRIES_MAX) avoided.clear();
-      avoided.set(`${targetName(upstream.target)} ${endpointKey(endpoint)}`, clock.elapsed() + AVOID_MS);
+      forgivenMs = clock.elapsed() + AVOID_MS;
+      avoided.set(avoidedKey(upstream, endpoint), forgivenMs);
     },
   };
+}
+
+function avoidedKey({ target }: Upstream, endpoint: Endpoint): string {
+  return `${targetName(target)} ${endpointKey(endpoint)}`;
 }
