@@ -17,7 +17,7 @@ import type { DnsClient } from './dns/client.ts';
 import { lookUpService, type ServiceAnswer } from './dns/service.ts';
 import { DnsSet } from './dns-set.ts';
 import { absentFromDns, notLookedUp, unclaimedApp, unreadyApp } from './kubernetes-absent.ts';
-import type { Endpoint, EndpointFeed, Names, Resolution, Resolved, Upstream } from './resolver.ts';
+import type { Endpoint, EndpointFeed, Names, Resolution, Resolved } from './resolver.ts';
 
 export interface KubernetesOptions {
   /** `cluster.local`, as a rule. */
@@ -87,7 +87,8 @@ class App {
   readonly #dns: DnsSet;
   readonly #waiters = new Set<() => void>();
   readonly #bornMs: number;
-  readonly #upstream: Upstream;
+  /** The one answer of its kind: calls come often, and what they find changes seldom. */
+  readonly #found: Resolved;
   #told: Told | undefined;
   #isWatched = false;
   usedMs: number;
@@ -99,13 +100,15 @@ class App {
     this.#dns = new DnsSet({ ...options, lookUp: () => lookUp(target, options), answered: () => this.#wake() });
     this.#bornMs = this.#clock.elapsed();
     this.usedMs = this.#bornMs;
-    this.#upstream = { target, endpoints: () => this.#endpoints() };
+    this.#found = { kind: 'found', upstream: { target, endpoints: () => this.#endpoints() } };
   }
 
   resolve(): Resolution {
     this.usedMs = this.#clock.elapsed();
     this.#isWatched = this.#feed()?.watch(this.#target) ?? false;
-    if (this.#listen() === undefined) this.#dns.use();
+    const told = this.#listen();
+    if (told !== undefined) return told.resolved;
+    this.#dns.use();
     return this.#look() ?? { kind: 'miss', wait: (done) => this.#wait(done) };
   }
 
@@ -131,7 +134,7 @@ class App {
 
   #read(said: AppEndpoints): Told {
     const endpoints = usable(said);
-    if (endpoints.length > 0) return { said, endpoints, resolved: { kind: 'found', upstream: this.#upstream } };
+    if (endpoints.length > 0) return { said, endpoints, resolved: this.#found };
     const reason = said.isClaimed ? unreadyApp(this.#target, said.endpoints.length) : unclaimedApp(this.#target);
     return { said, endpoints, resolved: { kind: 'absent', fault: reason } };
   }
@@ -148,7 +151,7 @@ class App {
     const told = this.#listen();
     if (told !== undefined) return told.resolved;
     const view = this.#dns.view();
-    if (view.kind === 'found') return { kind: 'found', upstream: this.#upstream };
+    if (view.kind === 'found') return this.#found;
     if (view.kind === 'unknown' || this.#isFeedToAnswer()) return undefined;
     return { kind: 'absent', fault: this.#absent() };
   }

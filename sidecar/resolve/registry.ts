@@ -34,7 +34,7 @@ export function openRegistry(options: RegistryOptions): Result<Names> {
   return ok({
     resolve(target) {
       const app = apps.use(target);
-      return app.endpoints().length > 0 ? found(app) : missing(app, files.value, clock);
+      return app.isReady() ? app.found : missing(app, files.value, clock);
     },
     announce(announcement) {
       const own = keepRecord(announcement, true, files.value, options);
@@ -52,16 +52,16 @@ export function openRegistry(options: RegistryOptions): Result<Names> {
 /** One app as this process sees it. */
 interface App {
   readonly target: Target;
-  endpoints(): readonly Endpoint[];
+  /** The answer while some instance is ready; made once, for calls come often. */
+  readonly found: Resolved;
+  isReady(): boolean;
+  /** Somebody wants it now. */
+  use(): void;
   /** A look at the disk that starts after this call; looks that are asked for during another are one. */
   rescan(): Promise<AppOnDisk>;
   /** On the monotonic clock. */
   usedAtMs(): number;
   close(): void;
-}
-
-function found(app: App): Resolved {
-  return { kind: 'found', upstream: { target: app.target, endpoints: app.endpoints } };
 }
 
 function missing(app: App, files: RegistryFiles, clock: Clock): Resolution {
@@ -83,7 +83,7 @@ async function look(app: App, files: RegistryFiles, clock: Clock): Promise<Resol
   const { target } = app;
   const { live, lastSeenAt } = await app.rescan();
   const findable = live.filter((record) => record.findable);
-  if (findable.some((record) => record.ready)) return found(app);
+  if (findable.some((record) => record.ready)) return app.found;
   if (findable.length > 0) return { kind: 'absent', fault: startingApp(target) };
   if (live.length > 0) return { kind: 'absent', fault: unregisteredApp(target) };
   if (lastSeenAt !== undefined) return { kind: 'absent', fault: goneApp(target, lastSeenAt, clock.now()) };
@@ -110,7 +110,10 @@ function openApps(files: RegistryFiles, clock: Clock) {
     use(target: Target): App {
       const name = targetName(target);
       const known = apps.get(name);
-      if (known) return known;
+      if (known !== undefined) {
+        known.use();
+        return known;
+      }
       const app = openApp(target, files, clock);
       apps.set(name, app);
       ticking ??= every(clock, RESCAN_PERIOD_MS, tick);
@@ -173,9 +176,10 @@ function openApp(target: Target, files: RegistryFiles, clock: Clock): App {
 
   return {
     target,
-    endpoints() {
+    found: { kind: 'found', upstream: { target, endpoints: () => ready } },
+    isReady: () => ready.length > 0,
+    use() {
       usedAtMs = clock.elapsed();
-      return ready;
     },
     rescan,
     usedAtMs: () => usedAtMs,
