@@ -91,7 +91,7 @@ class HttpRequest implements RequestReceiver {
 
   end(trailers: Headers): void {
     this.#isEnded = true;
-    this.#call.end(endToEnd(trailers));
+    this.#call.end(trailers.length === 0 ? trailers : endToEnd(trailers));
   }
 
   /** The client has gone, or the rest is no HTTP, and the connection says what there is to say to it. */
