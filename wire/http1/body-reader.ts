@@ -31,7 +31,9 @@ export class BodyReader {
   #leftBytes = 0;
   #line = new ChunkLine();
   #trailerBytes: HeadBytes | undefined;
-  #pieces: Buffer[] = [];
+  /** What was read and not taken yet: mostly one piece. */
+  #piece: Buffer | undefined;
+  #more: Buffer[] | undefined;
 
   trailers: Fields = NO_FIELDS;
   /** What the last read found wrong, if it did: nothing more can be read then. */
@@ -76,11 +78,13 @@ export class BodyReader {
    * little messages.
    */
   take(): Buffer | undefined {
-    const [first, second] = this.#pieces;
-    if (first === undefined) return undefined;
-    const taken = second === undefined ? first : Buffer.concat(this.#pieces);
-    this.#pieces = [];
-    return taken;
+    const piece = this.#piece;
+    const more = this.#more;
+    if (piece === undefined) return undefined;
+    this.#piece = undefined;
+    if (more === undefined) return piece;
+    this.#more = undefined;
+    return Buffer.concat([piece, ...more]);
   }
 
   #step(bytes: Buffer, at: number): number {
@@ -108,10 +112,16 @@ export class BodyReader {
 
   #data(bytes: Buffer, at: number): number {
     const end = Math.min(bytes.length, at + this.#leftBytes);
-    this.#pieces.push(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end));
+    this.#add(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end));
     this.#leftBytes -= end - at;
     if (this.#leftBytes === 0) this.#state = this.#isChunked ? 'chunk-cr' : 'done';
     return end;
+  }
+
+  #add(piece: Buffer): void {
+    if (this.#piece === undefined) this.#piece = piece;
+    else if (this.#more === undefined) this.#more = [piece];
+    else this.#more.push(piece);
   }
 
   #chunkLine(bytes: Buffer, at: number): number {

@@ -2,15 +2,23 @@
 //
 // Heads stay strings until then, and are put beside the body into one buffer: one call of the kernel for a small message.
 import type { ByteLink } from '../byte-link.ts';
+import { giveBackSlab, REST_BYTES_MIN, takeSlab } from '../http2/slabs.ts';
+import { atTurnEnd, type Gathering } from '../turn-end.ts';
 
 /** From here on bytes are not copied together: a second write costs less. */
 const COPIED_BYTES_MAX = 16 * 1024;
 /** So much is not held back until the end of the turn. */
 const GATHERED_BYTES_MAX = 64 * 1024;
+/** A longer list is not kept for the next turn. */
+const PLACES_MAX = 16;
 
-export class Outbox {
+type Piece = string | Buffer;
+
+export class Outbox implements Gathering {
   readonly #link: ByteLink;
-  #pieces: (string | Buffer)[] = [];
+  /** The first `#count` of these; the places stay, to be filled again. */
+  #pieces: (Piece | undefined)[] = [];
+  #count = 0;
   #bytes = 0;
   #isScheduled = false;
   #isBlocked = false;
@@ -56,62 +64,95 @@ export class Outbox {
   /** The link is gone. */
   drop(): void {
     this.#state = 'gone';
-    this.#pieces = [];
-    this.#bytes = 0;
+    this.#forget();
   }
 
   flush(): void {
-    if (this.#bytes === 0) return;
-    const pieces = this.#pieces;
-    this.#pieces = [];
-    this.#bytes = 0;
-    let from = 0;
-    for (let i = 0; i < pieces.length; i++) {
-      const piece = pieces[i];
-      if (typeof piece !== 'object' || piece.length <= COPIED_BYTES_MAX) continue;
-      this.#write(joined(pieces, from, i));
-      this.#write(piece);
-      from = i + 1;
+    if (this.#count === 0) return;
+    if (this.#bytes > COPIED_BYTES_MAX) {
+      this.#flushMuch();
+      return;
     }
-    this.#write(joined(pieces, from, pieces.length));
+    const whole = joined(this.#pieces, 0, this.#count, this.#bytes);
+    this.#forget();
+    this.#write(whole);
   }
 
-  #add(piece: string | Buffer): void {
-    if (this.#state !== 'open') return;
-    this.#pieces.push(piece);
-    this.#bytes += piece.length;
-    if (this.#bytes >= GATHERED_BYTES_MAX) this.flush();
-    else if (!this.#isScheduled) this.#schedule();
-  }
-
-  #schedule(): void {
-    this.#isScheduled = true;
-    setImmediate(this.#onTurnOver);
-  }
-
-  readonly #onTurnOver = (): void => {
+  turnEnded(): void {
     this.#isScheduled = false;
     this.flush();
-  };
+  }
 
-  #write(bytes: Buffer | undefined): void {
-    if (bytes !== undefined && !this.#link.write(bytes)) this.#isBlocked = true;
+  #add(piece: Piece): void {
+    if (this.#state !== 'open') return;
+    this.#pieces[this.#count++] = piece;
+    this.#bytes += piece.length;
+    if (this.#bytes >= GATHERED_BYTES_MAX) this.flush();
+    else if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      atTurnEnd(this);
+    }
+  }
+
+  #flushMuch(): void {
+    const pieces = this.#pieces;
+    const count = this.#count;
+    this.#pieces = [];
+    this.#forget();
+    let from = 0;
+    let bytes = 0;
+    for (let i = 0; i < count; i++) {
+      const piece = pieces[i] ?? '';
+      if (typeof piece !== 'object' || piece.length <= COPIED_BYTES_MAX) {
+        bytes += piece.length;
+        continue;
+      }
+      if (bytes > 0) this.#write(joined(pieces, from, i, bytes));
+      this.#write(piece);
+      from = i + 1;
+      bytes = 0;
+    }
+    if (bytes > 0) this.#write(joined(pieces, from, count, bytes));
+  }
+
+  #forget(): void {
+    if (this.#pieces.length > PLACES_MAX) this.#pieces = [];
+    else for (let i = 0; i < this.#count; i++) this.#pieces[i] = undefined;
+    this.#count = 0;
+    this.#bytes = 0;
+  }
+
+  #write(bytes: Buffer): void {
+    if (!this.#link.write(bytes)) this.#isBlocked = true;
   }
 }
 
-function joined(pieces: readonly (string | Buffer)[], from: number, to: number): Buffer | undefined {
+/** These pieces, which have so many bytes, as one. */
+function joined(pieces: readonly (Piece | undefined)[], from: number, to: number, bytes: number): Buffer {
   const first = pieces[from];
-  if (from === to || first === undefined) return undefined;
-  if (to - from === 1) return typeof first === 'string' ? Buffer.from(first, 'latin1') : first;
-  let bytes = 0;
-  for (let i = from; i < to; i++) bytes += pieces[i]?.length ?? 0;
-  const whole = Buffer.allocUnsafe(bytes);
-  let at = 0;
-  for (let i = from; i < to; i++) at += place(pieces[i], whole, at);
-  return whole;
+  if (to - from === 1 && typeof first === 'object') return first;
+  if (bytes > REST_BYTES_MIN) return placed(pieces, from, to, Buffer.allocUnsafeSlow(bytes), 0);
+  const slab = takeSlab();
+  const start = slab.used;
+  slab.used += bytes;
+  const whole = placed(pieces, from, to, slab.bytes, start);
+  giveBackSlab(slab);
+  return whole.subarray(start, slab.used);
 }
 
-function place(piece: string | Buffer | undefined, whole: Buffer, at: number): number {
-  if (piece === undefined) return 0;
-  return typeof piece === 'string' ? whole.write(piece, at, 'latin1') : piece.copy(whole, at);
+function placed(
+  pieces: readonly (Piece | undefined)[],
+  from: number,
+  to: number,
+  whole: Buffer,
+  start: number,
+): Buffer {
+  let at = start;
+  for (let i = from; i < to; i++) {
+    const piece = pieces[i] ?? '';
+    if (typeof piece === 'string') whole.write(piece, at, 'latin1');
+    else whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
 }
