@@ -1,3 +1,4 @@
+// Property test of rosters, with a Set as oracle.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Enrolled, NOT_ENROLLED, Roster } from './roster.ts';

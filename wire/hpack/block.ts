@@ -1,6 +1,7 @@
 // What a header block says once it is decoded, and what can be wrong with one.
+import type { Result } from '../../kit/result.ts';
 import type { FieldFlaw } from '../fields.ts';
-import type { Fields } from '../message.ts';
+import type { Fields, RequestHead, ResponseHead } from '../message.ts';
 
 /** The fields whose names begin with a colon; undefined where they were not sent. Which belong together is not judged here. */
 export interface PseudoFields {
@@ -21,13 +22,21 @@ export type NeverIndexed = ReadonlySet<string>;
 
 /**
  * Equal blocks give the same object again while they are held in the decoder's cache, its lists too: what is known of a list
- * may be kept by its identity. So nothing here is ever written to.
+ * may be kept by its identity. So nothing here is ever written to but `reading`.
  */
 export interface DecodedBlock {
   readonly pseudo: PseudoFields;
   readonly fields: Fields;
   readonly neverIndexed: NeverIndexed;
+  /** What heads.ts of HTTP/2 made of it last: a block that repeats is judged once. */
+  reading: Reading | undefined;
 }
+
+/** A block that was found to be a head, of a message with a body or without (`isEnded`), or to be trailers. */
+export type Reading =
+  | { readonly kind: 'request'; readonly isEnded: boolean; readonly result: Result<RequestHead, never> }
+  | { readonly kind: 'response'; readonly isEnded: boolean; readonly result: Result<ResponseHead, never> }
+  | { readonly kind: 'trailers'; readonly result: Result<Fields, never> };
 
 /** A pseudo-header field that nobody knows, that comes twice, or that comes after a field. */
 export type PseudoFlaw = 'pseudo-field-unknown' | 'pseudo-field-twice' | 'pseudo-field-late';

@@ -48,6 +48,7 @@ export class Collector {
       pseudo: this.#pseudo ?? NO_PSEUDO,
       fields: this.#fields,
       neverIndexed: this.#neverIndexed ?? NONE_NEVER_INDEXED,
+      reading: undefined,
     };
     this.#listBytes = 0;
     this.#fields = [];

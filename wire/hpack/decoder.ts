@@ -70,17 +70,17 @@ export class HpackDecoder {
   }
 
   /**
-   * A whole block, out of HEADERS and all of its CONTINUATIONs. It is bounded by whoever gathers it. After a `compression`
+   * A whole block, which is that part of the bytes, out of HEADERS and all of its CONTINUATIONs. It is bounded by whoever gathers it. After a `compression`
    * error there is no going on, and every block answers that.
    *
    * A repeated block costs an eighth, through the cache (bench/hpack.bench.ts); and whoever is behind it knows its lists again.
    */
-  decode(block: Buffer): Result<DecodedBlock, HpackError> {
+  decode(bytes: Buffer, start = 0, end = bytes.length): Result<DecodedBlock, HpackError> {
     if (this.#broken !== undefined) return this.#broken;
-    const known = this.#cache?.find(block, 0, block.length);
+    const known = this.#cache?.find(bytes, start, end);
     if (known !== undefined) return known;
     const { generation } = this.#table;
-    const reason = this.#readBlock(block);
+    const reason = this.#readBlock(bytes.subarray(start, end));
     this.#cursor.bytes = NO_BYTES;
     if (reason !== undefined) {
       this.#broken = err({ kind: 'compression', reason });
@@ -88,7 +88,7 @@ export class HpackDecoder {
     }
     const result = this.#collector.take();
     if (this.#table.generation !== generation) this.#cache?.clear();
-    else if (result.ok) this.#cache?.note(block, 0, block.length, result);
+    else if (result.ok) this.#cache?.note(bytes, start, end, result);
     return result;
   }
 

@@ -1,12 +1,12 @@
 // Bytes to frames. The payload of DATA is handed on in the pieces in which it arrives, so that a body is never copied
 // and never waits for the rest of its frame; every other frame is handed on whole.
 import { checkFrame } from './frame-check.ts';
-import { ErrorCode, type Fault, Flag, FRAME_HEAD_BYTES, FrameType, malformed } from './protocol.ts';
+import { byteAt, ErrorCode, type Fault, Flag, FRAME_HEAD_BYTES, FrameType, malformed, readUint31 } from './protocol.ts';
 
 /** A fault that is returned ends the reading. */
 export interface FrameEvents {
-  /** Any frame but DATA; the payload is a view of what was received. */
-  frame(type: number, flags: number, id: number, payload: Buffer): Fault | undefined;
+  /** Any frame but DATA. The payload is that part of the bytes; to be looked at, it needs no view of its own. */
+  frame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): Fault | undefined;
   /** `bytes` is what flow control counts: the payload with its padding. */
   dataBegun(id: number, flags: number, bytes: number): Fault | undefined;
   dataPiece(piece: Buffer): Fault | undefined;
@@ -72,17 +72,16 @@ export class FrameReader {
   }
 
   #decodeHead(bytes: Buffer, at: number): void {
-    const lengthAndType = bytes.readUInt32BE(at);
-    this.#length = lengthAndType >>> 8;
-    this.#type = lengthAndType & 0xff;
-    this.#flags = bytes.readUInt8(at + 4);
-    this.#id = bytes.readUInt32BE(at + 5) & 0x7fff_ffff;
+    this.#length = (byteAt(bytes, at) << 16) | (byteAt(bytes, at + 1) << 8) | byteAt(bytes, at + 2);
+    this.#type = byteAt(bytes, at + 3);
+    this.#flags = byteAt(bytes, at + 4);
+    this.#id = readUint31(bytes, at + 5);
   }
 
   #beginPayload(chunk: Buffer, at: number): number {
     const end = at + this.#length;
     if (end <= chunk.length) {
-      this.#fault = this.#events.frame(this.#type, this.#flags, this.#id, chunk.subarray(at, end));
+      this.#fault = this.#events.frame(this.#type, this.#flags, this.#id, chunk, at, end);
       return end;
     }
     this.#payload = Buffer.allocUnsafe(this.#length);
@@ -95,7 +94,7 @@ export class FrameReader {
     this.#payloadBytes += taken;
     if (this.#payloadBytes === payload.length) {
       this.#payload = undefined;
-      this.#fault = this.#events.frame(this.#type, this.#flags, this.#id, payload);
+      this.#fault = this.#events.frame(this.#type, this.#flags, this.#id, payload, 0, payload.length);
     }
     return at + taken;
   }

@@ -16,6 +16,11 @@ export type Gathered =
 const MORE: Gathered = { kind: 'more' };
 const PRIORITY_BYTES = 5;
 
+/** Plain HEADERS, as nearly all are: the payload is the block. */
+export function isWholeBlock(flags: number): boolean {
+  return (flags & (Flag.END_HEADERS | Flag.PADDED | Flag.PRIORITY)) === Flag.END_HEADERS;
+}
+
 export class HeaderGatherer {
   readonly #blockBytesMax: number;
   #begun: { readonly id: number; readonly isEnd: boolean; readonly pieces: Buffer[]; bytes: number } | undefined;

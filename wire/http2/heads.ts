@@ -35,13 +35,15 @@ interface Told {
 }
 
 export function readRequest(block: DecodedBlock, isEnded: boolean): Result<RequestHead, HeadFlaw> {
+  const { reading } = block;
+  if (reading?.kind === 'request' && reading.isEnded === isEnded) return reading.result;
   const { pseudo, neverIndexed } = block;
   const told = readFields(block.fields);
   if (typeof told === 'string') return err(told);
   const flaw = flawInRequest(pseudo, told) ?? flawInLength(told, isEnded);
   if (flaw !== undefined) return err(flaw);
   const { method = '', scheme, authority, path, protocol } = pseudo;
-  return ok({
+  const result = ok({
     method,
     target: path ?? authority ?? '',
     authority: authority ?? told.host,
@@ -52,10 +54,14 @@ export function readRequest(block: DecodedBlock, isEnded: boolean): Result<Reque
     expectsContinue: told.expectsContinue,
     neverIndexed,
   });
+  block.reading = { kind: 'request', isEnded, result };
+  return result;
 }
 
 /** `status` below 200: the head of an informational response. */
 export function readResponse(block: DecodedBlock, isEnded: boolean): Result<ResponseHead, HeadFlaw> {
+  const { reading } = block;
+  if (reading?.kind === 'response' && reading.isEnded === isEnded) return reading.result;
   const { status, method, scheme, authority, path, protocol } = block.pseudo;
   if ((method ?? scheme ?? authority ?? path ?? protocol) !== undefined) return err('pseudo-field-misplaced');
   if (status === undefined) return err('pseudo-field-missing');
@@ -65,16 +71,21 @@ export function readResponse(block: DecodedBlock, isEnded: boolean): Result<Resp
   if (typeof told === 'string') return err(told);
   if (status === '204' && (told.contentLength ?? 0) > 0) return err('content-length');
   const bodyBytes = told.contentLength ?? (isEnded ? 0 : undefined);
-  return ok({ status: Number(status), fields: block.fields, bodyBytes, neverIndexed: block.neverIndexed });
+  const result = ok({ status: Number(status), fields: block.fields, bodyBytes, neverIndexed: block.neverIndexed });
+  block.reading = { kind: 'response', isEnded, result };
+  return result;
 }
 
 export function readTrailers(block: DecodedBlock): Result<Fields, HeadFlaw> {
+  if (block.reading?.kind === 'trailers') return block.reading.result;
   const { status, method, scheme, authority, path, protocol } = block.pseudo;
   if ((status ?? method ?? scheme ?? authority ?? path ?? protocol) !== undefined) return err('pseudo-field-misplaced');
   for (let i = 0; i < block.fields.length; i += 2) {
     if (isConnectionField(block.fields[i] ?? '')) return err('connection-field');
   }
-  return ok(block.fields);
+  const result = ok(block.fields);
+  block.reading = { kind: 'trailers', result };
+  return result;
 }
 
 export function requestPseudo(head: RequestHead): PseudoFields {

@@ -5,9 +5,9 @@ import type { DecodedBlock, HpackError } from '../hpack/block.ts';
 import type { HpackDecoder } from '../hpack/decoder.ts';
 import { CONNECTION_WINDOW_BYTES, ConnectionWindow } from './flow.ts';
 import type { FrameEvents } from './frame-reader.ts';
-import { dependsOn, type Gathered, HeaderGatherer } from './gather.ts';
+import { dependsOn, type Gathered, HeaderGatherer, isWholeBlock } from './gather.ts';
 import type { Offence } from './limits.ts';
-import { ErrorCode, type Fault, Flag, FrameType, malformed, resetBy } from './protocol.ts';
+import { ErrorCode, type Fault, Flag, FrameType, malformed, readUint31, readUint32, resetBy } from './protocol.ts';
 import type { SendQueue } from './send-queue.ts';
 import { NO_FIELDS, type Stream } from './stream.ts';
 import type { StreamTable } from './stream-table.ts';
@@ -62,18 +62,26 @@ export class Incoming implements FrameEvents {
     return this.#hasSettings;
   }
 
-  frame(type: number, flags: number, id: number, payload: Buffer): Fault | undefined {
+  frame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): Fault | undefined {
     if (!this.#hasSettings && (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0)) return tooEarly();
     if (this.#gatherer.isAmidBlock && type !== FrameType.CONTINUATION) return amidBlock();
     switch (type) {
       case FrameType.HEADERS:
-        return this.#onGathered(this.#gatherer.headers(flags, id, payload));
+        if (isWholeBlock(flags)) return this.#onBlock(id, (flags & Flag.END_STREAM) !== 0, bytes, start, end);
+        return this.#onGathered(this.#gatherer.headers(flags, id, bytes.subarray(start, end)));
       case FrameType.CONTINUATION:
-        return this.#onGathered(this.#gatherer.continuation(flags, id, payload));
+        return this.#onGathered(this.#gatherer.continuation(flags, id, bytes.subarray(start, end)));
       case FrameType.WINDOW_UPDATE:
-        return this.#onWindowUpdate(id, payload.readUInt32BE(0) & 0x7fff_ffff);
+        return this.#onWindowUpdate(id, readUint31(bytes, start));
       case FrameType.RST_STREAM:
-        return this.#onReset(id, payload.readUInt32BE(0));
+        return this.#onReset(id, readUint32(bytes, start));
+      default:
+        return this.#onRareFrame(type, flags, id, bytes.subarray(start, end));
+    }
+  }
+
+  #onRareFrame(type: number, flags: number, id: number, payload: Buffer): Fault | undefined {
+    switch (type) {
       case FrameType.SETTINGS:
         return this.#onSettings(flags, payload);
       case FrameType.PING:
@@ -81,7 +89,7 @@ export class Incoming implements FrameEvents {
         this.#host.onPingAcknowledged(payload);
         return undefined;
       case FrameType.GOAWAY:
-        return this.#host.onGoaway(payload.readUInt32BE(0) & 0x7fff_ffff, payload.readUInt32BE(4));
+        return this.#host.onGoaway(readUint31(payload, 0), readUint32(payload, 4));
       case FrameType.PRIORITY:
         if (dependsOn(payload) === id) return malformed('a stream that depends on itself');
         return this.#host.offend('priority-flood');
@@ -136,8 +144,12 @@ export class Incoming implements FrameEvents {
     if (gathered.kind === 'more') return undefined;
     if (gathered.kind === 'fault') return gathered.fault;
     const { id, isEnd, bytes } = gathered.block;
-    // Blocks of streams that are gone, too: the table has to stay in step.
-    const block = this.#decoder.decode(bytes);
+    return this.#onBlock(id, isEnd, bytes, 0, bytes.length);
+  }
+
+  /** Of streams that are gone, too: the table has to stay in step. */
+  #onBlock(id: number, isEnd: boolean, bytes: Buffer, start: number, end: number): Fault | undefined {
+    const block = this.#decoder.decode(bytes, start, end);
     if (!block.ok && block.error.kind === 'compression')
       return malformed(block.error.reason, ErrorCode.COMPRESSION_ERROR);
     return this.#host.onHeaders(id, block, isEnd);

@@ -43,6 +43,28 @@ export const ErrorCode = {
   HTTP_1_1_REQUIRED: 13,
 } as const;
 
+/** Inlined where it is called, which `readUInt8` and its kin are not: they check their arguments first. */
+export function byteAt(bytes: Uint8Array, at: number): number {
+  return bytes[at] ?? 0;
+}
+
+/** Of 32 bits the first is reserved, and ignored. */
+export function readUint31(bytes: Uint8Array, at: number): number {
+  return readUint32(bytes, at) & 0x7fff_ffff;
+}
+
+export function readUint32(bytes: Uint8Array, at: number): number {
+  const high = (byteAt(bytes, at) << 24) | (byteAt(bytes, at + 1) << 16);
+  return (high | (byteAt(bytes, at + 2) << 8) | byteAt(bytes, at + 3)) >>> 0;
+}
+
+export function writeUint32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+}
+
 const ERROR_NAMES = new Map<number, string>(Object.entries(ErrorCode).map(([name, code]) => [code, name]));
 
 export function errorName(code: number): string {

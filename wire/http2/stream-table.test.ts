@@ -1,3 +1,4 @@
+// Property test of the table of streams, with a Map as oracle.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { StreamTable, type Tabled } from './stream-table.ts';

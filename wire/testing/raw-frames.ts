@@ -104,7 +104,8 @@ export class RawPeer implements FrameEvents {
     return Object.entries(ErrorCode).find(([, value]) => value === code)?.[0] ?? String(code);
   }
 
-  frame(type: number, flags: number, id: number, payload: Buffer): undefined {
+  frame(type: number, flags: number, id: number, bytes: Buffer, start = 0, end = bytes.length): undefined {
+    const payload = bytes.subarray(start, end);
     this.frames.push({ type, flags, id, payload: Buffer.from(payload) });
     this.#events.emit('news');
   }
