@@ -122,7 +122,7 @@ function serve(head: RequestHead, responder: Responder, deps: AppGrpcDeps): Requ
 }
 
 function readCall(head: RequestHead, deps: AppGrpcDeps): Result<Call, Fault> {
-  const refused = guard(head, deps.rules) ?? checkToken(head.fields, deps.rules.apiToken);
+  const refused = guard(head.authority, head.fields, deps.rules) ?? checkToken(head.fields, deps.rules.apiToken);
   if (refused !== undefined) return err(refused);
   const read = readGrpcHead(head, deps.clock);
   if (!read.ok) return read;

@@ -13,6 +13,7 @@ import { Http1Edge } from './http1-edge.ts';
 import { faultOfRequest } from './malformed.ts';
 import { httpRefusal, type StatusStyle } from './refuse.ts';
 import { findRoute, type Route, serveRoute } from './routes.ts';
+import { saidToSidecar } from './said.ts';
 
 export interface AppHttpDeps extends HttpCallDeps {
   readonly rules: GuardRules;
@@ -64,7 +65,8 @@ export class AppHttp extends Http1Edge {
 
   #serveRequest(head: RequestHead, reply: HttpReply, connection: Http1ServerConnection): RequestReceiver {
     const { rules, routes } = this.#deps;
-    const unservable = checkAsked(head);
+    const said = saidToSidecar(head.fields);
+    const unservable = checkAsked(head.method, said);
     if (unservable !== undefined) {
       connection.drain();
       reply.refuse(unservable);
@@ -72,11 +74,12 @@ export class AppHttp extends Http1Edge {
     }
     const route = findRoute(routes, head.method, head.target);
     const refused =
-      guard(head, rules) ?? (route?.isOpenToAll === true ? undefined : checkToken(head.fields, rules.apiToken));
+      guard(head.authority, said, rules) ??
+      (route?.isOpenToAll === true ? undefined : checkToken(said, rules.apiToken));
     if (refused !== undefined) {
       reply.refuse(refused);
       return NOBODY;
     }
-    return route === undefined ? serveCall(head, reply, this.#deps) : serveRoute(route, head, reply);
+    return route === undefined ? serveCall(head, said, reply, this.#deps) : serveRoute(route, head, reply);
   }
 }

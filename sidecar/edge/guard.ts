@@ -6,7 +6,6 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { type Fault, fault } from '../../api/fault.ts';
 import { type Headers, headerValue, headerValues } from '../../api/headers.ts';
-import type { RequestHead } from '../../wire/message.ts';
 
 export interface GuardRules {
   readonly apiToken: string | undefined;
@@ -36,18 +35,16 @@ const VERBS = new Set([
  * What nobody is served, whoever asks. Such a client may go on in a language that is not ours, with a tunnel's bytes say,
  * so its connection ends with the refusal.
  */
-export function checkAsked({ method, fields }: RequestHead): Fault | undefined {
+export function checkAsked(method: string, fields: Headers): Fault | undefined {
   if (method === 'CONNECT') return NO_TUNNEL;
   if (!VERBS.has(method)) return UNKNOWN_VERB;
   return headerValue(fields, 'expect') === undefined ? undefined : UNKNOWN_EXPECTATION;
 }
 
 /** The reason to refuse a request, from its authority and its fields, or undefined. */
-export function guard({ authority, fields }: Speaker, rules: GuardRules): Fault | undefined {
+export function guard(authority: string | undefined, fields: Headers, rules: GuardRules): Fault | undefined {
   return checkHost(authority, rules.allowedHosts) ?? checkOrigin(fields, rules.allowedOrigins);
 }
-
-type Speaker = Pick<RequestHead, 'authority' | 'fields'>;
 
 /** Asked of every request but the health probes, which tell nothing and must work for whoever probes. */
 export function checkToken(fields: Headers, apiToken: string | undefined): Fault | undefined {

@@ -22,8 +22,9 @@ export interface HttpCallDeps {
   readonly random: Random;
 }
 
-export function serveCall(head: RequestHead, reply: HttpReply, deps: HttpCallDeps): RequestReceiver {
-  const call = readCall(head, deps);
+/** `said` is what the request says to this sidecar (said.ts). */
+export function serveCall(head: RequestHead, said: Headers, reply: HttpReply, deps: HttpCallDeps): RequestReceiver {
+  const call = readCall(head, said, deps);
   if (!call.ok) {
     reply.refuse(call.error);
     return NOBODY;
@@ -37,12 +38,12 @@ export function serveCall(head: RequestHead, reply: HttpReply, deps: HttpCallDep
   return request;
 }
 
-function readCall(head: RequestHead, deps: HttpCallDeps): Result<Call, Fault> {
+function readCall(head: RequestHead, said: Headers, deps: HttpCallDeps): Result<Call, Fault> {
   const { method, target, fields, bodyBytes } = head;
-  const invocation = readInvocation(target, fields, deps.self.namespace);
+  const invocation = readInvocation(target, said, deps.self.namespace);
   if (!invocation.ok) return invocation;
   if (bodyBytes !== undefined && bodyBytes > deps.bodyBytesMax) return err(tooLarge(deps.bodyBytesMax));
-  const timeout = headerValue(fields, 'invoke-timeout');
+  const timeout = headerValue(said, 'invoke-timeout');
   const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);
   if (timeoutMs !== undefined && !timeoutMs.ok) return err(fault('bad-request', `invoke-timeout: ${timeoutMs.error}.`));
   return ok({
