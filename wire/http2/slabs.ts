@@ -9,7 +9,7 @@ export interface Slab {
 
 export const SLAB_BYTES = 64 * 1024;
 /** A rest too small for a full frame is left to the garbage collector. */
-const REST_BYTES_MIN = 20 * 1024;
+export const REST_BYTES_MIN = 20 * 1024;
 const RESTS_MAX = 16;
 
 /** One for the process. */
