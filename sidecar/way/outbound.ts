@@ -20,17 +20,17 @@ export interface OutboundStages {
 }
 
 export function outboundWay(stages: OutboundStages): Open {
+  const toSelf: ResilienceDeps = { ...stages.resilience, attempt: (own, _endpoint, back) => stages.inbound(own, back) };
+  const toPeers: ResilienceDeps = { ...stages.resilience, attempt: stages.transport.peer };
   return (call, caller) =>
     stages.flights.track('outbound', call, caller, (reply) => {
       const unproven = stages.own.problem(); //            no certificate, no call: `not-ready`, and why
       if (unproven) return refuse(reply, unproven);
       const permitted = authorize(call); //                the only maker of a PermittedCall
-      if (isSameTarget(permitted.target, permitted.caller)) {
-        const attempt: Attempt = (own, _endpoint, back) => stages.inbound(own, back);
-        return runCall(permitted, selfUpstream(permitted.target), reply, { ...stages.resilience, attempt });
-      }
-      const upstream = stages.resolver.resolve(permitted.target); //    a live set, none, or not known yet
-      return runCall(permitted, upstream, reply, { ...stages.resilience, attempt: stages.transport.peer });
+      const { target } = permitted;
+      if (isSameTarget(target, permitted.caller)) return runCall(permitted, selfUpstream(target), reply, toSelf);
+      const upstream = stages.resolver.resolve(target); //    a live set, none, or not known yet
+      return runCall(permitted, upstream, reply, toPeers);
     });
 }
 
