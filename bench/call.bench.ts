@@ -1,7 +1,7 @@
 // What one small call costs in JavaScript alone: two sidecars, an app and 32 clients in one process, on byte streams in memory.
 // No kernel, no TLS: what is left is what this project can do something about, and a busy machine hardly shows in it.
 //
-//   node bench/call.bench.ts [calls]            add --cpu-prof to node's arguments to see where the time goes
+//   node bench/call.bench.ts [calls] [bytes]    add --cpu-prof to node's arguments to see where the time goes
 import { cpuUsage } from 'node:process';
 import type { ReplyEnd, RequestEnd } from '../api/exchange.ts';
 import { parseAppId, parseNamespace, parseTrustDomain } from '../api/ids.ts';
@@ -38,7 +38,11 @@ const namespace = must(parseNamespace('default'));
 const WEB = { app: must(parseAppId('web')), namespace, trustDomain };
 const SHOP = { app: must(parseAppId('shop')), namespace, trustDomain };
 
-const BODY = Buffer.alloc(1024, 'x');
+const CALLS = Number(process.argv[2] ?? 20_000);
+const BODY = Buffer.alloc(Number(process.argv[3] ?? 1024), 'x');
+/** What a read of a socket gives at most, and of TLS. */
+const READ_BYTES = 64 * 1024;
+const RECORD_BYTES = 16 * 1024;
 const REQUEST = Buffer.concat([
   Buffer.from(
     'POST /v1.0/invoke/shop/method/orders/17?trace=yes HTTP/1.1\r\nhost: localhost:3500\r\nuser-agent: bench/1.0\r\n' +
@@ -54,11 +58,16 @@ const ANSWER = Buffer.concat([
   BODY,
 ]);
 
-/** One end of a byte stream. What is written in a turn arrives in the next, in one piece. */
+/** One end of a byte stream. What is written in a turn arrives in the next, in pieces as large as a read of the platform gives. */
 class MemoryLink implements ByteLink {
   far: MemoryLink | undefined;
   events: ByteLinkEvents | undefined;
+  readonly #pieceBytes: number;
   #unread: Buffer[] = [];
+
+  constructor(pieceBytes: number) {
+    this.#pieceBytes = pieceBytes;
+  }
 
   listen(events: ByteLinkEvents): void {
     this.events = events;
@@ -75,7 +84,9 @@ class MemoryLink implements ByteLink {
     const chunks = this.#unread;
     this.#unread = [];
     const [first] = chunks;
-    if (first !== undefined) this.events?.data(chunks.length === 1 ? first : Buffer.concat(chunks));
+    const all = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks);
+    for (let at = 0; at < all.length; at += this.#pieceBytes)
+      this.events?.data(all.subarray(at, at + this.#pieceBytes));
   }
 
   end(): void {}
@@ -88,19 +99,36 @@ function deliver(link: MemoryLink): void {
   link.deliver();
 }
 
-function linkPair(): [MemoryLink, MemoryLink] {
-  const [near, far] = [new MemoryLink(), new MemoryLink()];
+function linkPair(pieceBytes = READ_BYTES): [MemoryLink, MemoryLink] {
+  const [near, far] = [new MemoryLink(pieceBytes), new MemoryLink(pieceBytes)];
   near.far = far;
   far.far = near;
   return [near, far];
 }
 
-/** The app: as soon as bytes come, an answer goes. Each request comes in one piece. */
+/** The app: as soon as a request is whole, an answer goes. */
 function app(): MemoryLink {
   const [near, far] = linkPair();
   const events = { drained: () => undefined, ended: () => undefined, closed: () => undefined };
-  far.listen({ ...events, data: () => void far.write(ANSWER) });
+  far.listen({ ...events, data: whenWhole(() => void far.write(ANSWER)) });
   return near;
+}
+
+/** Calls `done` with the first piece of each message whose body has arrived. */
+function whenWhole(done: (head: Buffer) => void): (chunk: Buffer) => void {
+  let head: Buffer | undefined;
+  let leftBytes = 0;
+  return (chunk) => {
+    if (head === undefined) {
+      head = chunk;
+      leftBytes = chunk.indexOf('\r\n\r\n') + 4 + BODY.length;
+    }
+    leftBytes -= chunk.length;
+    if (leftBytes > 0) return;
+    const whole = head;
+    head = undefined;
+    done(whole);
+  };
 }
 
 /** What a call needs of a part whose connections lead to memory. */
@@ -142,7 +170,7 @@ function callee(): PeerConnection {
     transport: { app: (call: PermittedCall, reply: ReplyEnd): RequestEnd => openApp(call, reply, deps) },
   });
   const peer = { open, self: SHOP, caller: WEB, bodyBytesMax: 4 << 20, clock, budget: { heldBytes: 0 } };
-  const [near, far] = linkPair();
+  const [near, far] = linkPair(RECORD_BYTES);
   const events = { closed: () => undefined };
   http2Server(far, (head, responder) => servePeerCall(head, responder, false, peer), events, { clock });
   return standIn<PeerConnection>({ ready: http2Client(near, events, { clock }), speaksUnaryOnly: false });
@@ -170,25 +198,19 @@ function caller(connection: PeerConnection): MemoryEdge {
   return new MemoryEdge(deps);
 }
 
+const OK = Buffer.from('HTTP/1.1 200');
+
 /** Each client sends its next request when it has its answer, until so many are answered. */
 function run(links: readonly MemoryLink[], calls: number): Promise<void> {
   return new Promise((done, failed) => {
     let left = calls;
     for (const link of links) {
-      let bytes = 0;
-      let answerBytes = 0;
-      const data = (chunk: Buffer) => {
-        if (bytes === 0) {
-          if (!chunk.subarray(0, 12).equals(Buffer.from('HTTP/1.1 200'))) failed(new Error(chunk.toString('latin1')));
-          answerBytes = chunk.indexOf('\r\n\r\n') + 4 + BODY.length;
-        }
-        bytes += chunk.length;
-        if (bytes < answerBytes) return;
-        bytes = 0;
+      const data = whenWhole((head) => {
+        if (!head.subarray(0, 12).equals(OK)) failed(new Error(head.toString('latin1')));
         left--;
         if (left === 0) done();
         else if (left >= links.length) link.write(REQUEST);
-      };
+      });
       link.events = { data, drained: () => undefined, ended: () => undefined, closed: () => undefined };
       link.write(REQUEST);
     }
@@ -196,25 +218,24 @@ function run(links: readonly MemoryLink[], calls: number): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const calls = Number(process.argv[2] ?? 20_000);
   const edge = caller(callee());
   const links = Array.from({ length: CLIENTS }, () => {
     const [near, far] = linkPair();
     edge.open(far);
     return near;
   });
-  await run(links, calls);
+  await run(links, CALLS);
   const micros: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const before = cpuUsage();
-    await run(links, calls);
+    await run(links, CALLS);
     const { user, system } = cpuUsage(before);
-    micros.push((user + system) / calls);
+    micros.push((user + system) / CALLS);
   }
   micros.sort((a, b) => a - b);
   const [least = 0, middle = 0, most = 0] = [micros[0], micros[ROUNDS >> 1], micros.at(-1)];
   console.log(
-    `${middle.toFixed(1)} µs of CPU a call (${least.toFixed(1)} to ${most.toFixed(1)}), ${ROUNDS} rounds of ${calls}`,
+    `${middle.toFixed(1)} µs of CPU a call (${least.toFixed(1)} to ${most.toFixed(1)}), ${ROUNDS} rounds of ${CALLS}`,
   );
 }
 

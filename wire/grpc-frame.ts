@@ -30,6 +30,12 @@ function writePrefix(frame: Buffer, messageBytes: number): void {
 
 export type FrameError = 'compressed' | 'too-large';
 
+/** The front of a message of `messageBytes`. */
+export interface BegunMessage {
+  readonly bytes: Buffer;
+  readonly messageBytes: number;
+}
+
 const CRUMBS = 64;
 const CRUMB_BYTES_MAX = 4096;
 
@@ -59,6 +65,19 @@ export class FrameReader {
       if (this.#heldBytes < PREFIX_BYTES + length) return ok(messages);
       messages.push(this.#take(PREFIX_BYTES + length).subarray(PREFIX_BYTES));
     }
+  }
+
+  /** The message that was begun and is not whole yet, as far as it is here in one piece; undefined where it is not. */
+  get begun(): BegunMessage | undefined {
+    const [first, second] = this.#held;
+    if (first === undefined || second !== undefined || first.length < PREFIX_BYTES) return undefined;
+    return { bytes: first.subarray(PREFIX_BYTES), messageBytes: first.readUInt32BE(1) };
+  }
+
+  /** What was begun is finished by somebody else, who is also given the rest of it. */
+  letGo(): void {
+    this.#held = [];
+    this.#heldBytes = 0;
   }
 
   /** Bytes of a message that was begun and is not whole yet. */

@@ -118,14 +118,15 @@ export class FieldCursor {
 
   #varint(): number {
     const { bytes } = this;
-    const first = bytes[this.#at] ?? 0;
+    const first = bytes[this.#at] ?? 0x80;
     if (first < 0x80 && this.#at < this.#stop) {
       this.#at++;
       return first;
     }
     let value = 0;
     let scale = 1;
-    const stop = Math.min(this.#stop, this.#at + VARINT_BYTES_MAX);
+    // Of a message that is not all here yet, `#stop` lies beyond the bytes.
+    const stop = Math.min(this.#stop, bytes.length, this.#at + VARINT_BYTES_MAX);
     while (this.#at < stop) {
       const byte = bytes[this.#at++] ?? 0;
       value += (byte & 0x7f) * scale;

@@ -176,6 +176,51 @@ function decodeStream<H>(bytes: Buffer, readHead: ReadHead<H>): Result<StreamMes
   return cursor.broken === undefined ? ok(message) : err(cursor.broken);
 }
 
+/**
+ * Of a message of a stream that is not all here yet: what it says before its piece, and the piece as far as it is here;
+ * the rest of the message is the rest of the piece. Undefined where that cannot be told (yet).
+ */
+export type DecodeFront<H> = (bytes: Buffer, messageBytes: number) => StreamMessage<H> | undefined;
+
+export function decodeRequestFront(bytes: Buffer, messageBytes: number): StreamMessage<RequestHeadMessage> | undefined {
+  return decodeFront(bytes, messageBytes, readRequestHead);
+}
+
+export function decodeReplyFront(bytes: Buffer, messageBytes: number): StreamMessage<ReplyHeadMessage> | undefined {
+  return decodeFront(bytes, messageBytes, readReplyHead);
+}
+
+function decodeFront<H>(bytes: Buffer, messageBytes: number, readHead: ReadHead<H>): StreamMessage<H> | undefined {
+  const cursor = new FieldCursor(bytes);
+  let head: Part | undefined;
+  let payloadStart: number | undefined;
+  cursor.enter(0, messageBytes);
+  while (payloadStart === undefined && cursor.next()) {
+    if (cursor.isBytes(1) && cursor.end <= bytes.length) head = { start: cursor.start, end: cursor.end };
+    else if (cursor.isBytes(2) && cursor.end === messageBytes) payloadStart = cursor.start;
+    else return undefined;
+  }
+  if (payloadStart === undefined) return undefined;
+  let dataStart: number | undefined;
+  let seq = 0;
+  cursor.enter(payloadStart, messageBytes);
+  while (dataStart === undefined && cursor.next()) {
+    if (cursor.isNumber(2)) seq = cursor.value;
+    else if (cursor.isBytes(1) && cursor.end === messageBytes) dataStart = cursor.start;
+    else return undefined;
+  }
+  if (dataStart === undefined) return undefined;
+  if (head !== undefined) cursor.enterText(head.start, head.end);
+  const data = bytes.subarray(dataStart);
+  const message = {
+    head: head === undefined ? undefined : readHead(cursor, undefined),
+    data,
+    seq,
+    trailers: NO_HEADERS,
+  };
+  return cursor.broken === undefined ? message : undefined;
+}
+
 function decodeUnary<H>(bytes: Buffer, readHead: ReadHead<H>): Result<{ head: H; body: Buffer }> {
   const cursor = new FieldCursor(bytes);
   const body = { start: 0, end: 0 };

@@ -3,17 +3,12 @@ import type { Flow, Open, RequestEnd } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { type Headers, headersFromPeer, headerValue } from '../../api/headers.ts';
 import type { Identity, Target } from '../../api/ids.ts';
-import {
-  decodeRequest,
-  decodeUnaryRequest,
-  type RequestHeadMessage,
-  type StreamMessage,
-} from '../../api/proto/peer.ts';
+import { decodeUnaryRequest, type RequestHeadMessage, type StreamMessage } from '../../api/proto/peer.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import { atTurnEnd, type TurnTask } from '../../kit/turn.ts';
 import type { RequestHead, RequestReceiver, Responder } from '../../wire/message.ts';
 import { type MessageReader, unreadable } from '../link/messages.ts';
-import { StreamReader } from '../link/streamed.ts';
+import { REQUEST_CODEC, StreamReader } from '../link/streamed.ts';
 import { UnaryReader } from '../link/unary.ts';
 import { readPeerCall } from './peer-call.ts';
 import { PeerReply } from './peer-reply.ts';
@@ -70,9 +65,7 @@ class PeerRequest implements RequestReceiver, TurnTask {
   constructor(grpcTimeout: string | undefined, responder: Responder, isUnary: boolean, deps: PeerCallDeps) {
     this.#deps = deps;
     this.#grpcTimeout = grpcTimeout;
-    this.#reader = isUnary
-      ? new UnaryReader(decodeUnaryRequest, deps.bodyBytesMax)
-      : new StreamReader<RequestHeadMessage>(decodeRequest);
+    this.#reader = isUnary ? new UnaryReader(decodeUnaryRequest, deps.bodyBytesMax) : new StreamReader(REQUEST_CODEC);
     this.#reply = new PeerReply(responder, isUnary, this);
   }
 

@@ -3,10 +3,10 @@ import type { Flow, ReplyEnd } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
 import { faultOfTrailers } from '../../api/grpc-status.ts';
 import { type Headers, headersFromPeer, headerValue } from '../../api/headers.ts';
-import { decodeReply, decodeUnaryReply, type ReplyHeadMessage, type StreamMessage } from '../../api/proto/peer.ts';
+import { decodeUnaryReply, type ReplyHeadMessage, type StreamMessage } from '../../api/proto/peer.ts';
 import type { ResponseHead, ResponseReceiver, WireFailure } from '../../wire/message.ts';
 import type { MessageReader } from '../link/messages.ts';
-import { StreamReader } from '../link/streamed.ts';
+import { REPLY_CODEC, StreamReader } from '../link/streamed.ts';
 import { UNARY_BYTES_MAX, UnaryReader } from '../link/unary.ts';
 import { readReplyHead } from './reply-head.ts';
 
@@ -38,9 +38,7 @@ export class PeerAnswer implements ResponseReceiver {
   constructor(attempt: Answered, reply: ReplyEnd, isUnary: boolean) {
     this.#attempt = attempt;
     this.#reply = reply;
-    this.#reader = isUnary
-      ? new UnaryReader(decodeUnaryReply, UNARY_BYTES_MAX)
-      : new StreamReader<ReplyHeadMessage>(decodeReply);
+    this.#reader = isUnary ? new UnaryReader(decodeUnaryReply, UNARY_BYTES_MAX) : new StreamReader(REPLY_CODEC);
   }
 
   informational(): void {}
