@@ -1,7 +1,6 @@
 // Field lines (RFC 9112, section 5), in one pass. What two readers could read in two ways is refused: folded
 // lines, blanks before the colon, bare CR or LF, control bytes.
 import { COLON, CR, isValueByte, LF, SPACE, TAB, TOKEN } from './bytes.ts';
-import type { LineMemory } from './line-memory.ts';
 import { hashByte, Known, type Name, nameIn } from './names.ts';
 
 /** Takes each field, in order. */
@@ -9,10 +8,22 @@ export interface FieldTaker {
   field(name: Name, value: string): void;
 }
 
-/**
- * Reads the lines from `at` to `end`, each with its CRLF. The rule that one of them breaks, or undefined. What a line says
- * depends on nothing around it, so that one which `memory` has need not be read again.
- */
+/** A line that was found well formed, with its CRLF. */
+export interface ReadLine {
+  readonly name: Name;
+  readonly text: string;
+  readonly value: string;
+}
+
+/** Lines that need not be read again: what one says depends on nothing around it. */
+export interface LineMemory {
+  /** The line that begins at this place, if it is known. */
+  find(text: string, at: number): ReadLine | undefined;
+  /** It was not, and has been read. */
+  missed(name: Name, line: string, value: string): void;
+}
+
+/** Reads the lines from `at` to `end`, each with its CRLF. The rule that one of them breaks, or undefined. */
 export function readFieldLines(
   text: string,
   at: number,
@@ -20,7 +31,6 @@ export function readFieldLines(
   taker: FieldTaker,
   memory?: LineMemory,
 ): string | undefined {
-  memory?.begin();
   while (at < end) {
     const seen = memory?.find(text, at);
     if (seen !== undefined) {
@@ -46,7 +56,7 @@ export function readFieldLines(
     if (valueEnd < lineEnd && isFraming(name) && text.slice(valueEnd, lineEnd).includes('\t')) return 'tab-in-framing';
     const value = text.slice(valueStart, valueEnd);
     taker.field(name, value);
-    memory?.note(name, text, at, lineEnd + 2, value);
+    memory?.missed(name, text.slice(at, lineEnd + 2), value);
     at = lineEnd + 2;
   }
   return undefined;

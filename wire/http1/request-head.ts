@@ -2,16 +2,15 @@
 import type { RequestHead } from '../message.ts';
 import { type Broken, exceeded, isBroken, malformed } from './broken.ts';
 import { isAuthority, isTargetByte, isTokenByte, SPACE } from './bytes.ts';
-import { flawOfLineEnd, readFieldLines } from './field-lines.ts';
-import { HeadFields } from './head-fields.ts';
-import { LineMemory } from './line-memory.ts';
+import { flawOfLineEnd } from './field-lines.ts';
+import { SectionReader } from './field-section.ts';
+import type { HeadFields } from './head-fields.ts';
 import { readVersion } from './version.ts';
 
 /** One for a connection: it reads one head after the other. */
 export class RequestHeadReader {
   readonly #fieldsMax: number;
-  readonly #fields = new HeadFields(true);
-  readonly #lines = new LineMemory();
+  readonly #sections = new SectionReader(true);
 
   /** Of the head that was read last. */
   minorVersion = 1;
@@ -25,7 +24,7 @@ export class RequestHeadReader {
   /** Reads a head with its empty line, one character per byte. */
   read(text: string): RequestHead | Broken {
     const head = this.#read(text);
-    this.#fields.clear();
+    this.#sections.clear();
     return head;
   }
 
@@ -38,17 +37,16 @@ export class RequestHeadReader {
     if (typeof minorVersion !== 'number') return minorVersion;
     const lineEnd = targetEnd + 1 + 'HTTP/1.1'.length;
     if (flawOfLineEnd(text, lineEnd, text.length) !== undefined) return malformed('request-line');
-    const flaw = readFieldLines(text, lineEnd + 2, text.length - 2, this.#fields, this.#lines);
-    if (flaw !== undefined) return malformed(flaw);
+    const fields = this.#sections.read(text, lineEnd + 2);
+    if (typeof fields === 'string') return malformed(fields);
     this.minorVersion = minorVersion;
-    const head = this.#understand(text.slice(0, methodEnd), text.slice(methodEnd + 1, targetEnd));
+    const head = this.#understand(text.slice(0, methodEnd), text.slice(methodEnd + 1, targetEnd), fields);
     // Counted last: in which pieces a head comes must not decide what is said against it.
-    return !isBroken(head) && this.#fields.count > this.#fieldsMax ? exceeded('head-fields') : head;
+    return !isBroken(head) && fields.count > this.#fieldsMax ? exceeded('head-fields') : head;
   }
 
-  #understand(method: string, target: string): RequestHead | Broken {
+  #understand(method: string, target: string, fields: HeadFields): RequestHead | Broken {
     const { minorVersion } = this;
-    const fields = this.#fields;
     const flaw = fields.framingFlaw(minorVersion) ?? hostFlaw(minorVersion, fields);
     if (flaw !== undefined) return flaw;
     const isPath = target.charCodeAt(0) === SLASH && method !== 'CONNECT';

@@ -2,16 +2,15 @@
 import type { ResponseHead } from '../message.ts';
 import { type Broken, exceeded, malformed } from './broken.ts';
 import { isValueByte, parseDecimal, SPACE } from './bytes.ts';
-import { flawOfLineEnd, readFieldLines } from './field-lines.ts';
-import { HeadFields } from './head-fields.ts';
-import { LineMemory } from './line-memory.ts';
+import { flawOfLineEnd } from './field-lines.ts';
+import { SectionReader } from './field-section.ts';
+import type { HeadFields } from './head-fields.ts';
 import { readVersion } from './version.ts';
 
 /** One for a connection: it reads one head after the other. */
 export class ResponseHeadReader {
   readonly #fieldsMax: number;
-  readonly #fields = new HeadFields(false);
-  readonly #lines = new LineMemory();
+  readonly #sections = new SectionReader(false);
 
   /** Of the head that was read last: whether the server would take another request on this connection. */
   isKept = true;
@@ -26,7 +25,7 @@ export class ResponseHeadReader {
   /** Reads a head with its empty line, one character per byte. */
   read(text: string): ResponseHead | Broken {
     const head = this.#read(text);
-    this.#fields.clear();
+    this.#sections.clear();
     return head;
   }
 
@@ -40,12 +39,11 @@ export class ResponseHeadReader {
     let lineEnd = statusAt + 3;
     if (text.charCodeAt(lineEnd) === SPACE) while (isValueByte(text.charCodeAt(lineEnd))) lineEnd++;
     if (flawOfLineEnd(text, lineEnd, text.length) !== undefined) return malformed('status-line');
-    const flaw = readFieldLines(text, lineEnd + 2, text.length - 2, this.#fields, this.#lines);
-    return flaw === undefined ? this.#understand(status, minorVersion) : malformed(flaw);
+    const fields = this.#sections.read(text, lineEnd + 2);
+    return typeof fields === 'string' ? malformed(fields) : this.#understand(status, minorVersion, fields);
   }
 
-  #understand(status: number, minorVersion: number): ResponseHead | Broken {
-    const fields = this.#fields;
+  #understand(status: number, minorVersion: number, fields: HeadFields): ResponseHead | Broken {
     const framing = fields.framingFlaw(minorVersion);
     if (framing !== undefined) return framing;
     if (fields.count > this.#fieldsMax) return exceeded('head-fields');
