@@ -1,7 +1,8 @@
 // The byte stream of a connection on a socket of the platform, plain or TLS.
-import { Socket } from 'node:net';
+import { Socket, type SocketConstructorOpts } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { ByteLink, ByteLinkEvents } from './byte-link.ts';
+import { Intake } from './socket-intake.ts';
 
 /**
  * The socket should be made with `allowHalfOpen`: else the platform ends our side as soon as the far side ends its own,
@@ -14,9 +15,11 @@ export function socketLink(socket: Socket): ByteLink {
 
 class SocketLink implements ByteLink {
   readonly #socket: Socket;
+  readonly #intake: Intake | undefined;
 
   constructor(socket: Socket) {
     this.#socket = socket;
+    this.#intake = socket instanceof AnswerFirstSocket ? socket.intake : undefined;
   }
 
   write(bytes: Buffer): boolean {
@@ -52,13 +55,29 @@ class SocketLink implements ByteLink {
       queueMicrotask(() => events.closed(undefined));
       return;
     }
-    socket.on('data', (chunk: Buffer) => events.data(chunk));
+    this.#read((chunk) => events.data(chunk));
     socket.on('drain', () => events.drained());
     socket.on('end', () => events.ended());
     socket.on('error', (error) => {
       failure = error;
     });
     socket.on('close', () => events.closed(failure));
+  }
+
+  #read(receive: (chunk: Buffer) => void): void {
+    const socket = this.#socket;
+    const intake = this.#intake;
+    if (intake === undefined) {
+      socket.on('data', receive);
+      return;
+    }
+    if (!intake.listen(receive)) return;
+    // Not from within `listen`: whoever listens is not ready yet.
+    queueMicrotask(() => {
+      if (socket.destroyed) return;
+      intake.deliverEarly();
+      if (!socket.isPaused()) socket.resume();
+    });
   }
 }
 
@@ -72,9 +91,17 @@ type Written = (error?: Error | null) => void;
 /**
  * A socket for clients. A server may answer and close while the request is still being written (a 401 to a large upload).
  * The write then fails before the answer was read, and the platform would close the socket at once and lose it; so a
- * failed write waits here until the reading is over.
+ * failed write waits here until the reading is over. Who reads it is the link: it has no `data` events.
  */
 export class AnswerFirstSocket extends Socket {
+  readonly intake: Intake;
+
+  constructor(options: SocketConstructorOpts) {
+    const intake = new Intake();
+    super({ ...options, onread: intake.onread });
+    this.intake = intake;
+  }
+
   override _write(chunk: unknown, encoding: BufferEncoding, written: Written): void {
     super._write(chunk, encoding, (error) => this.#afterReading(error, written));
   }
