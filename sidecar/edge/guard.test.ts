@@ -24,13 +24,30 @@ describe('hosts', () => {
     '',
     'a@localhost',
     '[localhost]x',
-  ])('%j is not', (host) => expect(ofHost(host)).toBe('origin-refused'));
+  ])('%j is not, however often it is said', (host) => {
+    for (const _ of [1, 2, 3]) expect(ofHost(host)).toBe('origin-refused');
+  });
 
   test('more of them may be allowed, by name and without regard to the port, or all', () => {
     const rules = { ...CLOSED, allowedHosts: ['sidecar.local'] };
     expect(ofHost('Sidecar.Local:3500', rules)).toBeUndefined();
     expect(ofHost('other.local', rules)).toBe('origin-refused');
     expect(ofHost('other.local', { ...CLOSED, allowedHosts: ['*'] })).toBeUndefined();
+  });
+
+  test('what one sidecar allows is not remembered for another', () => {
+    for (const allowedHosts of [['sidecar.test'], ['*']]) {
+      expect(ofHost('sidecar.test:3500', { ...CLOSED, allowedHosts })).toBeUndefined();
+      expect(ofHost('sidecar.test:3500')).toBe('origin-refused');
+    }
+  });
+
+  test('of many addresses each is this machine, and no name among them is', () => {
+    for (let port = 1; port <= 300; port++) {
+      expect(ofHost(`127.0.0.1:${port}`)).toBeUndefined();
+      expect(ofHost(`localhost.test:${port}`)).toBe('origin-refused');
+    }
+    expect(ofHost('127.0.0.1:1')).toBeUndefined();
   });
 
   test('no host at all, which HTTP/1.0 allows, is nobody else', () => {
