@@ -1,7 +1,7 @@
 // The client's end of a connection (RFC 9113): opens streams, and knows which of them the server has never looked at.
 import type { Result } from '../../kit/result.ts';
 import type { ByteLink } from '../byte-link.ts';
-import type { DecodedBlock, HpackError } from '../hpack/block.ts';
+import { type DecodedBlock, type HpackError, NO_PSEUDO } from '../hpack/block.ts';
 import { NOBODY, type Requester, type RequestHead, type ResponseReceiver, type WireFailure } from '../message.ts';
 import { ClientStream } from './client-stream.ts';
 import { type ConnectionEvents, type ConnectionOptions, Http2Connection } from './connection.ts';
@@ -30,6 +30,8 @@ export class Http2ClientConnection extends Http2Connection {
   /** Requests up to this one may have left this process. */
   #sentId = 0;
   #isRefusing = false;
+  /** Of the last request. */
+  #pseudo = NO_PSEUDO;
 
   constructor(link: ByteLink, events: ConnectionEvents, options: ConnectionOptions) {
     const streamsMax = options.streamsMax ?? STREAMS_MAX;
@@ -63,9 +65,9 @@ export class Http2ClientConnection extends Http2Connection {
     const refusal = this.#refusal(head);
     if (refusal !== undefined) return refuse(receiver, refusal);
     const id = this.#nextId;
-    const { neverIndexed } = head;
+    this.#pseudo = requestPseudo(head, this.#pseudo);
     const fields = withLength(head.fields, head.bodyBytes);
-    const flaw = this.writeHeaders(id, { pseudo: requestPseudo(head), fields, neverIndexed });
+    const flaw = this.writeHeaders(id, this.#pseudo, fields, head.neverIndexed, false);
     if (flaw !== undefined) return refuse(receiver, { kind: 'malformed', reason: flaw });
     this.#nextId += 2;
     const stream = new ClientStream(id, this.peer.initialWindowBytes, this, head, receiver);

@@ -6,10 +6,10 @@ import type { Clock } from '../../kit/clock.ts';
 import type { Result } from '../../kit/result.ts';
 import type { ByteLink, ByteLinkEvents } from '../byte-link.ts';
 import type { FieldFlaw } from '../fields.ts';
-import type { DecodedBlock, HpackError } from '../hpack/block.ts';
+import type { DecodedBlock, HpackError, NeverIndexed, PseudoFields } from '../hpack/block.ts';
 import { HpackDecoder } from '../hpack/decoder.ts';
 import { HpackEncoder } from '../hpack/encoder.ts';
-import type { WireFailure } from '../message.ts';
+import type { Fields, WireFailure } from '../message.ts';
 import { CONNECTION_WINDOW_BYTES, PROCESS_WINDOW_BUDGET, STREAM_WINDOW_BYTES, type WindowBudget } from './flow.ts';
 import { FrameReader } from './frame-reader.ts';
 import { Incoming, type IncomingHost } from './incoming.ts';
@@ -29,7 +29,7 @@ import {
 import { RecentIds } from './recent-ids.ts';
 import { SendQueue } from './send-queue.ts';
 import { applySettings, type PeerSettings, SETTINGS_BEFORE_ANY, Setting, writeSettings } from './settings.ts';
-import type { OutgoingHead, Stream, StreamHost } from './stream.ts';
+import type { Stream, StreamHost } from './stream.ts';
 import { StreamTable } from './stream-table.ts';
 
 export interface ConnectionOptions {
@@ -216,11 +216,17 @@ export abstract class Http2Connection implements ByteLinkEvents, OutletEvents, I
 
   // What a stream needs.
 
-  writeHeaders(id: number, head: OutgoingHead): FieldFlaw | undefined {
-    const block = this.#encoder.encode(head.pseudo, head.fields, head.neverIndexed);
+  writeHeaders(
+    id: number,
+    pseudo: PseudoFields,
+    fields: Fields,
+    neverIndexed: NeverIndexed | undefined,
+    isEnd: boolean,
+  ): FieldFlaw | undefined {
+    const block = this.#encoder.encode(pseudo, fields, neverIndexed);
     if (!block.ok) return block.error;
     const bytes = block.value;
-    const endStream = head.isEnd === true ? Flag.END_STREAM : 0;
+    const endStream = isEnd ? Flag.END_STREAM : 0;
     const firstEnd = Math.min(bytes.length, PAYLOAD_BYTES_MAX);
     const endHeaders = firstEnd === bytes.length ? Flag.END_HEADERS : 0;
     this.outlet.frame(FrameType.HEADERS, endStream | endHeaders, id, bytes, 0, firstEnd);

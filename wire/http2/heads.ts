@@ -88,9 +88,12 @@ export function readTrailers(block: DecodedBlock): Result<Fields, HeadFlaw> {
   return result;
 }
 
-export function requestPseudo(head: RequestHead): PseudoFields {
+/** `last`: those of the request before, which are given again if they are the same. The encoder knows them by that. */
+export function requestPseudo(head: RequestHead, last: PseudoFields): PseudoFields {
   const { method, scheme = 'http', authority, target, upgrade: protocol } = head;
   if (method === 'CONNECT' && protocol === undefined) return { ...NO_PSEUDO, method, authority: target };
+  const isSame = target === last.path && authority === last.authority && scheme === last.scheme;
+  if (isSame && method === last.method && protocol === last.protocol) return last;
   return { method, scheme, authority, path: target, protocol, status: undefined };
 }
 

@@ -30,7 +30,7 @@ export class ServerStream extends Stream implements Responder {
 
   informational(status: number, fields: Fields): void {
     if (!this.maySend() || this.isAnswered) return;
-    const flaw = this.host.writeHeaders(this.id, { pseudo: responsePseudo(status), fields });
+    const flaw = this.host.writeHeaders(this.id, responsePseudo(status), fields, undefined, false);
     if (flaw !== undefined) this.#failBy(flaw);
   }
 
@@ -42,8 +42,7 @@ export class ServerStream extends Stream implements Responder {
     this.#answer = hasNoBody ? 'without-body' : 'headed';
     const bodyBytes = this.#isConnect ? undefined : head.bodyBytes;
     const fields = status === 204 ? withoutLength(head.fields) : withLength(head.fields, bodyBytes);
-    const { neverIndexed } = head;
-    const flaw = this.host.writeHeaders(this.id, { pseudo: responsePseudo(status), fields, neverIndexed });
+    const flaw = this.host.writeHeaders(this.id, responsePseudo(status), fields, head.neverIndexed, false);
     if (flaw !== undefined) this.#failBy(flaw);
   }
 

@@ -151,7 +151,7 @@ export class Http2ServerConnection extends Http2Connection {
 
   /** 431, so that whoever sent it learns why (RFC 6585, 5). */
   #answerTooLarge(id: number, isEnd: boolean): Fault | undefined {
-    this.writeHeaders(id, { pseudo: responsePseudo(431), fields: NO_FIELDS, isEnd: true });
+    this.writeHeaders(id, responsePseudo(431), NO_FIELDS, undefined, true);
     if (!isEnd) this.writeReset(id, ErrorCode.NO_ERROR);
     return this.offend('rapid-reset');
   }

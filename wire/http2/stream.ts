@@ -16,19 +16,18 @@ import type { Tabled } from './stream-table.ts';
 /** RFC 9113, 5.1. Nothing is pushed, so nothing is reserved. */
 export type StreamState = 'open' | 'half-closed-local' | 'half-closed-remote' | 'closed';
 
-export interface OutgoingHead {
-  readonly pseudo: PseudoFields;
-  readonly fields: Fields;
-  readonly neverIndexed?: NeverIndexed | undefined;
-  readonly isEnd?: boolean;
-}
-
 /** What a stream needs of its connection. */
 export interface StreamHost {
   readonly queue: SendQueue;
   readonly budget: WindowBudget;
   /** A head or, with `isEnd`, trailers; what is wrong with the fields, if nothing could be written. */
-  writeHeaders(id: number, head: OutgoingHead): FieldFlaw | undefined;
+  writeHeaders(
+    id: number,
+    pseudo: PseudoFields,
+    fields: Fields,
+    neverIndexed: NeverIndexed | undefined,
+    isEnd: boolean,
+  ): FieldFlaw | undefined;
   /** Lets the last frame of the stream, or an empty one, end it. */
   writeEnd(id: number): void;
   writeReset(id: number, code: number): void;
@@ -209,7 +208,7 @@ export abstract class Stream extends Sender implements Pushed, Steering, StreamW
   }
 
   #writeTrailers(trailers: Fields): boolean {
-    const flaw = this.host.writeHeaders(this.id, { pseudo: NO_PSEUDO, fields: trailers, isEnd: true });
+    const flaw = this.host.writeHeaders(this.id, NO_PSEUDO, trailers, undefined, true);
     if (flaw !== undefined) this.reset(ErrorCode.INTERNAL_ERROR);
     return flaw === undefined;
   }
