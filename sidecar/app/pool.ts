@@ -181,12 +181,17 @@ export class AppPool {
 
   /** To whoever has waited longest. A call that cannot be written leaves it to the next. */
   #offer(connection: AppConnection): void {
+    if (this.#waiters.size > 0 && this.#isTaken(connection)) return;
+    this.#keep(connection);
+  }
+
+  #isTaken(connection: AppConnection): boolean {
     for (const waiter of this.#waiters) {
       this.#waiters.delete(waiter);
       waiter.connected(connection);
-      if (!connection.isIdle) return;
+      if (!connection.isIdle) return true;
     }
-    this.#keep(connection);
+    return false;
   }
 
   #keep(connection: AppConnection): void {

@@ -166,7 +166,7 @@ class AppExchange implements RequestEnd, AppWaiter {
   #head(bodyBytes: number | undefined): RequestHead {
     const { token, clock } = this.#deps;
     const { method, path, query, headers, caller, target, deadlineMs } = this.#call;
-    const fields = [...headers, ...identityHeaders(caller, target)];
+    const fields = headers.concat(identityHeaders(caller, target));
     if (token !== undefined) fields.push('dapr-api-token', token);
     if (deadlineMs !== undefined) fields.push('invoke-timeout', printTimeout(deadlineMs - clock.elapsed()));
     return {

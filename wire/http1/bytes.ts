@@ -17,6 +17,7 @@ for (const character of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz") {
 const IN_VALUE = 1;
 const IN_TARGET = 2;
 const IN_AUTHORITY = 4;
+const IN_TOKEN = 8;
 
 /** Which of the masks above a byte has. */
 const KIND = new Uint8Array(256);
@@ -32,6 +33,8 @@ for (const character of "-._~!$&'()*+,;=%:[]0123456789abcdefghijklmnopqrstuvwxyz
   KIND[code] = (KIND[code] ?? 0) | IN_AUTHORITY;
 }
 
+for (let code = 0; code <= 0xff; code++) if (isTokenByte(code)) KIND[code] = (KIND[code] ?? 0) | IN_TOKEN;
+
 export function isValueByte(byte: number): boolean {
   return ((KIND[byte] ?? 0) & IN_VALUE) !== 0;
 }
@@ -41,30 +44,26 @@ export function isTargetByte(byte: number): boolean {
 }
 
 export function isToken(text: string): boolean {
-  return text.length > 0 && everyCode(text, isTokenByte);
+  return text.length > 0 && isAll(text, IN_TOKEN);
 }
 
 /** Any text that may follow a method; its form is another matter. */
 export function isTargetText(text: string): boolean {
-  return text.length > 0 && everyCode(text, isTargetByte);
+  return text.length > 0 && isAll(text, IN_TARGET);
 }
 
 /** A host and perhaps a port, or nothing. */
 export function isAuthority(text: string): boolean {
-  return everyCode(text, isAuthorityByte);
+  return isAll(text, IN_AUTHORITY);
 }
 
 export function isTokenByte(byte: number): boolean {
   return (TOKEN[byte] ?? 0) !== 0;
 }
 
-function isAuthorityByte(byte: number): boolean {
-  return ((KIND[byte] ?? 0) & IN_AUTHORITY) !== 0;
-}
-
-function everyCode(text: string, is: (code: number) => boolean): boolean {
+function isAll(text: string, kind: number): boolean {
   for (let i = 0; i < text.length; i++) {
-    if (!is(text.charCodeAt(i))) return false;
+    if (((KIND[text.charCodeAt(i)] ?? 0) & kind) === 0) return false;
   }
   return true;
 }
