@@ -16,9 +16,15 @@ LABEL org.opencontainers.image.title="invoke-${PART}" \
       org.opencontainers.image.licenses="Apache-2.0"
 
 COPY app/ /app/
-ENV NODE_ENV=production
+# One arena, and large blocks given back at once: buffers come and go by the megabyte, and what malloc keeps of them counts
+# against the memory limit of somebody's pod. After 1 KiB calls at full load a sidecar has some 10 MB less.
+ENV NODE_ENV=production \
+    MALLOC_ARENA_MAX=1 \
+    MALLOC_TRIM_THRESHOLD_=131072 \
+    MALLOC_MMAP_THRESHOLD_=65536
 # A number, so that Kubernetes can see that it is not root.
 USER 65532:65532
 WORKDIR /app
-# A small young generation: the buffers of a body that passes through are collected soon, not by the tens of megabytes.
-ENTRYPOINT ["node", "--max-semi-space-size=1", "/app/main.cjs"]
+# A small young generation: what a call leaves behind is collected soon, not by the tens of megabytes. With so little to do at
+# a time, the collector's other threads cost more to wake than they help: a tenth of a sidecar's processor time at full load.
+ENTRYPOINT ["node", "--max-semi-space-size=2", "--single-threaded-gc", "/app/main.cjs"]
