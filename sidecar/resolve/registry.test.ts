@@ -19,6 +19,7 @@ import { systemClock } from '../../kit/clock.ts';
 import { createLog, silentLog } from '../../kit/log.ts';
 import type { Processes } from '../../kit/processes.ts';
 import { must } from '../../kit/result.ts';
+import { manualClock } from '../../kit/testing/clock.ts';
 import { processes } from '../../kit/testing/processes.ts';
 import { announcement, portsOf, promisesOfNames, ready, settled, target, until } from './names.suite.ts';
 import { listed } from './own-record.ts';
@@ -86,6 +87,20 @@ test('a name lately gone is told from one never seen, with when it was there', a
   expect(gone?.code).toBe('no-endpoint');
   expect(gone?.message).toMatch(/last seen at \d{4}-\d\d-\d\dT.*"invokectl run --app-id web/);
   expect((await faultOf(names, 'api'))?.code).toBe('unknown-app');
+});
+
+test('an app that is called for stays known, and one that nobody calls for is looked for anew', async () => {
+  const directory = throwawayDirectory();
+  ready(open(directory).announce(announcement('web', 5001)));
+  const clock = manualClock();
+  const names = open(directory, { clock });
+  expect(await portsOf(names, target('web'))).toEqual([5001]);
+  for (let call = 0; call < 4; call++) {
+    clock.advance(40_000);
+    expect(names.resolve(target('web')).kind).toBe('found');
+  }
+  clock.advance(62_000);
+  expect(names.resolve(target('web')).kind).toBe('miss');
 });
 
 test('after an hour a name is forgotten', async () => {
