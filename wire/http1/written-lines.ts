@@ -1,5 +1,6 @@
 // Field lines of ours as text. Most of them were written before: the names always, the values mostly. So what there is to
-// know of a name is looked up once, and each name keeps a line of its own that was found good, ready to be written again (bench/http1.bench.ts).
+// know of a name is looked up once, and each name keeps a line of its own that was found good, ready to be written again
+// (bench/http1.bench.ts).
 import { isFieldName, isFieldValue } from '../fields.ts';
 import { SECRET_NAMES } from '../hpack/indexing.ts';
 import type { Fields } from '../message.ts';
