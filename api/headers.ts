@@ -62,7 +62,7 @@ export function endToEnd(raw: readonly string[]): Headers {
   const named = connectionTokens(raw);
   const kept: string[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
-    const { text, verdict } = knownName((raw[i] ?? '').toLowerCase());
+    const { text, verdict } = knownName(raw[i] ?? '');
     if (verdict === 'travels' && named?.has(text) !== true) kept.push(text, raw[i + 1] ?? '');
   }
   return kept;
@@ -96,13 +96,23 @@ const knownNames = new Map<string, KnownName>();
 const KNOWN_NAMES_MAX = 1000;
 const KNOWN_NAME_LENGTH_MAX = 64;
 
+/** Of a name in whatever letter case. */
 function knownName(name: string): KnownName {
+  return knownNames.get(name) ?? noteName(name.toLowerCase());
+}
+
+function noteName(name: string): KnownName {
   const known = knownNames.get(name);
   if (known !== undefined) return known;
   // A copy: a piece cut out of a head would keep the whole of that head in memory.
   const fresh = { text: Buffer.from(name, 'latin1').toString('latin1'), verdict: judge(name) };
   if (knownNames.size < KNOWN_NAMES_MAX && name.length <= KNOWN_NAME_LENGTH_MAX) knownNames.set(fresh.text, fresh);
   return fresh;
+}
+
+/** A field name in lower case, as the one copy of it that there is. */
+export function fieldName(name: string): string {
+  return knownName(name).text;
 }
 
 function verdictOn(name: string): Verdict {
@@ -197,7 +207,7 @@ export function headersFromPeer(headers: Headers): Result<Headers> {
   const named = connectionTokens(headers);
   const kept: string[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {
-    const { text, verdict } = knownName((headers[i] ?? '').toLowerCase());
+    const { text, verdict } = knownName(headers[i] ?? '');
     if (verdict === 'no-name') return noName(text);
     if (verdict === 'travels' && named?.has(text) !== true) kept.push(text, withoutBlanksAround(headers[i + 1] ?? ''));
   }

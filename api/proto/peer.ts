@@ -3,7 +3,7 @@
 // A stream's first message carries the head and may carry the first piece of the body; the others carry pieces, and
 // the last may carry HTTP trailers. A unary message is the same head with the whole body inside.
 import { err, ok, type Result } from '../../kit/result.ts';
-import { type Headers, headerValue, without } from '../headers.ts';
+import { fieldName, type Headers, headerValue, without } from '../headers.ts';
 import { delimited, nested, text, uint } from './byte-text.ts';
 import { FieldCursor } from './field-cursor.ts';
 
@@ -17,6 +17,8 @@ export interface RequestHeadMessage {
   readonly isCanonicalPath: boolean;
   readonly query: string;
   readonly headers: Headers;
+  /** More of them, none of a name that `headers` has: one list for many calls, which is put into bytes once. */
+  readonly sharedHeaders?: Headers;
 }
 
 export interface ReplyHeadMessage {
@@ -94,6 +96,7 @@ function requestText(head: RequestHeadMessage, body: Buffer | undefined): string
   return (
     uint(1, API_VERSION_V1) +
     headerMap(2, head.headers, 'content-type') +
+    (head.sharedHeaders === undefined ? '' : sharedHeaderMap(head.sharedHeaders)) +
     nested(3, message) +
     uint(100, head.isCanonicalPath ? 1 : 0) +
     (verb > 0 ? '' : text(101, head.verb))
@@ -121,7 +124,33 @@ function headerMap(field: number, headers: Headers, except?: string): string {
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? '';
     if (name === except || isNamedBefore(headers, name, i)) continue;
-    map += nested(field, text(1, name) + nested(2, valuesOf(headers, name, i)));
+    const values = valuesOf(headers, name, i);
+    const list = delimited(2, values.length) + values;
+    map += nested(field, keyOf(name) + list);
+  }
+  return map;
+}
+
+/** The encoded names of fields, of which there are few; bounded, for strangers make up names. */
+const keys = new Map<string, string>();
+const KEYS_MAX = 1000;
+
+function keyOf(name: string): string {
+  let key = keys.get(name);
+  if (key !== undefined) return key;
+  key = text(1, name);
+  if (keys.size < KEYS_MAX && name.length <= 64) keys.set(fieldName(name), key);
+  return key;
+}
+
+const sharedMaps = new WeakMap<Headers, string>();
+
+function sharedHeaderMap(headers: Headers): string {
+  let map = sharedMaps.get(headers);
+  if (map === undefined) {
+    // Through bytes: of text that was put together from pieces, each call would have to find the pieces again.
+    map = Buffer.from(headerMap(2, headers), 'latin1').toString('latin1');
+    sharedMaps.set(headers, map);
   }
   return map;
 }
@@ -322,7 +351,7 @@ function readHeader(cursor: FieldCursor, stop: number, headers: string[]): void 
   cursor.enter(start, end);
   while (cursor.next()) {
     if (cursor.isBytes(1)) {
-      name = cursor.string().toLowerCase();
+      name = fieldName(cursor.string());
     } else if (cursor.isBytes(2)) {
       listStart = cursor.start;
       listEnd = cursor.end;

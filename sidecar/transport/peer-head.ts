@@ -16,17 +16,34 @@ export interface ForwardedBy {
  * the certificate.
  */
 export function requestHead(call: PermittedCall, forwarded: Headers): RequestHeadMessage {
-  const length: Headers = call.bodyBytes === undefined ? NO_HEADERS : ['content-length', String(call.bodyBytes)];
-  return {
-    verb: call.method,
-    path: call.path,
-    isCanonicalPath: true,
-    query: call.query,
-    headers: call.headers.concat(length, forwarded, identityHeaders(call.caller, call.target)),
-  };
+  const { headers, bodyBytes } = call;
+  const own = bodyBytes === undefined ? headers : [...headers, 'content-length', String(bodyBytes)];
+  const shared = sharedHeaders(forwarded, identityHeaders(call.caller, call.target));
+  const head = { verb: call.method, path: call.path, isCanonicalPath: true, query: call.query };
+  // What the app said of proxies before us comes first in the same field.
+  if (saysForwarded(headers)) return { ...head, headers: [...own, ...shared] };
+  return { ...head, headers: own, sharedHeaders: shared };
 }
 
-const NO_HEADERS: Headers = [];
+/** One list per target: `identity` is one already. */
+const sharedLists = new WeakMap<Headers, Headers>();
+
+function sharedHeaders(forwarded: Headers, identity: Headers): Headers {
+  let shared = sharedLists.get(identity);
+  if (shared === undefined) {
+    shared = [...forwarded, ...identity];
+    sharedLists.set(identity, shared);
+  }
+  return shared;
+}
+
+function saysForwarded(headers: Headers): boolean {
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] ?? '';
+    if (name === 'forwarded' || name.startsWith('x-forwarded-')) return true;
+  }
+  return false;
+}
 
 /** Whom the certificate proves is all that counts; but no request of HTTP/2 goes without a name. */
 export const PEER_AUTHORITY = 'peer';
