@@ -80,7 +80,7 @@ export function joinParts(
   const metrics = callMetrics(version);
   const flights = new Flights(clock, observers(metrics, callLog(log)));
   const advice = feed === undefined ? {} : { untrustedAdvice: IN_A_CLUSTER };
-  const pool = new PeerPool({ credentials: () => credentials.current(), clock, random, log, ...advice });
+  const pool = new PeerPool({ credentials: () => credentials.current(), trustDomain, clock, random, log, ...advice });
 
   const app = toApp(config.app, clock);
   const inbound = inboundWay({ flights, grounds: grounds(feed), transport: { app: app.open } });
@@ -93,7 +93,7 @@ export function joinParts(
     resilience: { clock, picker: roundRobin(clock) },
     transport: {
       peer: (call, endpoint, reply) => {
-        const connection = pool.connection(endpoint, { ...call.target, trustDomain });
+        const connection = pool.connection(endpoint, call.target);
         return call.kind === 'grpc'
           ? openPeerGrpc(call, connection, reply, clock)
           : openPeer(call, connection, reply, link);

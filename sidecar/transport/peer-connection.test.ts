@@ -26,7 +26,13 @@ let closers: (() => void)[] = [];
 beforeEach(() => {
   clock = manualClock();
   const credentials = ca.issue(WEB, { notAfter: clock.now() + 2 * HOUR_MS });
-  pool = new PeerPool({ credentials: () => credentials, clock, random: () => 0.5, log: silentLog });
+  pool = new PeerPool({
+    credentials: () => credentials,
+    trustDomain: WEB.trustDomain,
+    clock,
+    random: () => 0.5,
+    log: silentLog,
+  });
 });
 afterEach(() => {
   pool.close();
