@@ -7,6 +7,8 @@
 import type { OnReadOpts } from 'node:net';
 
 const READ_BYTES = 64 * 1024;
+/** A rest smaller than this is given up: a read into it would be cut short. */
+const REST_BYTES_MIN = 16 * 1024;
 /** From here on a read is much. */
 const MUCH_BYTES = 16 * 1024;
 const SHARED = Buffer.allocUnsafeSlow(READ_BYTES);
@@ -14,13 +16,15 @@ const SHARED = Buffer.allocUnsafeSlow(READ_BYTES);
 export class Intake {
   /** The option of the socket's constructor. Its functions are called as the platform's, so `this` is not ours. */
   readonly onread: OnReadOpts = {
-    buffer: () => (this.#isMuch ? Buffer.allocUnsafeSlow(READ_BYTES) : SHARED),
+    buffer: () => (this.#isMuch ? this.#ownBuffer() : SHARED),
     callback: (bytes, buffer) => this.#take(bytes, buffer),
   };
   #receive: ((chunk: Buffer) => void) | undefined;
   /** What came before anybody listened; one read, since no other follows until then. */
   #early: Buffer | undefined;
   #isMuch = false;
+  /** Of the buffer that was read into last: nobody has it yet. */
+  #rest: Buffer = NO_BYTES;
 
   /** True: something is here already, and reading stands still until the socket is resumed. */
   listen(receive: (chunk: Buffer) => void): boolean {
@@ -34,16 +38,29 @@ export class Intake {
     if (early !== undefined) this.#receive?.(early);
   }
 
+  /** To read into, and to give away what was read. */
+  #ownBuffer(): Buffer {
+    if (this.#rest.length < REST_BYTES_MIN) this.#rest = Buffer.allocUnsafeSlow(READ_BYTES);
+    return this.#rest;
+  }
+
+  #cut(bytes: number): Buffer {
+    const chunk = this.#rest.subarray(0, bytes);
+    this.#rest = this.#isMuch ? this.#rest.subarray(bytes) : NO_BYTES;
+    return chunk;
+  }
+
   /** Whether to go on reading. */
   #take(bytes: number, buffer: Uint8Array): boolean {
     this.#isMuch = bytes >= MUCH_BYTES;
-    const isOurs = buffer === SHARED || !this.#isMuch;
-    const chunk = isOurs ? copyOf(buffer, bytes) : Buffer.from(buffer.buffer, buffer.byteOffset, bytes);
+    const chunk = buffer === SHARED ? copyOf(buffer, bytes) : this.#cut(bytes);
     if (this.#receive === undefined) this.#early = chunk;
     else this.#receive(chunk);
     return this.#receive !== undefined;
   }
 }
+
+const NO_BYTES = Buffer.alloc(0);
 
 function copyOf(buffer: Uint8Array, bytes: number): Buffer {
   const chunk = Buffer.allocUnsafe(bytes);

@@ -1,7 +1,7 @@
 // The byte stream of a connection on a socket of the platform, plain or TLS.
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import type { ByteLink, ByteLinkEvents } from './byte-link.ts';
+import type { ByteLink, ByteLinkEvents, Lent } from './byte-link.ts';
 import { Intake } from './socket-intake.ts';
 
 /**
@@ -16,15 +16,20 @@ export function socketLink(socket: Socket): ByteLink {
 class SocketLink implements ByteLink {
   readonly #socket: Socket;
   readonly #intake: Intake | undefined;
+  /** Of the writes whose bytes were lent, in order: they are told of in that order, too. */
+  readonly #lent: Lent[] = [];
+  readonly #onSent = (): void => this.#lent.shift()?.sent();
 
   constructor(socket: Socket) {
     this.#socket = socket;
     this.#intake = socket instanceof AnswerFirstSocket ? socket.intake : undefined;
   }
 
-  write(bytes: Buffer): boolean {
+  write(bytes: Buffer, lent?: Lent): boolean {
     if (this.#socket.writableEnded || this.#socket.destroyed) return true;
-    return this.#socket.write(bytes);
+    if (lent === undefined) return this.#socket.write(bytes);
+    this.#lent.push(lent);
+    return this.#socket.write(bytes, this.#onSent);
   }
 
   end(): void {

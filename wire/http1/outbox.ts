@@ -2,7 +2,7 @@
 //
 // Heads stay strings until then, and are put beside the body into one buffer: one call of the kernel for a small message.
 import type { ByteLink } from '../byte-link.ts';
-import { giveBackSlab, REST_BYTES_MIN, takeSlab } from '../http2/slabs.ts';
+import { SLAB_BYTES, Slab } from '../slabs.ts';
 import { atTurnEnd, type Gathering } from '../turn-end.ts';
 
 /** From here on bytes are not copied together: a second write costs less. */
@@ -73,9 +73,8 @@ export class Outbox implements Gathering {
       this.#flushMuch();
       return;
     }
-    const whole = joined(this.#pieces, 0, this.#count, this.#bytes);
+    this.#writeJoined(this.#pieces, 0, this.#count, this.#bytes);
     this.#forget();
-    this.#write(whole);
   }
 
   turnEnded(): void {
@@ -107,12 +106,12 @@ export class Outbox implements Gathering {
         bytes += piece.length;
         continue;
       }
-      if (bytes > 0) this.#write(joined(pieces, from, i, bytes));
+      if (bytes > 0) this.#writeJoined(pieces, from, i, bytes);
       this.#write(piece);
       from = i + 1;
       bytes = 0;
     }
-    if (bytes > 0) this.#write(joined(pieces, from, count, bytes));
+    if (bytes > 0) this.#writeJoined(pieces, from, count, bytes);
   }
 
   #forget(): void {
@@ -122,31 +121,28 @@ export class Outbox implements Gathering {
     this.#bytes = 0;
   }
 
+  /** These pieces, which have so many bytes, in one write. */
+  #writeJoined(pieces: readonly (Piece | undefined)[], from: number, to: number, bytes: number): void {
+    const first = pieces[from];
+    if (to - from === 1 && typeof first === 'object') {
+      this.#write(first);
+    } else if (bytes > SLAB_BYTES) {
+      const whole = Buffer.allocUnsafeSlow(bytes);
+      place(pieces, from, to, whole, 0);
+      this.#write(whole);
+    } else {
+      const slab = Slab.take(bytes);
+      if (!slab.write(this.#link, place(pieces, from, to, slab.bytes, slab.used))) this.#isBlocked = true;
+    }
+  }
+
   #write(bytes: Buffer): void {
     if (!this.#link.write(bytes)) this.#isBlocked = true;
   }
 }
 
-/** These pieces, which have so many bytes, as one. */
-function joined(pieces: readonly (Piece | undefined)[], from: number, to: number, bytes: number): Buffer {
-  const first = pieces[from];
-  if (to - from === 1 && typeof first === 'object') return first;
-  if (bytes > REST_BYTES_MIN) return placed(pieces, from, to, Buffer.allocUnsafeSlow(bytes), 0);
-  const slab = takeSlab();
-  const start = slab.used;
-  slab.used += bytes;
-  const whole = placed(pieces, from, to, slab.bytes, start);
-  giveBackSlab(slab);
-  return whole.subarray(start, slab.used);
-}
-
-function placed(
-  pieces: readonly (Piece | undefined)[],
-  from: number,
-  to: number,
-  whole: Buffer,
-  start: number,
-): Buffer {
+/** Puts the pieces where `start` is; where they end. */
+function place(pieces: readonly (Piece | undefined)[], from: number, to: number, whole: Buffer, start: number): number {
   let at = start;
   for (let i = from; i < to; i++) {
     const piece = pieces[i] ?? '';
@@ -154,5 +150,5 @@ function placed(
     else whole.set(piece, at);
     at += piece.length;
   }
-  return whole;
+  return at;
 }

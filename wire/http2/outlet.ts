@@ -4,8 +4,8 @@
 // readable have been read. A write costs a system call and a TLS record, many times what its bytes cost; so frames are
 // copied into a slab, payloads too.
 import type { ByteLink } from '../byte-link.ts';
+import { Slab } from '../slabs.ts';
 import { byteAt, Flag, FRAME_HEAD_BYTES, FrameType, writeUint32 } from './protocol.ts';
-import { giveBackSlab, type Slab, takeSlab } from './slabs.ts';
 
 export interface OutletEvents {
   /** By the end of a turn, while frames can still be added. */
@@ -104,7 +104,7 @@ export class Outlet {
   /** Takes no more; what it has is thrown away. */
   close(): void {
     this.#isClosed = true;
-    this.#releaseSlab();
+    this.#dropSlab();
   }
 
   #room(type: number, flags: number, id: number, payloadBytes: number): number {
@@ -125,7 +125,7 @@ export class Outlet {
     if (this.#isClosed) return;
     if (this.#slab !== undefined && this.#slab.bytes.length - this.#at < bytes) this.#write();
     if (this.#slab === undefined) {
-      this.#slab = takeSlab();
+      this.#slab = Slab.take(bytes);
       this.#at = this.#slab.used;
     }
     if (this.#isFull) this.#bytesWhileFull += bytes;
@@ -135,19 +135,16 @@ export class Outlet {
   #write(): void {
     const slab = this.#slab;
     if (slab === undefined) return;
-    const bytes = slab.bytes.subarray(slab.used, this.#at);
-    this.#releaseSlab();
-    this.#events.beforeWrite();
-    if (bytes.length > 0 && !this.#link.write(bytes)) this.#isFull = true;
-  }
-
-  #releaseSlab(): void {
-    const slab = this.#slab;
-    if (slab === undefined) return;
     this.#slab = undefined;
     this.#lastFlagsAt = -1;
-    slab.used = this.#at;
-    giveBackSlab(slab);
+    this.#events.beforeWrite();
+    if (!slab.write(this.#link, this.#at)) this.#isFull = true;
+  }
+
+  #dropSlab(): void {
+    this.#slab?.drop();
+    this.#slab = undefined;
+    this.#lastFlagsAt = -1;
   }
 }
 
