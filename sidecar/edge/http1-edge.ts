@@ -6,7 +6,8 @@ import type { Http1ServerConnection, Http1ServerOptions } from '../../wire/http1
 import type { RequestHead, RequestReceiver, Responder } from '../../wire/message.ts';
 import { socketLink } from '../../wire/socket-link.ts';
 
-export interface Http1EdgeOptions extends Pick<Http1ServerOptions, 'limits' | 'idleMs' | 'refusal' | 'offence'> {
+export interface Http1EdgeOptions
+  extends Pick<Http1ServerOptions, 'limits' | 'idleMs' | 'unreadMs' | 'refusal' | 'offence'> {
   readonly clock: Clock;
   /** Of one listen address; further ones are closed as they come. */
   readonly connectionsMax: number;

@@ -75,6 +75,13 @@ test('who asks nothing more is left, and then nothing waits', async () => {
   await expect.poll(later).toEqual([]);
 });
 
+test('who keeps the rest of its request to itself is left, too: there are only so many connections', async () => {
+  const { clock, ask, closed } = await open();
+  await ask('POST /fine HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n', 'only GET');
+  clock.advance(6000);
+  await closed;
+});
+
 test('a port that drains closes what is idle at once', async () => {
   const { port, ask, closed } = await open();
   await ask(get('/fine'), '\r\n\r\n');

@@ -11,7 +11,7 @@ export class PageHttp extends Http1Edge {
   readonly #pages: Pages;
 
   constructor(pages: Pages, clock: Clock) {
-    super({ clock, connectionsMax: PAGE_CONNECTIONS_MAX, limits: LIMITS, idleMs: IDLE_MS });
+    super({ clock, connectionsMax: PAGE_CONNECTIONS_MAX, limits: LIMITS, idleMs: IDLE_MS, unreadMs: IDLE_MS });
     this.#pages = pages;
   }
 

@@ -94,6 +94,32 @@ describe('back-pressure', () => {
     link.events?.drained();
     expect(requests[0]?.resumes).toBe(1);
   });
+
+  test('a client that asks again and again and reads nothing is not served until it has read', async () => {
+    const { link, requests, connection } = driveServer({ onEnd: (request) => request.answer('x'.repeat(70_000)) });
+    link.hasRoom = false;
+    link.give(get('/1') + get('/2'), get('/3'));
+    connection.sweep(1_000_000);
+    expect(requests).toHaveLength(1);
+    link.hasRoom = true;
+    link.events?.drained();
+    await turn();
+    expect(requests.map(({ head }) => head.target)).toEqual(['/1', '/2', '/3']);
+    expect(connection.phase).toBe('idle');
+  });
+
+  test('what it asks meanwhile is bounded, too', () => {
+    const { link, requests } = driveServer({
+      limits: { aheadBytesMax: 100 },
+      onEnd: (request) => request.answer('x'.repeat(70_000)),
+    });
+    link.hasRoom = false;
+    link.give(GET.repeat(9));
+    expect(link.isPaused).toBe(true);
+    link.events?.drained();
+    expect(link.isPaused).toBe(false);
+    expect(requests).toHaveLength(1);
+  });
 });
 
 describe('tunnels', () => {
@@ -240,6 +266,30 @@ describe('the owner', () => {
     const idle = driveServer();
     idle.connection.sweep(120_000);
     expect(idle.link).toMatchObject({ isEnded: true, written: '' });
+  });
+
+  test('sweeps and drains out who was answered, and never sends the rest of its request', () => {
+    for (const end of ['sweep', 'drain'] as const) {
+      const { link, connection, clock } = driveServer({ onHead: (request) => request.answer() });
+      clock.elapsedMs = 5000;
+      link.give(post(5));
+      connection.sweep(124_999);
+      link.give('1234');
+      expect(link.isEnded).toBe(false);
+      if (end === 'sweep') connection.sweep(125_000);
+      else connection.drain();
+      expect(link.isEnded).toBe(true);
+    }
+  });
+
+  test('sweeps out who leaves its answer unread, where there is a bound', () => {
+    const { link, connection } = driveServer({ unreadMs: 10, onEnd: (request) => request.answer('x'.repeat(70_000)) });
+    link.hasRoom = false;
+    link.give(GET);
+    connection.sweep(9);
+    expect(link.isDestroyed).toBe(false);
+    connection.sweep(10);
+    expect(link.isDestroyed).toBe(true);
   });
 
   test('destroys it: whoever is served hears so', () => {

@@ -11,6 +11,8 @@ export interface Http1ServerOptions {
   readonly idleMs?: number;
   readonly headMs?: number;
   readonly lingerMs?: number;
+  /** How long a client may leave an answer unread that was written to its end; there is no bound by default. */
+  readonly unreadMs?: number;
   /** What is answered to what is no request. */
   readonly refusal?: (failure: WireFailure, status: number) => Refusal;
   /** The far side broke a rule or went past a bound, or an answer could not be written as it was given. */

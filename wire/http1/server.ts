@@ -22,6 +22,8 @@ import type { Http1ServerConnection, Http1ServerOptions, ServerPhase } from './s
 const IDLE_MS = 120_000;
 const HEAD_MS = 10_000;
 const LINGER_MS = 5000;
+/** An app at a breakpoint reads nothing for as long as it takes. */
+const UNREAD_MS = Number.POSITIVE_INFINITY;
 
 /** Serves the connection from its first byte on. */
 export function http1Server(link: ByteLink, serve: Serve, options: Http1ServerOptions): Http1ServerConnection {
@@ -96,17 +98,19 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
   }
 
   sweep(nowMs: number): void {
-    const { idleMs = IDLE_MS, headMs = HEAD_MS, lingerMs = LINGER_MS } = this.#options;
+    const { idleMs = IDLE_MS, headMs = HEAD_MS, lingerMs = LINGER_MS, unreadMs = UNREAD_MS } = this.#options;
     const waitedMs = nowMs - this.#sinceMs;
     const { phase } = this;
     if (phase === 'idle' && waitedMs >= idleMs) this.#linger();
     else if (phase === 'head' && waitedMs >= headMs) this.#refuse(exceeded('head-time', 408));
     else if (phase === 'lingering' && waitedMs >= lingerMs) this.outbox.destroy();
+    else if (this.#isBodyLeftOver && waitedMs >= idleMs) this.#linger();
+    else if (this.#isAnswerUnread && waitedMs >= unreadMs) this.outbox.destroy();
   }
 
   drain(): void {
     this.#isDraining = true;
-    if (this.phase === 'idle') this.#linger();
+    if (this.phase === 'idle' || this.#isBodyLeftOver) this.#linger();
   }
 
   destroy(): void {
@@ -122,7 +126,8 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
 
   drained(): void {
     this.outbox.drained();
-    this.#exchange?.drained();
+    if (this.#isAnswerUnread) this.#next();
+    else this.#exchange?.drained();
   }
 
   /** A client that says no more while its answer is under way has gone, or might as well have. */
@@ -165,9 +170,14 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
   /** The answer is written. */
   answered(exchange: ServerExchange): void {
     if (this.#exchange !== exchange) return;
-    if (exchange.isLast) this.#linger();
-    else if (this.#reading.kind === 'answer') this.#next();
-    else this.resumeReading();
+    if (exchange.isLast) {
+      this.#linger();
+    } else if (this.#reading.kind === 'answer') {
+      this.#next();
+    } else {
+      this.#sinceMs = this.#options.elapsedMs();
+      this.resumeReading();
+    }
   }
 
   /**
@@ -192,6 +202,16 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
 
   get #exchange(): ServerExchange | undefined {
     return 'exchange' in this.#reading ? this.#reading.exchange : undefined;
+  }
+
+  /** The answer is written, and some of the request that it answers is still to come. */
+  get #isBodyLeftOver(): boolean {
+    return this.#reading.kind === 'body' && this.#reading.exchange.isAnswered;
+  }
+
+  /** The exchange is over but for the client, who reads more slowly than it asks. */
+  get #isAnswerUnread(): boolean {
+    return this.#reading.kind === 'answer' && this.#reading.exchange.isAnswered;
   }
 
   /** Whether it is cheaper to read what is left of the request than to open another connection. */
@@ -307,10 +327,14 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
     else this.outbox.destroy();
   }
 
-  /** The exchange is over on both sides. */
+  /**
+   * The exchange is over on both sides. Whoever does not read its answers is not served another one: they would wait here,
+   * as many as it likes to ask for.
+   */
   #next(): void {
-    this.#reading = AT_HEAD;
     this.#sinceMs = this.#options.elapsedMs();
+    if (this.outbox.isBlocked) return;
+    this.#reading = AT_HEAD;
     this.resumeReading();
     if (this.#ahead.length > 0) this.#replay();
     else if (this.#isDraining) this.#linger();

@@ -144,12 +144,13 @@ export interface DrivenServer {
 
 export interface DriveOptions {
   readonly limits?: Partial<Http1Limits>;
+  readonly unreadMs?: number;
   /** What happens to each request as it comes; nothing by default. */
   readonly onHead?: (request: ReceivedRequest) => void;
   readonly onEnd?: (request: ReceivedRequest) => void;
 }
 
-export function driveServer({ limits = {}, onHead, onEnd }: DriveOptions = {}): DrivenServer {
+export function driveServer({ limits = {}, unreadMs, onHead, onEnd }: DriveOptions = {}): DrivenServer {
   const link = new HandLink();
   const requests: ReceivedRequest[] = [];
   const offences: WireFailure[] = [];
@@ -169,6 +170,7 @@ export function driveServer({ limits = {}, onHead, onEnd }: DriveOptions = {}): 
   const connection = http1Server(link, serve, {
     elapsedMs: () => clock.elapsedMs,
     limits,
+    ...(unreadMs === undefined ? {} : { unreadMs }),
     offence: (failure) => offences.push(failure),
     closed: () => closes++,
   });
