@@ -6,6 +6,7 @@ import type { Headers } from '../headers.ts';
 import {
   decodeReply,
   decodeRequest,
+  decodeRequestFront,
   decodeUnaryReply,
   decodeUnaryRequest,
   encodeReply,
@@ -360,4 +361,23 @@ test('a message of more header fields than anybody sends is not read to its end'
     joined(encodeReply({ head: { status: 200, headers: fields(count) }, data: undefined, seq: 0, trailers: [] }));
   expect(decodeReply(bytes(900)).ok).toBe(true);
   expect(decodeReply(bytes(1100)).ok).toBe(false);
+});
+
+test('a head that is larger than any may be is refused, whatever is in it: its strings would keep all of it in memory', () => {
+  const head = { verb: 'GET', path: '/', isCanonicalPath: true, query: '', headers: ['x-a', '1'] };
+  const withUnknown = (bytes: number) => {
+    const message = new ProtoWriter();
+    message.message(1, (inner) => {
+      inner.raw(encodeUnaryRequest(head, Buffer.alloc(0)));
+      inner.bytes(999, Buffer.alloc(bytes));
+    });
+    message.message(2, (payload) => payload.bytes(1, Buffer.alloc(100)));
+    return message.finish();
+  };
+  const front = (message: Buffer) => decodeRequestFront(message.subarray(0, -50), message.length);
+  const [large, tooLarge] = [withUnknown(100_000), withUnknown(200_000)];
+  expect(must(decodeRequest(large)).head).toEqual(head);
+  expect(front(large)?.head).toEqual(head);
+  expect(decodeRequest(tooLarge)).toMatchObject({ ok: false, error: expect.stringContaining('head is larger') });
+  expect(front(tooLarge)).toBeUndefined();
 });

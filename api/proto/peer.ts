@@ -175,6 +175,12 @@ interface Part {
   end: number;
 }
 
+/**
+ * Of the head in a message of a stream: what headers and target may have, and room for how they are written. Its strings keep
+ * all of it in memory for as long as the call takes, also what nobody reads.
+ */
+const HEAD_BYTES_MAX = 192 * 1024;
+
 type ReadHead<H> = (cursor: FieldCursor, body: Part | undefined) => H;
 
 function decodeStream<H>(bytes: Buffer, readHead: ReadHead<H>): Result<StreamMessage<H>> {
@@ -200,6 +206,8 @@ function decodeStream<H>(bytes: Buffer, readHead: ReadHead<H>): Result<StreamMes
       else if (cursor.isNumber(2)) seq = cursor.value;
     }
   }
+  if (head !== undefined && head.end - head.start > HEAD_BYTES_MAX)
+    return err(`its head is larger than ${HEAD_BYTES_MAX} bytes`);
   if (head !== undefined) cursor.enterText(head.start, head.end);
   const message = { head: head === undefined ? undefined : readHead(cursor, undefined), data, seq, trailers };
   return cursor.broken === undefined ? ok(message) : err(cursor.broken);
@@ -239,6 +247,7 @@ function decodeFront<H>(bytes: Buffer, messageBytes: number, readHead: ReadHead<
     else return undefined;
   }
   if (dataStart === undefined) return undefined;
+  if (head !== undefined && head.end - head.start > HEAD_BYTES_MAX) return undefined;
   if (head !== undefined) cursor.enterText(head.start, head.end);
   const data = bytes.subarray(dataStart);
   const message = {
