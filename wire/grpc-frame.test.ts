@@ -105,3 +105,11 @@ test('a message that comes byte by byte arrives whole, and what is held until th
   expect(last.ok && last.value[0]?.equals(message)).toBe(true);
   expect(reader.heldBytes).toBe(0);
 });
+
+test('what is held keeps no more in memory than it is worth', () => {
+  const reader = new FrameReader(1024 * 1024);
+  const whole = frameMessage(Buffer.alloc(10_000));
+  const chunk = Buffer.concat([whole, frameMessage(Buffer.alloc(20_000)).subarray(0, 7)]);
+  expect(must(reader.push(chunk))).toHaveLength(1);
+  expect(reader.begun?.bytes.buffer.byteLength).toBe(7);
+});

@@ -38,6 +38,8 @@ export interface BegunMessage {
 
 const CRUMBS = 64;
 const CRUMB_BYTES_MAX = 4096;
+/** What is less than this part of the buffer that it keeps alive is copied out. */
+const SHARE_MIN = 1 / 4;
 
 /** Cuts a byte stream into messages. A length beyond the limit is refused before anything is set aside for it. */
 export class FrameReader {
@@ -55,16 +57,9 @@ export class FrameReader {
     this.#held.push(chunk);
     this.#heldBytes += chunk.length;
     this.#mergeCrumbs();
-    const messages: Buffer[] = [];
-    for (;;) {
-      if (this.#heldBytes < PREFIX_BYTES) return ok(messages);
-      const prefix = this.#contiguous(PREFIX_BYTES);
-      if (prefix[0] !== 0) return err('compressed');
-      const length = prefix.readUInt32BE(1);
-      if (length > this.#messageBytesMax) return err('too-large');
-      if (this.#heldBytes < PREFIX_BYTES + length) return ok(messages);
-      messages.push(this.#take(PREFIX_BYTES + length).subarray(PREFIX_BYTES));
-    }
+    const messages = this.#cut();
+    this.#copyOut();
+    return messages;
   }
 
   /** The message that was begun and is not whole yet, as far as it is here in one piece; undefined where it is not. */
@@ -95,6 +90,28 @@ export class FrameReader {
     if (chunk.length < PREFIX_BYTES || chunk[0] !== 0) return false;
     const length = chunk.readUInt32BE(1);
     return length === chunk.length - PREFIX_BYTES && length <= this.#messageBytesMax;
+  }
+
+  #cut(): Result<readonly Buffer[], FrameError> {
+    const messages: Buffer[] = [];
+    for (;;) {
+      if (this.#heldBytes < PREFIX_BYTES) return ok(messages);
+      const prefix = this.#contiguous(PREFIX_BYTES);
+      if (prefix[0] !== 0) return err('compressed');
+      const length = prefix.readUInt32BE(1);
+      if (length > this.#messageBytesMax) return err('too-large');
+      if (this.#heldBytes < PREFIX_BYTES + length) return ok(messages);
+      messages.push(this.#take(PREFIX_BYTES + length).subarray(PREFIX_BYTES));
+    }
+  }
+
+  /** A peer decides how its bytes are cut: a few that are held must not keep the whole chunk in which they came. */
+  #copyOut(): void {
+    const last = this.#held.at(-1);
+    if (last === undefined || last.length >= last.buffer.byteLength * SHARE_MIN) return;
+    const copy = Buffer.allocUnsafeSlow(last.length);
+    last.copy(copy);
+    this.#held[this.#held.length - 1] = copy;
   }
 
   /** The held bytes with at least the first `bytes` of them in one piece. */

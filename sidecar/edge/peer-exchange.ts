@@ -124,6 +124,8 @@ class PeerRequest implements RequestReceiver, TurnTask {
     if (state.kind === 'awaiting-head') state.cancelTimeout?.();
     this.#state = ENDED;
     this.#deps.budget.heldBytes -= this.#reader.heldBytes;
+    // Its stream may live on for as long as the peer leaves the reply unread.
+    this.#reader.drop();
   }
 
   #take({ head, data, trailers }: StreamMessage<RequestHeadMessage>): Flow {

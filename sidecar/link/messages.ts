@@ -26,6 +26,8 @@ export interface MessageReader<H> {
   readonly isComplete: boolean;
   /** Bytes that wait for the rest of their message. */
   readonly heldBytes: number;
+  /** Forgets those. Nothing more is read. */
+  drop(): void;
 }
 
 /** Takes the bytes of frames. What is given to it in one turn leaves in one write. */

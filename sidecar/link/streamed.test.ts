@@ -85,3 +85,11 @@ test('a piece out of its order is refused as soon as its number is known', () =>
   const late = joined(encodeRequest({ head: HEAD, data: Buffer.alloc(50_000), seq: 3, trailers: [] }));
   expect(reader.push(frameMessage(late).subarray(0, 1000))).toMatchObject({ ok: false });
 });
+
+test('a reader that is dropped holds nothing', () => {
+  const reader = new StreamReader(REQUEST_CODEC);
+  must(reader.push(bytesOf([Buffer.alloc(3000)]).subarray(0, 9)));
+  expect(reader.heldBytes).toBe(9);
+  reader.drop();
+  expect(reader.heldBytes).toBe(0);
+});

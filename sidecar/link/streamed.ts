@@ -112,6 +112,10 @@ export class StreamReader<H> implements MessageReader<H> {
     return this.#frames.heldBytes;
   }
 
+  drop(): void {
+    this.#frames.letGo();
+  }
+
   #read(chunk: Buffer, messages: StreamMessage<H>[]): Result<readonly StreamMessage<H>[], Fault> {
     const frames = this.#frames.push(chunk);
     if (!frames.ok) return err(faultOfFrame(frames.error));

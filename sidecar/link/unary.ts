@@ -79,4 +79,8 @@ export class UnaryReader<H> implements MessageReader<H> {
   get heldBytes(): number {
     return this.#frames.heldBytes;
   }
+
+  drop(): void {
+    this.#frames.letGo();
+  }
 }
