@@ -1,5 +1,6 @@
 // The gRPC port's connections, and what is left of a call that meets a bug.
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { closedRequest, type Open } from '../../api/exchange.ts';
 import { headerValue } from '../../api/headers.ts';
@@ -21,6 +22,7 @@ interface Served {
   readonly edge: AppGrpc;
   readonly clock: ManualClock;
   readonly errors: string[];
+  readonly port: number;
   connect(): Promise<H2cClient>;
 }
 
@@ -38,7 +40,8 @@ async function serve(open: Open): Promise<Served> {
     edge.destroy();
     server.close();
   });
-  return { edge, clock, errors, connect: () => h2cClient(portOf(server), { streamsMax: 10 }) };
+  const port = portOf(server);
+  return { edge, clock, errors, port, connect: () => h2cClient(port, { streamsMax: 10 }) };
 }
 
 /** Takes everything, and never answers. */
@@ -67,6 +70,18 @@ test('a connection without a call goes within two minutes; one with a call stays
   clock.advance(600_000);
   await roundTrip(busy);
   expect(busy.connection.isUsable).toBe(true);
+});
+
+test('a connection that never says anything goes, too', async () => {
+  const { clock, port } = await serve(silence);
+  const socket = connect(port, '127.0.0.1')
+    .on('error', () => undefined)
+    .resume();
+  const closed = new Promise((done) => socket.once('close', done));
+  await expect.poll(() => clock.waiting()).toHaveLength(1);
+  clock.advance(180_000);
+  await closed;
+  await expect.poll(() => clock.waiting()).toEqual([]);
 });
 
 test('without a connection nothing wakes the sidecar', async () => {

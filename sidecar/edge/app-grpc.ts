@@ -33,16 +33,17 @@ export interface AppGrpcDeps {
 const CONNECTIONS_MAX = 10_000;
 /** Calls that an app may have open on one connection. */
 const STREAMS_MAX = 1024;
-/** A connection without calls goes when it was seen so twice: after one to two of these. */
+/** A connection without calls is asked to go when it was seen so twice, and goes the third time: after two to three of these. */
 const IDLE_LOOK_MS = 60_000;
 const GRPC_ONLY = 'This port speaks gRPC alone. The HTTP API of this sidecar has a port of its own.';
+const SILENT: WireFailure = { kind: 'closed', reason: 'no call came, and no answer to GOAWAY' };
 const STOPPING: WireFailure = { kind: 'closed', reason: 'this sidecar is stopping' };
 
 /** All servers of the gRPC port, and the connections that are open on them. */
 export class AppGrpc {
   readonly #deps: AppGrpcDeps;
-  /** Each with whether it had no call when it was last looked at. */
-  readonly #connections = new Map<Http2ServerConnection, boolean>();
+  /** Each with how many looks in a row have found no call on it. */
+  readonly #connections = new Map<Http2ServerConnection, number>();
   /** Undefined where there is no connection: a sidecar without calls is not woken. */
   #cancelLook: Cancel | undefined;
   #isDraining = false;
@@ -81,7 +82,7 @@ export class AppGrpc {
       { closed },
       { clock, streamsMax: STREAMS_MAX },
     );
-    this.#connections.set(connection, false);
+    this.#connections.set(connection, 0);
     this.#cancelLook ??= every(clock, IDLE_LOOK_MS, () => this.#look());
     if (this.#isDraining) connection.drain();
   }
@@ -101,10 +102,12 @@ export class AppGrpc {
   }
 
   #look(): void {
-    for (const [connection, wasIdle] of this.#connections) {
-      const isIdle = connection.streamCount === 0;
-      if (isIdle && wasIdle) connection.drain();
-      this.#connections.set(connection, isIdle);
+    for (const [connection, idleLooks] of this.#connections) {
+      const looks = connection.streamCount === 0 ? idleLooks + 1 : 0;
+      this.#connections.set(connection, looks);
+      if (looks === 2) connection.drain();
+      // A program that stands still, or never spoke HTTP/2, does not see that it was asked to hang up.
+      if (looks > 2) connection.destroy(SILENT);
     }
   }
 
