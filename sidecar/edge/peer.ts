@@ -28,11 +28,15 @@ export interface PeerEdgeDeps extends Omit<PeerCallDeps, 'caller' | 'budget'> {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Connections that have not shown yet who they are. */
+  readonly handshakesMax?: number;
 }
 
 /** Calls that one peer may have open here at once. */
 const STREAMS_MAX = 4096;
 const TLS_TIMEOUT_MS = 5000;
+/** Whoever reaches the port can begin one, and it takes memory until its time is up. */
+const HANDSHAKES_MAX = 2000;
 const GRPC_ONLY = 'This port is for other sidecars, which call it by gRPC.';
 const STOPPING: WireFailure = { kind: 'closed', reason: 'this sidecar is stopping' };
 
@@ -59,6 +63,8 @@ export class PeerEdge {
       handshakeTimeout: TLS_TIMEOUT_MS,
     });
     this.server.on('secureConnection', (socket) => this.#connected(socket));
+    this.#boundHandshakes();
+    this.server.on('drop', () => this.#refused('too many connections are amid their handshakes'));
     this.server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
@@ -88,6 +94,11 @@ export class PeerEdge {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Further ones are closed as they come. Peers that are served take no places from others. */
+  #boundHandshakes(): void {
+    this.server.maxConnections = this.#connections.size + (this.#deps.handshakesMax ?? HANDSHAKES_MAX);
+  }
+
   /** Identify: who is at the other end, once for the life of the connection, before a byte of HTTP/2 is spoken. */
   #connected(socket: TLSSocket): void {
     const { self, clock } = this.#deps;
@@ -107,6 +118,7 @@ export class PeerEdge {
     const cancels: Cancel[] = [];
     const closed = (failure: WireFailure) => {
       this.#connections.delete(connection);
+      this.#boundHandshakes();
       for (const cancel of cancels) cancel();
       if (failure.kind === 'malformed' || failure.kind === 'limit') this.#refused(failure.reason);
     };
@@ -117,6 +129,7 @@ export class PeerEdge {
       { clock, streamsMax: STREAMS_MAX, headBytesMax: PEER_BYTES_MAX, headFieldsMax: PEER_FIELDS_MAX },
     );
     this.#connections.add(connection);
+    this.#boundHandshakes();
     const dead = () => connection.destroy({ kind: 'closed', reason: 'the peer stopped answering pings' });
     const retireMs = retireAfterMs(Math.min(peer.notAfter, this.#notAfter), clock.now(), random);
     cancels.push(
