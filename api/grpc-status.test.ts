@@ -40,3 +40,8 @@ test('a message is one printable line of bounded length', () => {
   expect(heard?.message.length).toBeLessThan(1100);
   expect(heard?.message).toMatch(/^[\x20-\x7e…]*$/);
 });
+
+test('what is said of a fault is of bounded length: it shares its connection', () => {
+  const said = faultTrailers(fault('app-broke', '%'.repeat(30_000)));
+  expect(said.join('').length).toBeLessThan(4000);
+});

@@ -9,7 +9,8 @@ export function faultTrailers(refused: Fault): Headers {
     'grpc-status',
     String(grpcStatus(refused.code)),
     'grpc-message',
-    encodeGrpcMessage(refused.message),
+    // A head that is larger than heads may be would end the connection, and every call on it.
+    encodeGrpcMessage(refused.message.slice(0, MESSAGE_CHARACTERS_MAX)),
     'invoke-fault',
     refused.code,
   ];

@@ -212,6 +212,22 @@ describe('an app', () => {
     expect(seen).toHaveLength(1);
   });
 
+  test('that says much of what it answers with fails its own call, and not those beside it', async () => {
+    const go = Promise.withResolvers<void>();
+    const began = Promise.withResolvers<void>();
+    answer = (stream, headers) => {
+      began.resolve();
+      void go.promise.then(() => echoes(stream, headers));
+    };
+    const beside = caller.call('Unary', ['beside']);
+    await began.promise;
+    answer = (stream) => stream.respond({ ':status': 200, 'content-type': '%'.repeat(30_000) }, { endStream: true });
+    const outcome = await caller.call('Unary', ['x']);
+    expect([outcome.status.code, faultOf(outcome)]).toEqual([Code.INTERNAL, 'app-broke']);
+    go.resolve();
+    expect((await beside).messages.map(String)).toEqual(['beside']);
+  });
+
   test('that refuses a stream has not seen it: the call is sent again', async () => {
     answer = (stream, headers) => {
       if (seen.length === 1) stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);

@@ -5,6 +5,7 @@ import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
 import { grpcEndToEnd, type Headers, headerValue } from '../../api/headers.ts';
 import type { Cancel } from '../../kit/clock.ts';
+import { excerpt } from '../../kit/text.ts';
 import type { Http2ClientConnection } from '../../wire/http2/client.ts';
 import {
   NOBODY,
@@ -155,7 +156,9 @@ class GrpcAnswer implements ResponseReceiver {
   head({ status, fields, neverIndexed }: ResponseHead): void {
     if (status !== 200 || !isGrpc(fields)) {
       const type = headerValue(fields, 'content-type') ?? 'none';
-      this.#attempt.fail(this.#attempt.noGrpc(`it answered with HTTP status ${status} and content-type ${type}`));
+      this.#attempt.fail(
+        this.#attempt.noGrpc(`it answered with HTTP status ${status} and content-type ${excerpt(type)}`),
+      );
       return;
     }
     this.#isStatusAlone = headerValue(fields, 'grpc-status') !== undefined;
