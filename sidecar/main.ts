@@ -4,6 +4,7 @@
 // has found a bug in itself, and with 64 when its environment makes no sense.
 import { systemClock } from '../kit/clock.ts';
 import { EXIT, type Program, runProgram } from '../kit/program.ts';
+import { collectYoungGarbageBy } from '../kit/young-garbage.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { startFeed } from './feed/client.ts';
 import { readPod, startPod } from './pod.ts';
@@ -28,4 +29,6 @@ async function run({ log: firstLog, logAs, told }: Program): Promise<number> {
   return pod.value.done;
 }
 
+const { gc } = globalThis;
+collectYoungGarbageBy(gc === undefined ? undefined : () => void gc({ type: 'minor' }));
 runProgram('sidecar', process, run);

@@ -32,7 +32,7 @@ export class Slab implements Lent {
   }
 
   /** Hands what was put into it from `used` on to a link, and the slab to whoever comes next; what `ByteLink.write` says. */
-  write(link: ByteLink, end: number): boolean {
+  write(link: Pick<ByteLink, 'write'>, end: number): boolean {
     const start = this.used;
     this.used = end;
     if (start === end) {

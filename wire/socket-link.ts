@@ -1,6 +1,7 @@
 // The byte stream of a connection on a socket of the platform, plain or TLS.
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { leavesBuffers } from '../kit/young-garbage.ts';
 import type { ByteLink, ByteLinkEvents, Lent } from './byte-link.ts';
 import { Intake } from './socket-intake.ts';
 
@@ -60,7 +61,10 @@ class SocketLink implements ByteLink {
       queueMicrotask(() => events.closed(undefined));
       return;
     }
-    this.#read((chunk) => events.data(chunk));
+    this.#read((chunk) => {
+      leavesBuffers(chunk.length);
+      events.data(chunk);
+    });
     socket.on('drain', () => events.drained());
     socket.on('end', () => events.ended());
     socket.on('error', (error) => {

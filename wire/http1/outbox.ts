@@ -1,9 +1,9 @@
 // What a connection has to say, gathered: whatever is written in one turn of the loop leaves in one write.
 //
 // Heads stay strings until then, and are put beside the body into one buffer: one call of the kernel for a small message.
+import { atTurnEnd, type TurnTask } from '../../kit/turn.ts';
 import type { ByteLink } from '../byte-link.ts';
 import { SLAB_BYTES, Slab } from '../slabs.ts';
-import { atTurnEnd, type Gathering } from '../turn-end.ts';
 
 /** From here on bytes are not copied together: a second write costs less. */
 const COPIED_BYTES_MAX = 16 * 1024;
@@ -14,7 +14,7 @@ const PLACES_MAX = 16;
 
 type Piece = string | Buffer;
 
-export class Outbox implements Gathering {
+export class Outbox implements TurnTask {
   readonly #link: ByteLink;
   /** The first `#count` of these; the places stay, to be filled again. */
   #pieces: (Piece | undefined)[] = [];
@@ -77,7 +77,7 @@ export class Outbox implements Gathering {
     this.#forget();
   }
 
-  turnEnded(): void {
+  turnOver(): void {
     this.#isScheduled = false;
     this.flush();
   }

@@ -1,13 +1,13 @@
 // Everybody who gathers something in a turn hears of its end, whatever others do there.
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { atTurnEnd } from './turn-end.ts';
+import { atTurnEnd } from './turn.ts';
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 test('those of one turn hear of its end once, in the order in which they came', async () => {
   const heard: string[] = [];
-  for (const name of ['a', 'b', 'c']) atTurnEnd({ turnEnded: () => heard.push(name) });
+  for (const name of ['a', 'b', 'c']) atTurnEnd({ turnOver: () => heard.push(name) });
   expect(heard).toEqual([]);
   await nextTurn();
   expect(heard).toEqual(['a', 'b', 'c']);
@@ -17,7 +17,7 @@ test('those of one turn hear of its end once, in the order in which they came', 
 
 test('what is gathered while a turn ends waits for the end of the next', async () => {
   const heard: string[] = [];
-  atTurnEnd({ turnEnded: () => atTurnEnd({ turnEnded: () => heard.push('later') }) });
+  atTurnEnd({ turnOver: () => atTurnEnd({ turnOver: () => heard.push('later') }) });
   await nextTurn();
   expect(heard).toEqual([]);
   await nextTurn();
@@ -30,11 +30,11 @@ test('who throws takes the turn of nobody else', async () => {
   const thrown = once(process, 'uncaughtException');
   const heard = new Promise((resolve) => {
     atTurnEnd({
-      turnEnded: () => {
+      turnOver: () => {
         throw new Error('a bug');
       },
     });
-    atTurnEnd({ turnEnded: () => resolve('heard') });
+    atTurnEnd({ turnOver: () => resolve('heard') });
   });
   try {
     expect(await thrown).toMatchObject([{ message: 'a bug' }, 'uncaughtException']);
