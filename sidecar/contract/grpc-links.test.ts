@@ -228,6 +228,25 @@ describe('an app', () => {
     expect((await beside).messages.map(String)).toEqual(['beside']);
   });
 
+  test('that takes no large metadata gets none, and every other call on its connection goes on', async () => {
+    const strict = http2.createServer({ settings: { maxHeaderListSize: 8192 } }).listen(0, '127.0.0.1');
+    await once(strict, 'listening');
+    const held: (() => void)[] = [];
+    strict.on('stream', (stream, headers) => held.push(() => echoes(stream, headers)));
+    const sidecar = await mesh.start('strict', { config: grpcOn({ port: portOf(strict) }) });
+    const client = callerOf(web, 'strict');
+    const beside = client.call('Unary', ['beside']);
+    await expect.poll(() => held.length).toBe(1);
+    const outcome = await client.call('Unary', ['x'], client.metadata({ 'x-large': 'x'.repeat(8192) }));
+    expect([outcome.status.code, faultOf(outcome)]).toEqual([Code.RESOURCE_EXHAUSTED, 'headers-too-large']);
+    for (const go of held) go();
+    expect((await beside).messages.map(String)).toEqual(['beside']);
+    expect(held).toHaveLength(1);
+    client.close();
+    await sidecar.stop();
+    strict.close();
+  });
+
   test('that refuses a stream has not seen it: the call is sent again', async () => {
     answer = (stream, headers) => {
       if (seen.length === 1) stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);

@@ -2,11 +2,11 @@
 // Messages pass as they are. What the two places differ in (where a connection comes from, what the head says, what a failure
 // means) is said by the subclasses.
 import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
-import type { Fault } from '../../api/fault.ts';
+import { type Fault, fault } from '../../api/fault.ts';
 import { grpcEndToEnd, type Headers, headerValue } from '../../api/headers.ts';
 import type { Cancel } from '../../kit/clock.ts';
 import { excerpt } from '../../kit/text.ts';
-import type { Http2ClientConnection } from '../../wire/http2/client.ts';
+import { HEAD_TOO_LARGE, type Http2ClientConnection } from '../../wire/http2/client.ts';
 import {
   NOBODY,
   type Requester,
@@ -30,6 +30,10 @@ type State =
 
 const DONE: State = { kind: 'done' };
 const GIVEN_UP: WireFailure = { kind: 'reset', reason: 'the call was given up' };
+const METADATA_TOO_LARGE = fault(
+  'headers-too-large',
+  'the metadata of the call is larger than the called app, or its sidecar, takes; nothing reached it.',
+);
 
 export abstract class GrpcAttempt implements RequestEnd {
   readonly #reply: ReplyEnd;
@@ -182,8 +186,10 @@ class GrpcAnswer implements ResponseReceiver {
   }
 
   /** `refused` proves that nobody has looked at the call. */
-  abort({ kind, reason }: WireFailure): void {
-    this.#attempt.fail(kind === 'refused' ? this.#attempt.notSeen(reason) : this.#attempt.broke(reason));
+  abort(failure: WireFailure): void {
+    const { kind, reason } = failure;
+    if (failure === HEAD_TOO_LARGE) this.#attempt.fail(METADATA_TOO_LARGE);
+    else this.#attempt.fail(kind === 'refused' ? this.#attempt.notSeen(reason) : this.#attempt.broke(reason));
   }
 
   resume(): void {

@@ -5,12 +5,15 @@ import { type DecodedBlock, type HpackError, NO_PSEUDO } from '../hpack/block.ts
 import { NOBODY, type Requester, type RequestHead, type ResponseReceiver, type WireFailure } from '../message.ts';
 import { ClientStream } from './client-stream.ts';
 import { type ConnectionEvents, type ConnectionOptions, Http2Connection } from './connection.ts';
-import { requestPseudo, withLength } from './heads.ts';
+import { listBytes, requestPseudo, withLength } from './heads.ts';
 import { ErrorCode, errorName, exceeded, type Fault, malformed, PREFACE, STREAM_ID_MAX } from './protocol.ts';
 import { Setting } from './settings.ts';
 import type { Stream } from './stream.ts';
 
 const STREAMS_MAX = 4096;
+
+/** The head of a request is larger than its server takes; nothing was sent. */
+export const HEAD_TOO_LARGE: WireFailure = { kind: 'limit', reason: 'head-is-larger-than-the-server-takes' };
 
 /** Calls over the link, which nobody listens to yet. */
 export function http2Client(
@@ -67,6 +70,8 @@ export class Http2ClientConnection extends Http2Connection {
     const id = this.#nextId;
     this.#pseudo = requestPseudo(head, this.#pseudo);
     const fields = withLength(head.fields, head.bodyBytes);
+    // Some servers answer one that is too large with the end of the connection, and of every request on it.
+    if (listBytes(this.#pseudo, fields) > this.peer.headListBytesMax) return refuse(receiver, HEAD_TOO_LARGE);
     const flaw = this.writeHeaders(id, this.#pseudo, fields, head.neverIndexed, false);
     if (flaw !== undefined) return refuse(receiver, { kind: 'malformed', reason: flaw });
     this.#nextId += 2;

@@ -25,6 +25,8 @@ const AUTHORITY = /^[-A-Za-z0-9._~!$&'()*+,;=:%[\]]+$/;
 const PATH = /^\/[^\x00-\x20\x7f#]*$/;
 const STATUS = /^[1-9][0-9][0-9]$/;
 const DIGITS = /^[0-9]{1,15}$/;
+/** What a field counts for beside its name and value. */
+const FIELD_BYTES = 32;
 
 /** What the fields say that the codec has to act on. */
 interface Told {
@@ -120,6 +122,18 @@ export function withLength(fields: Fields, bodyBytes: number | undefined): Field
     if (fields[i] === 'content-length') return fields;
   }
   return [...fields, 'content-length', String(bodyBytes)];
+}
+
+/** As SETTINGS_MAX_HEADER_LIST_SIZE counts (RFC 9113, 6.5.2). */
+export function listBytes({ method, scheme, authority, path, protocol }: PseudoFields, fields: Fields): number {
+  let bytes = (fields.length / 2) * FIELD_BYTES;
+  for (const text of fields) bytes += text.length;
+  if (method !== undefined) bytes += ':method'.length + method.length + FIELD_BYTES;
+  if (scheme !== undefined) bytes += ':scheme'.length + scheme.length + FIELD_BYTES;
+  if (authority !== undefined) bytes += ':authority'.length + authority.length + FIELD_BYTES;
+  if (path !== undefined) bytes += ':path'.length + path.length + FIELD_BYTES;
+  if (protocol !== undefined) bytes += ':protocol'.length + protocol.length + FIELD_BYTES;
+  return bytes;
 }
 
 function flawInRequest(pseudo: PseudoFields, told: Told): HeadFlaw | undefined {

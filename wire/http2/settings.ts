@@ -24,6 +24,8 @@ export interface PeerSettings {
   readonly headerTableBytes: number;
   readonly streamsMax: number;
   readonly initialWindowBytes: number;
+  /** What it takes of a head: names, values and 32 bytes for each field. */
+  readonly headListBytesMax: number;
   readonly isConnectProtocolEnabled: boolean;
 }
 
@@ -32,6 +34,7 @@ export const SETTINGS_BEFORE_ANY: PeerSettings = {
   headerTableBytes: 4096,
   streamsMax: 100,
   initialWindowBytes: WINDOW_BYTES_INITIAL,
+  headListBytesMax: Number.POSITIVE_INFINITY,
   isConnectProtocolEnabled: false,
 };
 
@@ -75,6 +78,8 @@ function applyOne(settings: PeerSettings, setting: number, value: number): Resul
     case Setting.MAX_FRAME_SIZE:
       if (value < PAYLOAD_BYTES_MAX || value > 2 ** 24 - 1) return err(malformed(`MAX_FRAME_SIZE of ${value}`));
       return ok(settings);
+    case Setting.MAX_HEADER_LIST_SIZE:
+      return ok({ ...settings, headListBytesMax: value });
     case Setting.ENABLE_CONNECT_PROTOCOL:
       if (value > 1 || (value === 0 && settings.isConnectProtocolEnabled))
         return err(malformed(`ENABLE_CONNECT_PROTOCOL of ${value}`));
