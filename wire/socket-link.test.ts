@@ -62,6 +62,31 @@ test('a side that gives up is not taken for one that has ended', async () => {
   close();
 });
 
+test('what has ended reaches a far side that reads it later, also when the link was given up by then', async () => {
+  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const reader = connect({ port: portOf(server), host: '127.0.0.1' });
+  const [writer]: Socket[] = await once(server, 'connection');
+  if (writer === undefined) throw new Error('no connection');
+  const link = socketLink(writer);
+  const { closed } = listenTo(link);
+  link.write(Buffer.alloc(400_000));
+  link.end();
+  if (!writer.writableFinished) await once(writer, 'finish');
+  link.destroy();
+  await closed;
+  let bytes = 0;
+  const outcome = new Promise<string>((resolve) => {
+    reader.on('error', ({ message }) => resolve(message)).on('end', () => resolve('whole'));
+  });
+  reader.on('data', (chunk) => {
+    bytes += chunk.length;
+  });
+  expect(await outcome).toBe('whole');
+  expect(bytes).toBe(400_000);
+  server.close();
+});
+
 test('a Unix socket, which knows no resets, is given up all the same', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'invoke-link-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));

@@ -45,12 +45,15 @@ class SocketLink implements ByteLink {
     this.#socket.resume();
   }
 
-  /** With a reset where there can be one: nobody must take a message that was cut off here for one that ended here. */
+  /**
+   * With a reset where there can be one: nobody must take a message that was cut off here for one that ended here. What has
+   * ended the kernel still delivers to a far side that reads slowly, and would throw away with a reset.
+   */
   destroy(): void {
     const socket = this.#socket;
-    // The platform's reset first waits for unsent bytes to leave, and fails, without `close`, amid an `end`.
+    // The platform's reset first waits for unsent bytes to leave.
     const canReset = isPlainTcp(socket) && !socket.connecting && socket.writableLength === 0;
-    if (canReset && socket.writableEnded === socket.writableFinished) socket.resetAndDestroy();
+    if (canReset && !socket.writableEnded) socket.resetAndDestroy();
     else socket.destroy();
   }
 

@@ -282,6 +282,25 @@ describe('the owner', () => {
     }
   });
 
+  test('sweeps out nobody who reads its last answer slowly, up to the end of it', async () => {
+    for (const fields of [['Connection: close'], []]) {
+      const { link, connection, clock } = driveServer({ onEnd: (request) => request.answer('x'.repeat(70_000)) });
+      link.hasRoom = false;
+      link.give(get('/', ...fields));
+      connection.drain();
+      connection.sweep(1_000_000);
+      expect(link).toMatchObject({ isEnded: false, isDestroyed: false });
+      clock.elapsedMs = 1_000_000;
+      link.hasRoom = true;
+      link.events?.drained();
+      expect(link.isEnded).toBe(true);
+      connection.sweep(1_004_999);
+      expect(link.isDestroyed).toBe(false);
+      connection.sweep(1_005_000);
+      expect(link.isDestroyed).toBe(true);
+    }
+  });
+
   test('sweeps out who leaves its answer unread, where there is a bound', () => {
     const { link, connection } = driveServer({ unreadMs: 10, onEnd: (request) => request.answer('x'.repeat(70_000)) });
     link.hasRoom = false;

@@ -103,7 +103,7 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
     const { phase } = this;
     if (phase === 'idle' && waitedMs >= idleMs) this.#linger();
     else if (phase === 'head' && waitedMs >= headMs) this.#refuse(exceeded('head-time', 408));
-    else if (phase === 'lingering' && waitedMs >= lingerMs) this.outbox.destroy();
+    else if (phase === 'lingering' && waitedMs >= (this.outbox.isBlocked ? unreadMs : lingerMs)) this.outbox.destroy();
     else if (this.#isBodyLeftOver && waitedMs >= idleMs) this.#linger();
     else if (this.#isAnswerUnread && waitedMs >= unreadMs) this.outbox.destroy();
   }
@@ -126,7 +126,8 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
 
   drained(): void {
     this.outbox.drained();
-    if (this.#isAnswerUnread) this.#next();
+    if (this.#reading.kind === 'lingering') this.#end();
+    else if (this.#isAnswerUnread) this.#next();
     else this.#exchange?.drained();
   }
 
@@ -371,17 +372,23 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
 
   /**
    * Ends our side and reads on for a while. If the connection were closed with bytes unread, the kernel would answer
-   * with a reset, which may reach the client before it has read what was said to it.
+   * with a reset, which may reach the client before it has read what was said to it. However slowly it reads, the time runs
+   * from the end of what there is to read.
    */
   #linger(): void {
     const { kind } = this.#reading;
     if (kind === 'lingering' || kind === 'closed') return;
     this.#reading = { kind: 'lingering', bytes: 0 };
-    this.#sinceMs = this.#options.elapsedMs();
     this.#heads.clear();
     this.#ahead = [];
     this.#aheadBytes = 0;
-    this.outbox.end();
+    this.outbox.flush();
+    this.#end();
     this.resumeReading();
+  }
+
+  #end(): void {
+    this.#sinceMs = this.#options.elapsedMs();
+    if (!this.outbox.isBlocked) this.outbox.end();
   }
 }
