@@ -4,10 +4,10 @@ import { collectYoungGarbageBy, leavesBuffers } from './young-garbage.ts';
 
 afterEach(() => collectYoungGarbageBy(undefined));
 
-test('every four megabytes, at the end of the turn', async () => {
+test('every two megabytes, at the end of the turn', async () => {
   let collections = 0;
   collectYoungGarbageBy(() => collections++);
-  for (let read = 0; read < 64; read++) leavesBuffers(64 * 1024);
+  for (let read = 0; read < 32; read++) leavesBuffers(64 * 1024);
   expect(collections).toBe(0);
   await new Promise(setImmediate);
   expect(collections).toBe(1);

@@ -8,7 +8,7 @@
 /** The platform's `gc`, which is there where it was started with --expose-gc. */
 export type CollectYoung = () => void;
 
-const BYTES_MAX = 4 * 1024 * 1024;
+const BYTES_MAX = 2 * 1024 * 1024;
 
 let collectYoung: CollectYoung | undefined;
 let leftBytes = 0;
