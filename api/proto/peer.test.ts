@@ -3,21 +3,15 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { must } from '../../kit/result.ts';
 import type { Headers } from '../headers.ts';
+import { type ReplyHeadMessage, type RequestHeadMessage, type StreamMessage, StreamOrder } from './peer.ts';
 import {
   decodeReply,
   decodeRequest,
   decodeRequestFront,
   decodeUnaryReply,
   decodeUnaryRequest,
-  encodeReply,
-  encodeRequest,
-  encodeUnaryReply,
-  encodeUnaryRequest,
-  type ReplyHeadMessage,
-  type RequestHeadMessage,
-  type StreamMessage,
-  StreamOrder,
-} from './peer.ts';
+} from './peer-decoding.ts';
+import { encodeReply, encodeRequest, encodeUnaryReply, encodeUnaryRequest } from './peer-encoding.ts';
 import { ProtoWriter } from './protobuf.ts';
 import { anyBytes, anyText, byteString, hostile, joined, oracleDecode, oracleEncode } from './testing-schema.ts';
 

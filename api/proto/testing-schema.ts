@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import protobuf from 'protobufjs';
-import type { EncodedMessage } from './peer.ts';
+import type { EncodedMessage } from './peer-encoding.ts';
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { encodeRequest } from '../../api/proto/peer.ts';
+import { encodeRequest } from '../../api/proto/peer-encoding.ts';
 import { joined } from '../../api/proto/testing-schema.ts';
 import { identityOf, type Mesh, startMesh } from '../testing/mesh.ts';
 import { rawPeer } from '../testing/raw-peer.ts';

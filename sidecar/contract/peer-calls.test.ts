@@ -1,12 +1,8 @@
 // What a sidecar promises to a peer: the contract's two methods, in the contract's messages, and nothing on trust.
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import {
-  decodeReply,
-  decodeUnaryReply,
-  encodeRequest,
-  encodeUnaryRequest,
-  type RequestHeadMessage,
-} from '../../api/proto/peer.ts';
+import type { RequestHeadMessage } from '../../api/proto/peer.ts';
+import { decodeReply, decodeUnaryReply } from '../../api/proto/peer-decoding.ts';
+import { encodeRequest, encodeUnaryRequest } from '../../api/proto/peer-encoding.ts';
 import { joined } from '../../api/proto/testing-schema.ts';
 import { must } from '../../kit/result.ts';
 import { manualClock } from '../../kit/testing/clock.ts';

@@ -2,7 +2,8 @@
 // large piece nothing is held that could be passed on.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { encodeRequest, type RequestHeadMessage } from '../../api/proto/peer.ts';
+import type { RequestHeadMessage } from '../../api/proto/peer.ts';
+import { encodeRequest } from '../../api/proto/peer-encoding.ts';
 import { joined, oracleEncode } from '../../api/proto/testing-schema.ts';
 import { must } from '../../kit/result.ts';
 import { frameMessage } from '../../wire/grpc-frame.ts';

@@ -3,17 +3,19 @@ import type { Flow } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
 import {
-  type DecodeFront,
-  decodeReply,
-  decodeReplyFront,
-  decodeRequest,
-  decodeRequestFront,
-  type EncodedMessage,
   type ReplyHeadMessage,
   type RequestHeadMessage,
   type StreamMessage,
   StreamOrder,
 } from '../../api/proto/peer.ts';
+import {
+  type DecodeFront,
+  decodeReply,
+  decodeReplyFront,
+  decodeRequest,
+  decodeRequestFront,
+} from '../../api/proto/peer-decoding.ts';
+import type { EncodedMessage } from '../../api/proto/peer-encoding.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { atTurnEnd, type TurnTask } from '../../kit/turn.ts';
 import { FrameReader, frameText } from '../../wire/grpc-frame.ts';
