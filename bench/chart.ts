@@ -34,7 +34,7 @@ export function drawLedger(lines: readonly LedgerEntry[]): string {
     y += LINE_PX + GAP_PX;
   }
   const frame = `xmlns="http://www.w3.org/2000/svg" width="${width}" height="${y}" font-family="sans-serif" font-size="12"`;
-  return `<svg ${frame}>\n<rect width="100%" height="100%" fill="white"/>\n${parts.join('\n')}\n</svg>\n`;
+  return `<svg ${frame}>\n<title>What sidecars cost, by workload</title>\n<rect width="100%" height="100%" fill="white"/>\n${parts.join('\n')}\n</svg>\n`;
 }
 
 /** Of the last run that recorded this workload, in the order of its lines. */
