@@ -12,6 +12,7 @@ import { type PeerCertificate, peerIdentity, serverContext } from '../../identit
 import type { Random } from '../../kit/backoff.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import { SeldomLine } from '../../kit/log-seldom.ts';
 import { type Http2ServerConnection, http2Server } from '../../wire/http2/server.ts';
 import type { RequestHead, RequestReceiver, Responder, WireFailure } from '../../wire/message.ts';
 import { socketLink } from '../../wire/socket-link.ts';
@@ -45,14 +46,15 @@ export class PeerEdge {
   readonly #deps: PeerEdgeDeps;
   readonly #sockets = new Set<Socket>();
   readonly #connections = new Set<Http2ServerConnection>();
+  readonly #refusals: SeldomLine;
   /** Epoch milliseconds: the end of our own certificate. */
   #notAfter = Number.POSITIVE_INFINITY;
   #isDraining = false;
-  #loggedMs = Number.NEGATIVE_INFINITY;
-  #unlogged = 0;
 
   constructor(deps: PeerEdgeDeps) {
     this.#deps = deps;
+    const { clock, log } = deps;
+    this.#refusals = new SeldomLine(clock, (fields) => log.warn('a peer connection was refused or broke', fields));
     // Until it has a certificate every handshake fails: nothing is served without an identity. What is of the server
     // and not of its secure context has to be said here: `setSecureContext` would not take it.
     this.server = createServer({
@@ -139,16 +141,9 @@ export class PeerEdge {
     if (this.#isDraining) connection.drain();
   }
 
-  /** One line a second at most: whoever can reach the port can make this happen. */
+  /** Whoever can reach the port can make this happen. */
   #refused(reason: string): void {
-    const nowMs = this.#deps.clock.elapsed();
-    if (nowMs - this.#loggedMs < 1000) {
-      this.#unlogged++;
-      return;
-    }
-    this.#deps.log.warn('a peer connection was refused or broke', { reason, unlogged: this.#unlogged });
-    this.#loggedMs = nowMs;
-    this.#unlogged = 0;
+    this.#refusals.say({ reason });
   }
 }
 
