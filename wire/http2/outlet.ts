@@ -3,6 +3,7 @@
 // The first frame of a turn schedules a flush in the loop's check phase, which comes right after all sockets that were
 // readable have been read. A write costs a system call and a TLS record, many times what its bytes cost; so frames are
 // copied into a slab, payloads too.
+import { atTurnEnd, type TurnTask } from '../../kit/turn.ts';
 import type { ByteLink } from '../byte-link.ts';
 import { Slab } from '../slabs.ts';
 import { byteAt, Flag, FRAME_HEAD_BYTES, FrameType, writeUint32 } from './protocol.ts';
@@ -14,13 +15,9 @@ export interface OutletEvents {
   beforeWrite(): void;
 }
 
-export class Outlet {
+export class Outlet implements TurnTask {
   readonly #link: ByteLink;
   readonly #events: OutletEvents;
-  readonly #onImmediate = () => {
-    this.#isScheduled = false;
-    this.flush();
-  };
   #slab: Slab | undefined;
   #at = 0;
   #isScheduled = false;
@@ -93,7 +90,12 @@ export class Outlet {
   schedule(): void {
     if (this.#isScheduled || this.#isClosed) return;
     this.#isScheduled = true;
-    setImmediate(this.#onImmediate);
+    atTurnEnd(this);
+  }
+
+  turnOver(): void {
+    this.#isScheduled = false;
+    this.flush();
   }
 
   flush(): void {
