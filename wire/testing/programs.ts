@@ -1,12 +1,12 @@
 // For tests: programs that others wrote. Where one is not installed, its tests are skipped and say so.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { env } from 'node:process';
 import { promisify } from 'node:util';
+import { findProgram as findProgramIn } from '../../kit/find-program.ts';
 
 const run = promisify(execFile);
 
@@ -17,17 +17,7 @@ export const PROGRAMS_FOLDER = join(import.meta.dirname, '../../node_modules/.ca
 export const PROGRAMS = ['go', 'h2spec', 'curl', 'nghttp', 'h2load', 'nghttpd'];
 
 export function findProgram(name: string): string | undefined {
-  const folders = [PROGRAMS_FOLDER, ...(env.PATH ?? '').split(':'), '/usr/local/go/bin'];
-  return folders.map((folder) => join(folder, name)).find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  return findProgramIn(name, [PROGRAMS_FOLDER, ...(env.PATH ?? '').split(':'), '/usr/local/go/bin']);
 }
 
 /** The path of the program; where there is none, the test is skipped and says why. */
