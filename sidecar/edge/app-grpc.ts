@@ -16,7 +16,7 @@ import type { RequestHead, RequestReceiver, Responder, WireFailure } from '../..
 import { socketLink } from '../../wire/socket-link.ts';
 import { isGrpc, refuseGrpc, serveGrpc } from '../link/grpc-serving.ts';
 import { refuseNonGrpc } from '../link/not-grpc.ts';
-import { readGrpcHead } from './grpc-head.ts';
+import { grpcCall, readGrpcHead } from './grpc-head.ts';
 import { checkToken, type GuardRules, guard } from './guard.ts';
 
 export interface AppGrpcDeps {
@@ -131,20 +131,7 @@ function readCall(head: RequestHead, deps: AppGrpcDeps): Result<Call, Fault> {
   if (!read.ok) return read;
   const target = readTarget(head.fields, deps.self.namespace);
   if (!target.ok) return target;
-  const { neverIndexed } = head;
-  const { path, headers, deadlineMs } = read.value;
-  return ok({
-    kind: 'grpc',
-    target: target.value,
-    caller: deps.self,
-    method: 'POST',
-    path,
-    query: '',
-    headers: traced(headers, deps.random),
-    bodyBytes: undefined,
-    deadlineMs,
-    ...(neverIndexed && { neverIndexed }),
-  });
+  return ok(grpcCall(read.value, deps.self, target.value, traced(read.value.headers, deps.random)));
 }
 
 function readTarget(fields: Headers, ownNamespace: Namespace): Result<Target, Fault> {

@@ -1,11 +1,10 @@
 // A native gRPC call from a peer. Who calls, its certificate has proven; nothing that its metadata says of that is believed.
-import type { Call } from '../../api/call.ts';
 import type { Open } from '../../api/exchange.ts';
 import type { Identity, Target } from '../../api/ids.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { RequestHead, RequestReceiver, Responder } from '../../wire/message.ts';
 import { refuseGrpc, serveGrpc } from '../link/grpc-serving.ts';
-import { readGrpcHead } from './grpc-head.ts';
+import { grpcCall, readGrpcHead } from './grpc-head.ts';
 
 export interface PeerGrpcDeps {
   readonly open: Open;
@@ -18,19 +17,5 @@ export interface PeerGrpcDeps {
 export function servePeerGrpc(head: RequestHead, responder: Responder, deps: PeerGrpcDeps): RequestReceiver {
   const read = readGrpcHead(head, deps.clock);
   if (!read.ok) return refuseGrpc(responder, read.error);
-  const { neverIndexed } = head;
-  const { path, headers, deadlineMs } = read.value;
-  const call: Call = {
-    kind: 'grpc',
-    target: deps.self,
-    caller: deps.caller,
-    method: 'POST',
-    path,
-    query: '',
-    headers,
-    bodyBytes: undefined,
-    deadlineMs,
-    ...(neverIndexed && { neverIndexed }),
-  };
-  return serveGrpc(call, responder, deps);
+  return serveGrpc(grpcCall(read.value, deps.caller, deps.self), responder, deps);
 }
