@@ -64,3 +64,9 @@ export const closedRequest: RequestEnd = {
   resume: () => undefined,
   cancel: () => undefined,
 };
+
+/** Refuses a call as it is opened (E4). */
+export function refuse(reply: ReplyEnd, reason: Fault): RequestEnd {
+  reply.abort(reason);
+  return closedRequest;
+}

@@ -2,22 +2,28 @@
 import { FrameReader } from './grpc-frame.ts';
 import type { Fields, Flow, RequestHead, ResponseHead, ResponseReceiver, WireFailure } from './message.ts';
 
-/** `more`: fields beside those that every call has. */
-export function grpcRequest(
-  to: { readonly scheme: 'http' | 'https'; readonly authority: string },
-  path: string,
-  more: Fields = [],
-): RequestHead {
+/** The head of any gRPC call; `fields` are all that it says. */
+export function grpcHead(to: GrpcServer, path: string, fields: Fields): RequestHead {
   return {
     method: 'POST',
     target: path,
     authority: to.authority,
     scheme: to.scheme,
-    fields: ['content-type', 'application/grpc', 'te', 'trailers', ...more],
+    fields,
     bodyBytes: undefined,
     upgrade: undefined,
     expectsContinue: false,
   };
+}
+
+/** `more`: fields beside those that every call has. */
+export function grpcRequest(to: GrpcServer, path: string, more: Fields = []): RequestHead {
+  return grpcHead(to, path, ['content-type', 'application/grpc', 'te', 'trailers', ...more]);
+}
+
+export interface GrpcServer {
+  readonly scheme: 'http' | 'https';
+  readonly authority: string;
 }
 
 /** How an answer ended. The reasons go on from the server's name, or from "because". */

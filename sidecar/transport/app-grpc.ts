@@ -1,15 +1,17 @@
 // Transport of a native gRPC call to the app: one attempt, over h2c on loopback. The app is told who calls, as over HTTP.
-import { closedRequest, type ReplyEnd, type RequestEnd } from '../../api/exchange.ts';
+import { type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { identityHeaders } from '../../api/headers.ts';
 import { targetName } from '../../api/ids.ts';
 import { printTimeout } from '../../api/timeout.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
+import { grpcHead } from '../../wire/grpc-call.ts';
 import type { Http2ClientConnection } from '../../wire/http2/client.ts';
 import type { RequestHead } from '../../wire/message.ts';
 import type { H2cPool, H2cProblem } from '../app/h2c-pool.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
-import { type Connected, GrpcAttempt } from '../link/grpc-calling.ts';
+import { GrpcAttempt } from '../link/grpc-calling.ts';
+import type { Connected } from '../link/stream-attempt.ts';
 import { appUnreachable, noAppPort } from './app-faults.ts';
 
 export interface AppGrpcTransportDeps {
@@ -22,10 +24,7 @@ export interface AppGrpcTransportDeps {
 
 export function openAppGrpc(call: PermittedCall, reply: ReplyEnd, deps: AppGrpcTransportDeps): RequestEnd {
   const { pool } = deps;
-  if (pool === undefined) {
-    reply.abort(noAppPort(call));
-    return closedRequest;
-  }
+  if (pool === undefined) return refuse(reply, noAppPort(call));
   const attempt = new AppGrpcAttempt(call, reply, pool, deps);
   attempt.start();
   return attempt;
@@ -60,17 +59,8 @@ class AppGrpcAttempt extends GrpcAttempt {
     const fields = [...headers, 'te', 'trailers', ...identityHeaders(caller, target)];
     if (token !== undefined) fields.push('dapr-api-token', token);
     if (deadlineMs !== undefined) fields.push('grpc-timeout', printTimeout(deadlineMs - clock.elapsed()));
-    return {
-      method: 'POST',
-      target: path,
-      authority: this.#pool.authority,
-      scheme: 'http',
-      fields,
-      bodyBytes: undefined,
-      upgrade: undefined,
-      expectsContinue: false,
-      ...(neverIndexed && { neverIndexed }),
-    };
+    const to = { scheme: 'http', authority: this.#pool.authority } as const;
+    return { ...grpcHead(to, path, fields), ...(neverIndexed && { neverIndexed }) };
   }
 
   /** An app has no word about a call that is ours: its status is its answer. */

@@ -4,7 +4,7 @@
 //
 // The app is told who calls: the identity headers that it reads are written here, from the proven caller. Those in a
 // peer's message (peer-head.ts) are for Dapr sidecars; ours ignores them.
-import { closedRequest, type Flow, type ReplyEnd, type RequestEnd } from '../../api/exchange.ts';
+import { type Flow, type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
 import { endToEnd, type Headers, identityHeaders } from '../../api/headers.ts';
 import { printTimeout } from '../../api/timeout.ts';
@@ -32,10 +32,7 @@ export interface AppTransportDeps {
 
 export function openApp(call: PermittedCall, reply: ReplyEnd, deps: AppTransportDeps): RequestEnd {
   const { pool } = deps;
-  if (pool === undefined) {
-    reply.abort(noAppPort(call));
-    return closedRequest;
-  }
+  if (pool === undefined) return refuse(reply, noAppPort(call));
   const attempt = new AppExchange(call, reply, pool, deps);
   attempt.start();
   return attempt;

@@ -17,8 +17,7 @@ export interface Answered {
   readonly isOpen: boolean;
   mayGoOn(): void;
   complete(trailers: Headers): void;
-  /** The peer says why not. */
-  refused(reason: Fault): void;
+  fail(reason: Fault): void;
   /** The peer does not know the method, and is none of ours. */
   downgraded(): void;
   broke(cause: string): void;
@@ -66,7 +65,7 @@ export class PeerAnswer implements ResponseReceiver {
     const refused = faultOfTrailers(said);
     if (refused !== undefined) {
       if (isUnknownMethod(said)) this.#attempt.downgraded();
-      else this.#attempt.refused(refused);
+      else this.#attempt.fail(refused);
     } else if (!this.#sawHead || !this.#reader.isComplete) {
       this.#attempt.broke('the answer ends before its head, or in the middle of a message');
     } else {

@@ -10,8 +10,9 @@ import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
 import { portOf } from '../../kit/testing/ports.ts';
 import type { Http2ClientConnection } from '../../wire/http2/client.ts';
 import { NOBODY, type ResponseReceiver } from '../../wire/message.ts';
+import type { Connected } from '../link/stream-attempt.ts';
 import { identityOf } from '../testing/mesh.ts';
-import type { Connected, PeerConnection } from './peer-connection.ts';
+import type { PeerConnection } from './peer-connection.ts';
 import { PeerPool } from './peer-pool.ts';
 
 const HOUR_MS = 3_600_000;

@@ -17,6 +17,7 @@ import { type Http2ClientConnection, http2Client } from '../../wire/http2/client
 import { socketLink } from '../../wire/socket-link.ts';
 import { keepAlive } from '../link/keep-alive.ts';
 import { retireAfterMs } from '../link/retire.ts';
+import type { Connected } from '../link/stream-attempt.ts';
 import type { Endpoint } from '../resolve/resolver.ts';
 
 export interface PeerConnectionDeps {
@@ -30,10 +31,6 @@ export interface PeerConnectionDeps {
 
 const ON_A_LAPTOP = 'If it runs on another machine, both must use one certificate authority: see --sentry-address.';
 
-/** A connection to send on, or why there is none. */
-export type Connected =
-  | { readonly ok: true; readonly connection: Http2ClientConnection }
-  | { readonly ok: false; readonly fault: Fault };
 type Waiter = (connected: Connected) => void;
 
 /** TCP within 2 s, TLS within 5 s more: a peer that is there is faster by far, and another may be waiting. */

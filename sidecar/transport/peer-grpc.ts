@@ -1,17 +1,19 @@
 // Transport of a native gRPC call to a peer: one attempt, on the connection to one endpoint, as a stream of its own.
 import type { ReplyEnd, RequestEnd } from '../../api/exchange.ts';
-import { type Fault, fault } from '../../api/fault.ts';
+import type { Fault } from '../../api/fault.ts';
 import { faultOfTrailers } from '../../api/grpc-status.ts';
 import { type Headers, headerValue, identityHeaders } from '../../api/headers.ts';
-import { targetName } from '../../api/ids.ts';
 import { printTimeout } from '../../api/timeout.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
+import { grpcHead } from '../../wire/grpc-call.ts';
 import type { Http2ClientConnection } from '../../wire/http2/client.ts';
 import type { RequestHead } from '../../wire/message.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
-import { type Connected, GrpcAttempt } from '../link/grpc-calling.ts';
+import { GrpcAttempt } from '../link/grpc-calling.ts';
+import type { Connected } from '../link/stream-attempt.ts';
 import type { PeerConnection } from './peer-connection.ts';
-import { PEER_AUTHORITY } from './peer-head.ts';
+import { peerBroke, peerClosing } from './peer-faults.ts';
+import { TO_PEER } from './peer-head.ts';
 
 export function openPeerGrpc(
   call: PermittedCall,
@@ -49,17 +51,7 @@ class PeerGrpcAttempt extends GrpcAttempt {
     const { path, headers, caller, target, deadlineMs, neverIndexed } = this.#call;
     const fields = [...headers, 'te', 'trailers', 'dapr-app-id', target.app, ...identityHeaders(caller, target)];
     if (deadlineMs !== undefined) fields.push('grpc-timeout', printTimeout(deadlineMs - this.#clock.elapsed()));
-    return {
-      method: 'POST',
-      target: path,
-      authority: PEER_AUTHORITY,
-      scheme: 'https',
-      fields,
-      bodyBytes: undefined,
-      upgrade: undefined,
-      expectsContinue: false,
-      ...(neverIndexed && { neverIndexed }),
-    };
+    return { ...grpcHead(TO_PEER, path, fields), ...(neverIndexed && { neverIndexed }) };
   }
 
   /** A status without that word is the app's, or that of a Dapr sidecar: it is passed on, and nothing is tried again. */
@@ -68,26 +60,14 @@ class PeerGrpcAttempt extends GrpcAttempt {
   }
 
   override notSeen(cause: string): Fault {
-    return fault(
-      'peer-closing',
-      `the sidecar of ${this.#name} was closing the connection; its app has not seen the call.`,
-      cause,
-    );
+    return peerClosing(this.#call.target, cause);
   }
 
   override broke(cause: string): Fault {
-    return fault(
-      'peer-broke',
-      `the connection to ${this.#name} broke before its answer was complete; the app may have seen the call.`,
-      cause,
-    );
+    return peerBroke(this.#call.target, cause);
   }
 
   override noGrpc(cause: string): Fault {
     return this.broke(cause);
-  }
-
-  get #name(): string {
-    return targetName(this.#call.target);
   }
 }

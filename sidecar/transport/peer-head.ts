@@ -2,6 +2,7 @@
 import { type Headers, identityHeaders } from '../../api/headers.ts';
 import type { RequestHeadMessage } from '../../api/proto/peer.ts';
 import { printTimeout } from '../../api/timeout.ts';
+import { type GrpcServer, grpcHead } from '../../wire/grpc-call.ts';
 import type { RequestHead } from '../../wire/message.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 
@@ -46,22 +47,14 @@ function saysForwarded(headers: Headers): boolean {
 }
 
 /** Whom the certificate proves is all that counts; but no request of HTTP/2 goes without a name. */
-export const PEER_AUTHORITY = 'peer';
+export const TO_PEER: GrpcServer = { scheme: 'https', authority: 'peer' };
 
 export function grpcRequestHead(path: string, leftMs: number | undefined): RequestHead {
   const fields = leftMs === undefined ? GRPC_FIELDS : [...GRPC_FIELDS, 'grpc-timeout', printTimeout(leftMs)];
-  return {
-    method: 'POST',
-    target: path,
-    authority: PEER_AUTHORITY,
-    scheme: 'https',
-    fields,
-    bodyBytes: undefined,
-    upgrade: undefined,
-    expectsContinue: false,
-  };
+  return grpcHead(TO_PEER, path, fields);
 }
 
+/** One list for all calls, so that its bytes are made once. */
 const GRPC_FIELDS: Headers = ['content-type', 'application/grpc', 'te', 'trailers', 'user-agent', 'invoke'];
 
 /** Appended to what the app said itself, as proxies do (RFC 7239). */

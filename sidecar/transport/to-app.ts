@@ -1,6 +1,6 @@
 // Transport to the app, by what it speaks. A call of the other kind is refused: what it would be over there, nobody has said.
 import type { Call } from '../../api/call.ts';
-import { closedRequest, type ReplyEnd, type RequestEnd } from '../../api/exchange.ts';
+import { type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { targetName } from '../../api/ids.ts';
 import type { Clock } from '../../kit/clock.ts';
@@ -37,11 +37,6 @@ function overGrpc({ host, port, token }: AppConfig, clock: Clock): ToApp {
     open: (call, reply) => (call.kind === 'grpc' ? openAppGrpc(call, reply, deps) : refuse(reply, speaksGrpc(call))),
     close: () => pool?.destroy(),
   };
-}
-
-function refuse(reply: ReplyEnd, reason: Fault): RequestEnd {
-  reply.abort(reason);
-  return closedRequest;
 }
 
 function speaksHttp({ target }: Call): Fault {

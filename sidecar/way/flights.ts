@@ -4,8 +4,8 @@
 // in flight is let finish, and at the end of the grace cut. A stream without an end (server-sent events) is not work whose
 // end could be awaited: it is cut then and forgiven.
 import type { Call } from '../../api/call.ts';
-import { closedRequest, type ReplyEnd, type RequestEnd } from '../../api/exchange.ts';
-import { type Fault, fault } from '../../api/fault.ts';
+import type { ReplyEnd, RequestEnd } from '../../api/exchange.ts';
+import { fault } from '../../api/fault.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { Roster } from '../../kit/roster.ts';
 import { type Direction, Flight, type FlightHost, type FlightRecord } from './flight.ts';
@@ -104,10 +104,4 @@ function openOrSurvive(flight: Flight, open: (reply: ReplyEnd) => RequestEnd): v
 interface Waiting {
   isMet(): boolean;
   done(): void;
-}
-
-/** Refuses a call from inside a way. */
-export function refuse(reply: ReplyEnd, reason: Fault): RequestEnd {
-  reply.abort(reason);
-  return closedRequest;
 }

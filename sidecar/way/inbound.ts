@@ -4,10 +4,10 @@
 //
 // Who calls was proven when the connection was made, and stands in the call. There is nothing to resolve, and nothing is
 // tried twice here: the caller's sidecar knows what can be repeated, and where.
-import type { Open, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
+import { type Open, type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
 import { authorize, type PermittedCall } from '../authorize/authorize.ts';
 import type { Grounds } from '../authorize/grounds.ts';
-import { type Flights, refuse } from './flights.ts';
+import type { Flights } from './flights.ts';
 
 export interface InboundStages {
   readonly flights: Flights;

@@ -1,13 +1,13 @@
 // The way out: from the app, through this sidecar, to the sidecar of whoever is called.
 //
 //   edge/app-http ▶ identify ▶ authorize ▶ resolve ▶ resilience ▶ transport ▶ peer
-import type { Open } from '../../api/exchange.ts';
+import { type Open, refuse } from '../../api/exchange.ts';
 import { isSameTarget, type Target } from '../../api/ids.ts';
 import { authorize } from '../authorize/authorize.ts';
 import type { OwnIdentity } from '../identify/own.ts';
 import { type Attempt, type ResilienceDeps, runCall } from '../resilience/attempts.ts';
 import type { Resolution, Resolver } from '../resolve/resolver.ts';
-import { type Flights, refuse } from './flights.ts';
+import type { Flights } from './flights.ts';
 
 export interface OutboundStages {
   readonly flights: Flights;
