@@ -22,6 +22,8 @@ export interface Call {
   readonly headers: Headers;
   /** Names of those that no hop may keep in a table of HTTP/2's compression (RFC 7541, 7.1.3). */
   readonly neverIndexed?: ReadonlySet<string>;
+  /** What the body is, where a caller by gRPC said it as a type URL (google.protobuf.Any); for apps that speak gRPC alone. */
+  readonly dataTypeUrl?: string;
   /** How long the request body is; undefined where nobody said (a chunked upload). */
   readonly bodyBytes: number | undefined;
   /** The moment, on the monotonic clock, by which the caller wants the answer. */

@@ -42,6 +42,14 @@ export interface ReplyEnd extends Pushed, Steering {
   head(reply: ReplyHead): void;
 }
 
+/** How an app that speaks gRPC answered an HTTP call (`AppCallback/OnInvoke`): its status, which HTTP has no words for. */
+export interface GrpcOutcome {
+  readonly code: number;
+  readonly message: string;
+  /** Each a google.protobuf.Any, in bytes. */
+  readonly details: readonly Buffer[];
+}
+
 /**
  * The reply's status line and headers. `bodyBytes` is what the app declared; the pusher keeps to it or aborts. Of a gRPC call
  * the status is 200, and grpc-status comes in the trailers, or in the headers of a reply that is nothing else.
@@ -52,6 +60,9 @@ export interface ReplyHead {
   readonly bodyBytes: number | undefined;
   /** As in a call. */
   readonly neverIndexed?: ReadonlySet<string>;
+  readonly dataTypeUrl?: string;
+  /** Of an HTTP call that an app answered by gRPC; `status` is what HTTP makes of it (`httpStatusOfGrpc`). */
+  readonly grpc?: GrpcOutcome;
 }
 
 export type Open<C extends Call = Call> = (call: C, reply: ReplyEnd) => RequestEnd;

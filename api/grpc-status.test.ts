@@ -1,7 +1,7 @@
 // Faults in gRPC's trailers, there and back; and what a peer may not say of us.
 import { expect, test } from 'vitest';
 import { type FaultCode, fault } from './fault.ts';
-import { faultOfTrailers, faultTrailers } from './grpc-status.ts';
+import { faultOfTrailers, faultTrailers, grpcStatusOfHttp, httpStatusOfGrpc } from './grpc-status.ts';
 
 test.each<FaultCode>([
   'bad-request',
@@ -44,4 +44,13 @@ test('a message is one printable line of bounded length', () => {
 test('what is said of a fault is of bounded length: it shares its connection', () => {
   const said = faultTrailers(fault('app-broke', '%'.repeat(30_000)));
   expect(said.join('').length).toBeLessThan(4000);
+});
+
+test("an app's status of gRPC has one in HTTP, and back as Dapr has it", () => {
+  expect([0, 1, 3, 4, 5, 7, 8, 13, 14, 16, 99].map(httpStatusOfGrpc)).toEqual([
+    200, 408, 400, 504, 404, 403, 429, 500, 503, 401, 500,
+  ]);
+  expect([200, 204, 400, 401, 404, 409, 418, 429, 503, 504].map(grpcStatusOfHttp)).toEqual([
+    0, 0, 13, 16, 5, 6, 2, 8, 14, 4,
+  ]);
 });

@@ -49,6 +49,33 @@ export function knownGrpcStatus(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,2}$/.test(text) && Number(text) <= GRPC_STATUS_MAX ? Number(text) : undefined;
 }
 
+/** By code, 0 to 16: what HTTP makes of an app's gRPC status. Dapr's contract; the same table as grpc-gateway's, but for 1. */
+const HTTP_OF_GRPC = [200, 408, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401];
+
+export function httpStatusOfGrpc(code: number): number {
+  return HTTP_OF_GRPC[code] ?? 500;
+}
+
+const GRPC_OF_HTTP: Readonly<Record<number, number>> = {
+  400: 13,
+  401: 16,
+  403: 7,
+  404: 5,
+  408: 1,
+  409: 6,
+  429: 8,
+  500: 2,
+  501: 12,
+  503: 14,
+  504: 4,
+};
+const UNKNOWN = 2;
+
+/** What gRPC makes of an app's HTTP status. Dapr's contract. */
+export function grpcStatusOfHttp(status: number): number {
+  return status >= 200 && status < 300 ? 0 : (GRPC_OF_HTTP[status] ?? UNKNOWN);
+}
+
 const MESSAGE_CHARACTERS_MAX = 1000;
 
 /** gRPC over HTTP/2, "Status-Message": percent-encoded UTF-8. */
