@@ -57,7 +57,7 @@ export const WORKLOADS: readonly Workload[] = [
   quick('grpc-1k-saturated', 'grpc', { ...UNARY, perSecond: 0 }),
   load('grpc-bidi-1k-at-1000', 'grpc', BIDI),
   load('grpc-bidi-1k-saturated', 'grpc', { ...BIDI, perSecond: 0 }),
-  load('http-1k-at-500-to-50-apps', 'many', { ...HTTP, perSecond: 500 }),
+  load('http-1k-at-1000-to-500-apps', 'many', HTTP),
 ];
 
 /** Compilers warm up by calls: as many as come through in a time, of the kind that most of what follows is. */

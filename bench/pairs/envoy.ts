@@ -5,7 +5,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { CertificateFiles } from './certificates.ts';
-import { appPortOf, type PairTools, type PreparePair, type RunningPair, type Shape, TARGETS } from './pair.ts';
+import { appPortOf, housed, type PairTools, type PreparePair, type RunningPair, type Shape, TARGETS } from './pair.ts';
 import { freePort } from './ports.ts';
 import { findProgram, versionOf } from './programs.ts';
 import { startSidecars } from './start-sidecars.ts';
@@ -40,15 +40,22 @@ async function start(shape: Shape, file: string, tools: PairTools): Promise<Resu
   const entryPort = await freePort();
   return startSidecars(tools.children, {
     shape,
-    servers: links.map(({ name, port }) => ({
-      name: `envoy-${name}`,
-      port,
-      command: command(name, bootstrap(port, serverTls, [toApp])),
+    servers: housed(links).map((house, i) => ({
+      name: `envoy-server-${i}`,
+      port: house.at(-1)?.port ?? 0,
+      command: command(
+        `server-${i}`,
+        bootstrap(
+          house.map(({ port }) => port),
+          serverTls,
+          [toApp],
+        ),
+      ),
     })),
     client: {
       name: 'envoy-client',
       port: entryPort,
-      command: command('client', bootstrap(entryPort, undefined, links)),
+      command: command('client', bootstrap([entryPort], undefined, links)),
     },
   });
 }
@@ -88,7 +95,7 @@ interface Upstream {
   readonly tls: unknown;
 }
 
-function bootstrap(port: number, tls: unknown, upstreams: readonly Upstream[]) {
+function bootstrap(ports: readonly number[], tls: unknown, upstreams: readonly Upstream[]) {
   const [only] = upstreams;
   // A stream that stays has no time limit, as it has none with the others.
   const cluster = upstreams.length === 1 ? { cluster: only?.name } : { cluster_header: 'dapr-app-id' };
@@ -112,13 +119,11 @@ function bootstrap(port: number, tls: unknown, upstreams: readonly Upstream[]) {
   const filters = [{ name: 'envoy.filters.network.http_connection_manager', typed_config: manager }];
   return {
     static_resources: {
-      listeners: [
-        {
-          name: 'entry',
-          address: addressOf(port),
-          filter_chains: [{ filters, ...(tls === undefined ? {} : { transport_socket: tls }) }],
-        },
-      ],
+      listeners: ports.map((port) => ({
+        name: `entry-${port}`,
+        address: addressOf(port),
+        filter_chains: [{ filters, ...(tls === undefined ? {} : { transport_socket: tls }) }],
+      })),
       clusters: upstreams.map(clusterOf),
     },
   };

@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { err, ok } from '../../kit/result.ts';
-import { appPortOf, type PreparePair, TARGETS } from './pair.ts';
+import { appPortOf, housed, type PreparePair, TARGETS } from './pair.ts';
 import { freePort } from './ports.ts';
 import { findProgram, versionOf } from './programs.ts';
 import { startSidecars } from './start-sidecars.ts';
@@ -13,9 +13,9 @@ export const haproxy: PreparePair = async (tools) => {
   const { client, server, anchors } = certificates;
   const file = findProgram('haproxy', tools.env.PATH);
   if (file === undefined) return err('there is no haproxy on the path; on Debian: apt-get install haproxy');
-  const command = (name: string, bind: string, upstreams: readonly Upstream[]) => {
+  const command = (name: string, binds: readonly string[], upstreams: readonly Upstream[]) => {
     const path = join(folder, `${name}.cfg`);
-    writeFileSync(path, configOf(bind, upstreams));
+    writeFileSync(path, configOf(binds, upstreams));
     // In the foreground, as one process.
     return { file, args: ['-db', '-f', path] };
   };
@@ -32,15 +32,19 @@ export const haproxy: PreparePair = async (tools) => {
       const peers = links.map(({ name, port }) => ({ name, server: `127.0.0.1:${port} ${peer}` }));
       return startSidecars(children, {
         shape,
-        servers: links.map(({ name, port }) => ({
-          name: `haproxy-${name}`,
-          port,
-          command: command(`${shape}-${name}`, `127.0.0.1:${port} ${tls} crt ${server.bundle}`, [app]),
+        servers: housed(links).map((house, i) => ({
+          name: `haproxy-server-${i}`,
+          port: house.at(-1)?.port ?? 0,
+          command: command(
+            `${shape}-server-${i}`,
+            house.map(({ port }) => `127.0.0.1:${port} ${tls} crt ${server.bundle}`),
+            [app],
+          ),
         })),
         client: {
           name: 'haproxy-client',
           port: entryPort,
-          command: command(`${shape}-client`, `127.0.0.1:${entryPort}${clearProtocol}`, peers),
+          command: command(`${shape}-client`, [`127.0.0.1:${entryPort}${clearProtocol}`], peers),
         },
       });
     },
@@ -52,7 +56,7 @@ interface Upstream {
   readonly server: string;
 }
 
-function configOf(bind: string, upstreams: readonly Upstream[]): string {
+function configOf(binds: readonly string[], upstreams: readonly Upstream[]): string {
   const [only] = upstreams;
   const choice = upstreams.length === 1 ? `default_backend ${only?.name}` : 'use_backend %[req.hdr(dapr-app-id)]';
   return `
@@ -66,7 +70,7 @@ defaults
   timeout server 120s
   http-reuse always
 frontend entry
-  bind ${bind}
+${binds.map((bind) => `  bind ${bind}`).join('\n')}
   ${choice}
 ${upstreams.map(({ name, server }) => `backend ${name}\n  server upstream ${server}`).join('\n')}
 `;

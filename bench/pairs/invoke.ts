@@ -1,5 +1,5 @@
 // Our own pair: two sidecars as the image has them, with certificates from a sentry, the app's place from a feed, metrics and
-// trace context on.
+// trace context on. Where there are many apps, the caller's alone is the image's (house.ts).
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAppId, parseNamespace, parseTrustDomain } from '../../api/ids.ts';
@@ -8,8 +8,9 @@ import { CONTROL_PLANE_NAMESPACE } from '../../identity/svid.ts';
 import { must, ok, type Result } from '../../kit/result.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
+import type { Housed } from './house.ts';
 import { buildImage, type Image, unpack } from './image.ts';
-import { appPortOf, type PairTools, type PreparePair, type Shape, TARGETS } from './pair.ts';
+import { appPortOf, housed, type PairTools, type PreparePair, type Shape, TARGETS } from './pair.ts';
 import { freePort } from './ports.ts';
 import { type Sidecar, startSidecars } from './start-sidecars.ts';
 
@@ -20,27 +21,35 @@ export const invoke: PreparePair = async (tools) => {
   const image = buildImage();
   if (!image.ok) return image;
   const plane = await startControlPlane(TRUST_DOMAIN);
+  const ground = { image: image.value, plane, tools };
   return ok({
     version: packageJson.version,
     async start(shape) {
-      const servers: PlacedSidecar[] = [];
-      for (const name of TARGETS[shape]) {
-        const appPort = appPortOf(shape, tools.app);
-        const server = await sidecarOf({ name, shape, appPort }, image.value, plane, tools);
-        if (!server.ok) return server;
-        plane.place(name, server.value.peerPort);
-        servers.push({ ...server.value, port: server.value.peerPort });
-      }
-      const client = await sidecarOf({ name: 'client', shape, appPort: undefined }, image.value, plane, tools);
+      const client = inImage(await place({ name: 'client', shape, appPort: undefined }, plane), ground);
       if (!client.ok) return client;
+      const placed: Placed[] = [];
+      for (const name of TARGETS[shape]) {
+        const server = await place({ name, shape, appPort: appPortOf(shape, tools.app) }, plane);
+        plane.place(name, server.ports.peerPort);
+        placed.push(server);
+      }
+      const servers: Sidecar[] = [];
+      for (const [i, house] of housed(placed).entries()) {
+        const [only] = house;
+        const server = house.length === 1 && only !== undefined ? inImage(only, ground) : ok(inHouse(house, i, ground));
+        if (!server.ok) return server;
+        servers.push(server.value);
+      }
       return startSidecars(tools.children, { shape, servers, client: client.value });
     },
     close: () => plane.close(),
   });
 };
 
-interface PlacedSidecar extends Sidecar {
-  readonly peerPort: number;
+interface Ground {
+  readonly image: Image;
+  readonly plane: ControlPlane;
+  readonly tools: PairTools;
 }
 
 interface Role {
@@ -50,27 +59,20 @@ interface Role {
   readonly appPort: number | undefined;
 }
 
-async function sidecarOf(
-  { name, shape, appPort }: Role,
-  image: Image,
-  plane: ControlPlane,
-  { folder }: PairTools,
-): Promise<Result<PlacedSidecar>> {
-  const own = join(folder, `${shape}-${name}`);
-  // Nothing is kept from the start before.
-  rmSync(own, { recursive: true, force: true });
-  mkdirSync(own, { recursive: true });
-  const unpacked = unpack(image, own);
-  if (!unpacked.ok) return unpacked;
-  const { program, tokenFile, trustAnchorsFile } = unpacked.value;
-  writeFileSync(tokenFile, 'the sentry of a benchmark believes everybody\n');
-  writeFileSync(trustAnchorsFile, plane.anchors);
+interface Placed extends Role {
+  readonly ports: Readonly<Record<'httpPort' | 'grpcPort' | 'publicPort' | 'peerPort' | 'metricsPort', number>>;
+  /** As the webhook would have written it. */
+  readonly config: string;
+}
+
+async function place(role: Role, plane: ControlPlane): Promise<Placed> {
+  const { name, shape, appPort } = role;
   const ports = {
     httpPort: await freePort(),
     grpcPort: await freePort(),
     publicPort: await freePort(),
-    peerPort: await freePort(),
     metricsPort: await freePort(),
+    peerPort: await freePort(),
   };
   const config = printPodSidecar({
     ...{ appId: must(parseAppId(name)), namespace: NAMESPACE, trustDomain: TRUST_DOMAIN },
@@ -90,8 +92,46 @@ async function sidecarOf(
       statuses: 'honest',
     },
   });
+  return { ...role, ports, config };
+}
+
+const TOKEN = 'the sentry of a benchmark believes everybody\n';
+
+/** A process of its own, as in a pod. */
+function inImage({ name, shape, appPort, ports, config }: Placed, { image, plane, tools }: Ground): Result<Sidecar> {
+  const unpacked = unpack(image, freshFolder(tools, `${shape}-${name}`));
+  if (!unpacked.ok) return unpacked;
+  const { program, tokenFile, trustAnchorsFile } = unpacked.value;
+  writeFileSync(tokenFile, TOKEN);
+  writeFileSync(trustAnchorsFile, plane.anchors);
   const args = [...image.settings.flags, program];
   const command = { file: process.execPath, args, env: { ...image.settings.env, [SIDECAR_VARIABLE]: config } };
-  const port = shape === 'grpc' ? ports.grpcPort : ports.httpPort;
-  return ok({ name: `invoke-${name}`, port, peerPort: ports.peerPort, command });
+  const callPort = shape === 'grpc' ? ports.grpcPort : ports.httpPort;
+  return ok({ name: `invoke-${name}`, port: appPort === undefined ? callPort : ports.peerPort, command });
+}
+
+/** A process that they share. */
+function inHouse(house: readonly Placed[], index: number, { image, plane, tools }: Ground): Sidecar {
+  const folder = freshFolder(tools, `house-${index}`);
+  const token = join(folder, 'token');
+  const trustAnchors = join(folder, 'trust-anchors.crt');
+  writeFileSync(token, TOKEN);
+  writeFileSync(trustAnchors, plane.anchors);
+  const list: readonly Housed[] = house.map(({ name, config }) => ({
+    config,
+    paths: { token, trustAnchors, snapshot: join(folder, `${name}.snapshot`), drain: join(folder, `${name}.drain`) },
+  }));
+  const listFile = join(folder, 'sidecars.json');
+  writeFileSync(listFile, JSON.stringify(list));
+  const args = [...image.settings.flags, join(import.meta.dirname, 'house.ts'), listFile];
+  const port = house.at(-1)?.ports.peerPort ?? 0;
+  return { name: `invoke-server-${index}`, port, command: { file: process.execPath, args, env: image.settings.env } };
+}
+
+/** Nothing is kept from the start before. */
+function freshFolder({ folder }: PairTools, name: string): string {
+  const own = join(folder, name);
+  rmSync(own, { recursive: true, force: true });
+  mkdirSync(own, { recursive: true });
+  return own;
 }

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { err, ok } from '../../kit/result.ts';
 import type { CertificateFiles } from './certificates.ts';
-import { appPortOf, type PreparePair, type Shape, TARGETS } from './pair.ts';
+import { appPortOf, housed, type PreparePair, type Shape, TARGETS } from './pair.ts';
 import { freePort } from './ports.ts';
 import { findProgram, versionOf } from './programs.ts';
 import { startSidecars } from './start-sidecars.ts';
@@ -33,14 +33,17 @@ export const nginx: PreparePair = async (tools) => {
       ];
       const clientTls = upstreamTls(shape === 'grpc' ? 'grpc' : 'proxy', client, anchors, server.dnsName);
       const toApp = { shape, isSecure: false, upstreams: [{ name: 'app', port: appPortOf(shape, tools.app) }] };
-      const toPeers = { shape, isSecure: true, upstreams, listen: `${entryPort}`, tls: clientTls };
+      const toPeers = { shape, isSecure: true, upstreams, listen: [`${entryPort}`], tls: clientTls };
       return startSidecars(children, {
         shape,
-        servers: upstreams.map(({ name, port }) => ({
-          name: `nginx-${name}`,
-          port,
-          command: command(name, { ...toApp, listen: `${port} ssl`, tls: serverTls }),
-        })),
+        servers: housed(upstreams).map((house, i) => {
+          const listen = house.map(({ port }) => `${port} ssl`);
+          return {
+            name: `nginx-server-${i}`,
+            port: house.at(-1)?.port ?? 0,
+            command: command(`server-${i}`, { ...toApp, listen, tls: serverTls }),
+          };
+        }),
         client: { name: 'nginx-client', port: entryPort, command: command('client', toPeers) },
       });
     },
@@ -54,7 +57,7 @@ interface Upstream {
 
 interface Site {
   readonly shape: Shape;
-  readonly listen: string;
+  readonly listen: readonly string[];
   /** To the upstreams. */
   readonly isSecure: boolean;
   readonly upstreams: readonly Upstream[];
@@ -84,7 +87,7 @@ http {
   keepalive_requests 1000000000;
 ${upstreams.map(upstreamOf).join('\n')}
   server {
-    listen 127.0.0.1:${listen}${shape === 'grpc' ? ' http2' : ''};
+    ${listen.map((one) => `listen 127.0.0.1:${one}${shape === 'grpc' ? ' http2' : ''};`).join('\n    ')}
     ${tls.join('\n    ')}
     location / {
       ${passTo(shape, isSecure, upstreams)}

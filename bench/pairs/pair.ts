@@ -11,13 +11,22 @@ export type PairName = (typeof PAIR_NAMES)[number];
 /** What is called through a pair: one app over HTTP/1.1, one over gRPC, or many over HTTP/1.1, each with a sidecar of its own. */
 export type Shape = 'http' | 'grpc' | 'many';
 
-const MANY = 50;
+const MANY = 500;
+/** So many of them share a process: by themselves, five hundred sidecars would want more memory than a machine for tests has. */
+const HOUSED = 100;
 /** By the shape, the names by which apps are called; all of them are one process. */
 export const TARGETS: Readonly<Record<Shape, readonly string[]>> = {
   http: ['server'],
   grpc: ['server'],
   many: Array.from({ length: MANY }, (_, i) => `server-${i}`),
 };
+
+/** The apps' sidecars, by the processes that run them: one each, but where there are many. */
+export function housed<T>(servers: readonly T[]): readonly (readonly T[])[] {
+  const houses: T[][] = [];
+  for (let i = 0; i < servers.length; i += HOUSED) houses.push(servers.slice(i, i + HOUSED));
+  return houses;
+}
 
 export interface PairTools {
   readonly children: Children;
@@ -34,7 +43,7 @@ export interface PairTools {
 export interface RunningPair {
   /** Where the load goes. */
   readonly port: number;
-  /** The caller's first; none where the load goes to the app at once. */
+  /** Processes, the caller's first; none where the load goes to the app at once. */
   readonly sidecars: readonly Child[];
   readonly start: StartTimes | undefined;
 }

@@ -1,4 +1,4 @@
-// Ports for sidecars. Each is handed out once, and they lie below those that Linux gives to outgoing connections: with fifty
+// Ports for sidecars. Each is handed out once, and they lie below those that Linux gives to outgoing connections: with hundreds of
 // sidecars that all connect to something, one of those would sooner or later be somebody's own.
 import { createServer } from 'node:net';
 

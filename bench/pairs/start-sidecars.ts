@@ -4,9 +4,11 @@ import type { Child, Children, Command } from '../children.ts';
 import { untilAnswering, untilListening } from '../listening.ts';
 import { type RunningPair, type Shape, TARGETS } from './pair.ts';
 
+/** A process of one sidecar, or of several. */
 export interface Sidecar {
   readonly name: string;
   readonly command: Command;
+  /** The last that it listens on. */
   readonly port: number;
 }
 
