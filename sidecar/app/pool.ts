@@ -1,245 +1,27 @@
-// Connections to the app, kept for a moment between calls.
+// The connections to an app that speaks HTTP/1.1.
 //
-//   connecting ──▶ idle ◀──▶ in use ──▶ leaving ──▶ closed
-//
-// A kept connection is a race: the app may close it just as the next call is written, and nobody can tell whether the
-// app saw that call. So it idles for a second at most, which is less than any server's own patience, or for what the
-// app announced in Keep-Alive less a second; and one that the app was seen to close is not used.
-import type { Socket } from 'node:net';
-import { FIELDS_MAX } from '../../api/headers.ts';
-import type { Cancel, Clock } from '../../kit/clock.ts';
-import { type Http1ClientConnection, type Http1ClientOptions, http1Client } from '../../wire/http1/client.ts';
-import type { Requester, RequestHead, ResponseReceiver } from '../../wire/message.ts';
-import { socketLink } from '../../wire/socket-link.ts';
+// They idle for a second at most, which is less than any server's own patience: an app is near, and a new connection to it is
+// cheap.
+import type { Clock } from '../../kit/clock.ts';
+import { type Http1Connection, Http1Pool, type Http1PoolLimits, type Http1Waiter } from '../link/http1-pool.ts';
 import { authority } from './address.ts';
 import { type AppAddress, connectToApp } from './connect.ts';
 
-export interface AppPoolLimits {
-  /** As many as one app can sensibly serve; a further call waits for one of them. */
-  readonly connectionsMax: number;
-  readonly idleMax: number;
-}
+export type AppConnection = Http1Connection;
+export type AppWaiter = Http1Waiter<string>;
 
-const LIMITS: AppPoolLimits = { connectionsMax: 1024, idleMax: 64 };
-const IDLE_MS_MAX = 1000;
-/** By so much we are to be earlier than the app. */
-const KEEP_ALIVE_MARGIN_MS = 1000;
-/** What we have ended the app ends too, or it is broken off. */
-const LEAVING_MS_MAX = 1000;
-/** The largest head of an answer. */
-const HEAD_BYTES_MAX = 64 * 1024;
+const LIMITS: Http1PoolLimits = { connectionsMax: 1024, idleMax: 64, idleMsMax: 1000 };
 
-/** Waits for a connection. */
-export interface AppWaiter {
-  /** To be used before this returns, and released afterwards; or not to be used at all. */
-  connected(connection: AppConnection): void;
-  /** The app takes no connection. */
-  unreachable(cause: string): void;
-}
-
-/** A connection that carries one call at a time. */
-export class AppConnection {
-  readonly #socket: Socket;
-  readonly #client: Http1ClientConnection;
-  /** When it is to go: as an idle one, or as one that is leaving. */
-  dueMs = 0;
-
-  constructor(socket: Socket, options: Http1ClientOptions) {
-    // What waits for an answer keeps the process alive; the connection to the app need not, idle or not.
-    socket.unref();
-    this.#socket = socket;
-    this.#client = http1Client(socketLink(socket), options);
-  }
-
-  /** False also from the moment that the app is seen to have closed it. */
-  get isIdle(): boolean {
-    return this.#client.isIdle;
-  }
-
-  get idleSinceMs(): number {
-    return this.#client.idleSinceMs;
-  }
-
-  /** For how long it may idle. Zero or less: not at all, as when the app has left some of its last request unread. */
-  get keptMs(): number {
-    if (this.#socket.writableLength > 0) return 0;
-    const { keepAliveTimeoutMs = Number.POSITIVE_INFINITY } = this.#client;
-    return Math.min(IDLE_MS_MAX, keepAliveTimeoutMs - KEEP_ALIVE_MARGIN_MS);
-  }
-
-  request(head: RequestHead, receiver: ResponseReceiver): Requester {
-    return this.#client.request(head, receiver);
-  }
-
-  drain(): void {
-    this.#client.drain();
-  }
-
-  destroy(): void {
-    this.#client.destroy();
-  }
-}
-
-export class AppPool {
-  /** Where the app is, as a Host header has it. */
-  readonly authority: string;
+export class AppPool extends Http1Pool<string> {
   readonly port: number;
-  readonly #address: AppAddress;
-  readonly #clock: Clock;
-  readonly #limits: AppPoolLimits;
-  readonly #elapsedMs: () => number;
-  readonly #connecting = new Set<Cancel>();
-  /** All that were made and are not closed. */
-  readonly #connections = new Set<AppConnection>();
-  /** The one that was used last is used first: the others may come to their end. */
-  #idle: AppConnection[] = [];
-  readonly #leaving = new Set<AppConnection>();
-  /** In the order in which they came. */
-  readonly #waiters = new Set<AppWaiter>();
-  /** Undefined where nothing is idle or leaving: a sidecar without calls is not woken. */
-  #cancelSweep: Cancel | undefined;
 
-  constructor(address: AppAddress, clock: Clock, limits: AppPoolLimits = LIMITS) {
-    this.authority = authority(address.host, address.port);
+  constructor(address: AppAddress, clock: Clock, limits: Partial<Http1PoolLimits> = {}) {
+    const connector = {
+      authority: authority(address.host, address.port),
+      connect: (done: Parameters<typeof connectToApp>[2]) => connectToApp(address, clock, done),
+      closing: 'this sidecar is stopping',
+    };
+    super(connector, clock, { ...LIMITS, ...limits });
     this.port = address.port;
-    this.#address = address;
-    this.#clock = clock;
-    this.#limits = limits;
-    this.#elapsedMs = () => clock.elapsed();
-  }
-
-  /** A connection to be used at once and released afterwards. Undefined: there is one only for those who wait. */
-  take(): AppConnection | undefined {
-    for (let last = this.#idle.pop(); last !== undefined; last = this.#idle.pop()) {
-      if (last.isIdle && this.#clock.elapsed() < last.dueMs) return last;
-      this.#letGo(last);
-    }
-    return undefined;
-  }
-
-  /** Takes back what was taken, once its exchange is over, however that ended. */
-  release(connection: AppConnection): void {
-    if (connection.isIdle && connection.keptMs > 0) this.#offer(connection);
-    else this.#letGo(connection);
-  }
-
-  /** One of the waiter's methods is called once, in a later turn, unless it leaves first. */
-  wait(waiter: AppWaiter): void {
-    this.#waiters.add(waiter);
-    this.#connectMore();
-  }
-
-  leave(waiter: AppWaiter): void {
-    this.#waiters.delete(waiter);
-  }
-
-  /** Breaks off everything. */
-  destroy(): void {
-    const waiters = [...this.#waiters];
-    this.#waiters.clear();
-    for (const waiter of waiters) waiter.unreachable('this sidecar is stopping');
-    for (const cancel of this.#connecting) cancel();
-    for (const connection of this.#connections) connection.destroy();
-  }
-
-  /** As many as there are calls that wait, within the bound. Which call gets which connection is open until one is there. */
-  #connectMore(): void {
-    const room = this.#limits.connectionsMax - this.#connections.size;
-    while (this.#connecting.size < Math.min(this.#waiters.size, room)) this.#connect();
-  }
-
-  #connect(): void {
-    const cancel = connectToApp(this.#address, this.#clock, (connected) => {
-      this.#connecting.delete(cancel);
-      if (connected.ok) this.#offer(this.#opened(connected.value));
-      else this.#failed(connected.error);
-    });
-    this.#connecting.add(cancel);
-  }
-
-  #opened(socket: Socket): AppConnection {
-    const connection = new AppConnection(socket, {
-      elapsedMs: this.#elapsedMs,
-      limits: { headBytesMax: HEAD_BYTES_MAX, fieldsMax: FIELDS_MAX },
-      closed: () => this.#closed(connection),
-    });
-    this.#connections.add(connection);
-    return connection;
-  }
-
-  #failed(cause: string): void {
-    // The others have theirs still coming.
-    if (this.#waiters.size > this.#connecting.size) {
-      const [longest] = this.#waiters;
-      if (longest !== undefined) {
-        this.#waiters.delete(longest);
-        longest.unreachable(cause);
-      }
-    }
-    this.#connectMore();
-  }
-
-  /** To whoever has waited longest. A call that cannot be written leaves it to the next. */
-  #offer(connection: AppConnection): void {
-    if (this.#waiters.size > 0 && this.#isTaken(connection)) return;
-    this.#keep(connection);
-  }
-
-  #isTaken(connection: AppConnection): boolean {
-    for (const waiter of this.#waiters) {
-      this.#waiters.delete(waiter);
-      waiter.connected(connection);
-      if (!connection.isIdle) return true;
-    }
-    return false;
-  }
-
-  #keep(connection: AppConnection): void {
-    if (this.#idle.length >= this.#limits.idleMax) {
-      this.#letGo(connection);
-      return;
-    }
-    connection.dueMs = connection.idleSinceMs + connection.keptMs;
-    this.#idle.push(connection);
-    this.#sweepBy(connection.dueMs);
-  }
-
-  #letGo(connection: AppConnection): void {
-    connection.drain();
-    connection.dueMs = this.#clock.elapsed() + LEAVING_MS_MAX;
-    this.#leaving.add(connection);
-    this.#sweepBy(connection.dueMs);
-  }
-
-  #closed(connection: AppConnection): void {
-    this.#connections.delete(connection);
-    this.#leaving.delete(connection);
-    const at = this.#idle.indexOf(connection);
-    if (at >= 0) this.#idle.splice(at, 1);
-    if (this.#connections.size === 0) {
-      this.#cancelSweep?.();
-      this.#cancelSweep = undefined;
-    }
-    this.#connectMore();
-  }
-
-  /** One timer for all, and none per call: where it is set already, it comes soon enough. */
-  #sweepBy(dueMs: number): void {
-    this.#cancelSweep ??= this.#clock.after(dueMs - this.#clock.elapsed(), () => this.#sweep());
-  }
-
-  #sweep(): void {
-    this.#cancelSweep = undefined;
-    const nowMs = this.#clock.elapsed();
-    for (const connection of this.#leaving) {
-      if (connection.dueMs > nowMs) continue;
-      this.#leaving.delete(connection);
-      connection.destroy();
-    }
-    const expired = this.#idle.filter(({ dueMs }) => dueMs <= nowMs);
-    this.#idle = this.#idle.filter(({ dueMs }) => dueMs > nowMs);
-    const dues = [...this.#idle, ...this.#leaving].map(({ dueMs }) => dueMs);
-    if (dues.length > 0) this.#sweepBy(Math.min(...dues));
-    for (const connection of expired) this.#letGo(connection);
   }
 }
