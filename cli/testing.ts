@@ -35,9 +35,12 @@ export function silentHost(): Host {
 
 const invokectl = fileURLToPath(new URL('../bin/invokectl', import.meta.url));
 
-export function throwawayFolder(name: string): string {
+/** Takes what is to be done when that is over for which something was started: the test, if nothing else is said. */
+export type AtEnd = (end: () => void | Promise<void>) => void;
+
+export function throwawayFolder(name: string, atEnd: AtEnd = onTestFinished): string {
   const folder = mkdtempSync(join(tmpdir(), `${name}-`));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }));
+  atEnd(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }));
   return folder;
 }
 
@@ -54,8 +57,13 @@ export interface Cli {
 /** Time enough for a graceful end. */
 const END_WITHIN_MS = 10_000;
 
-/** Runs invokectl as people do; it is ended with the test if it has not ended before. */
-export function startCli(args: readonly string[], env: Env, input?: string | Buffer): Cli {
+/** Runs invokectl as people do; it is ended with the test, or as `atEnd` says, if it has not ended before. */
+export function startCli(
+  args: readonly string[],
+  env: Env,
+  input?: string | Buffer,
+  atEnd: AtEnd = onTestFinished,
+): Cli {
   const child = spawn(invokectl, args, { env: { ...cleanEnv(), ...env }, stdio: 'pipe' });
   child.stdin.on('error', () => undefined);
   child.stdin.end(input);
@@ -70,7 +78,7 @@ export function startCli(args: readonly string[], env: Env, input?: string | Buf
   const ended = once(child, 'close').then(([code, signal]) =>
     typeof code === 'number' ? code : 128 + signalOf(signal),
   );
-  onTestFinished(async () => {
+  atEnd(async () => {
     child.kill('SIGTERM');
     const cancel = systemClock.after(END_WITHIN_MS, () => child.kill('SIGKILL'));
     await ended;

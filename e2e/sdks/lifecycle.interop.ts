@@ -1,0 +1,64 @@
+// What else Dapr's SDKs ask of a sidecar: that it is ready, who it is, that it ends; and the tokens that both sides show.
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { freePort } from '../../kit/testing/ports.ts';
+import { machine } from '../machine.ts';
+import { areMissing, outcomesOf, type Step, separateClient, startApp } from './programs.ts';
+
+const echo = (app: string): Step => ({ do: 'invoke', app, method: 'echo', data: '{}' });
+const METADATA: readonly Step[] = [{ do: 'set', key: 'colour', value: 'blue' }, { do: 'metadata' }];
+
+describe.skipIf(areMissing)('what SDKs ask of a sidecar', { timeout: 120_000 }, () => {
+  test('a client in Python that is there first waits for its sidecar', async () => {
+    const laptop = machine();
+    await startApp(laptop, 'py-http');
+    const ports = { httpPort: await freePort(), grpcPort: await freePort() };
+    const client = separateClient('py-http', [echo('py-http')], ports);
+    await client.said(/Health check on .* failed/);
+    await laptop.sidecar('web', ['--http-port', String(ports.httpPort)]);
+    expect(await client.outcomes()).toMatchObject([{ status: 200 }]);
+  });
+
+  test('a client in Python gives up after DAPR_HEALTH_TIMEOUT on a sidecar that gets no certificate', async () => {
+    const laptop = machine();
+    await laptop.sidecar('signed');
+    const ports = { httpPort: await freePort(), grpcPort: await freePort() };
+    const own = ['--app-id', 'web', '--http-port', String(ports.httpPort), '--metrics-port', '0'];
+    const noSentry = ['--sentry-address', `127.0.0.1:${await freePort()}`];
+    const anchors = ['--trust-anchors-file', join(laptop.home, 'ca/trust-anchors.crt')];
+    await laptop.invokectl('sidecar', ...own, ...noSentry, ...anchors).printed(/listening/);
+    const client = separateClient('py-http', [echo('web')], ports, { DAPR_HEALTH_TIMEOUT: '1' });
+    await client.said(/Health check on .* failed/);
+    await client.said(/Dapr health check timed out, after 1\.0/);
+  });
+
+  test('both tokens: the SDKs show theirs to the sidecar, and the sidecar shows the other to the app', async () => {
+    const laptop = machine();
+    const apps = ['py-http', 'js-http'] as const;
+    const env = { DAPR_API_TOKEN: 'for-the-sidecar', APP_API_TOKEN: 'for-the-app' };
+    await Promise.all(apps.map((app) => startApp(laptop, app, { env })));
+    for (const client of ['py-http', 'js-http'] as const) {
+      const heard = JSON.stringify(await outcomesOf(laptop, client, apps.map(echo), { env }));
+      expect(heard.match(/for-the-app/g)).toHaveLength(2);
+      expect(heard).not.toContain('for-the-sidecar');
+    }
+  });
+
+  test('a client with another token is told so', async () => {
+    const sidecar = await machine().sidecar('web', [], { DAPR_API_TOKEN: 'one' });
+    const client = separateClient('py-http', [echo('web')], sidecar, { DAPR_API_TOKEN: 'another' });
+    expect(await client.outcomes()).toMatchObject([{ failure: { status: 401 } }]);
+  });
+
+  test.each(['js-http'] as const)('the client %s reads and writes metadata', async (client) => {
+    const [set, read] = await outcomesOf(machine(), client, METADATA);
+    expect(set).toEqual({ done: true });
+    expect(read).toMatchObject({ id: 'caller', extended: { colour: 'blue' } });
+  });
+
+  test.each(['js-http'] as const)('the client %s ends its sidecar', async (client) => {
+    const sidecar = await machine().sidecar('web');
+    expect(await separateClient(client, [{ do: 'shutdown' }], sidecar).outcomes()).toEqual([{}]);
+    expect(await sidecar.cli.ended).toBe(0);
+  });
+});
