@@ -2,7 +2,7 @@
 // annotations.ts; docs/annotations.md is made from this.
 //
 // The keys are those of Dapr, so that manifests carry over by a change of prefix. What this version does not do yet stands
-// in a table of its own, and only the value that asks for nothing is taken: silence would look like consent.
+// in annotation-unserved.ts.
 import { LOG_LEVELS } from '../kit/log.ts';
 import type { Result } from '../kit/result.ts';
 import {
@@ -14,6 +14,7 @@ import {
   parseOrigin,
   parsePort,
 } from '../kit/values.ts';
+import { UNSERVED } from './annotation-unserved.ts';
 import {
   isLoopback,
   parseCpu,
@@ -65,7 +66,7 @@ export const SERVED = {
   appProtocol: {
     key: 'app-protocol',
     value: 'PROTOCOL',
-    help: 'what the app speaks: http, or grpc (over HTTP/2 without TLS)',
+    help: 'what the app speaks: http (HTTP/1.1), h2c (HTTP/2), grpc, all three without TLS; or over TLS https (HTTP/1.1), grpcs',
     initially: 'http',
     parse: parseAppProtocol,
   },
@@ -76,6 +77,28 @@ export const SERVED = {
     initially: 'localhost',
     parse: parseHost,
     restricted: { when: 'unless it is a loopback address', is: (text: string) => !isLoopback(text) },
+  },
+  appTlsCaSecret: {
+    key: 'app-tls-ca-secret',
+    value: 'SECRET',
+    help:
+      'the Secret whose key `ca.crt` has, in PEM, the authorities that vouch for an app of https or grpcs, in place of the ' +
+      "well-known ones. What changes in it holds from the container's next start",
+    parse: parseObjectName,
+  },
+  appTlsServerName: {
+    key: 'app-tls-server-name',
+    value: 'NAME',
+    help: "the name in the app's certificate, where it is another than that of `app-channel-address`",
+    parse: parseHostName,
+  },
+  // Not restricted: the app's address is, and to that plain HTTP would be allowed as well.
+  isAppTlsUnverified: {
+    key: 'app-tls-unverified',
+    value: 'true or false',
+    help: 'whether any certificate of an app of https or grpcs is taken',
+    initially: 'false',
+    parse: parseSwitch,
   },
   httpPort: {
     key: 'http-port',
@@ -276,88 +299,6 @@ export const SERVED = {
     restricted: always,
   },
 } as const satisfies Readonly<Record<string, ServedAnnotation>>;
-
-/** A key of Dapr's that is known here and does nothing. */
-export interface UnservedAnnotation {
-  readonly key: string;
-  /** The values that are taken, for people; empty for none. */
-  readonly takes: readonly string[];
-  readonly isTaken: (text: string) => boolean;
-  /** Why no other is: the end of a sentence. */
-  readonly because: string;
-}
-
-/** Off is all it can be. */
-function off(key: string, because: string): UnservedAnnotation {
-  return { key, takes: ['false'], isTaken: (text) => text === '' || isSwitchedTo(text, false), because };
-}
-
-/** On is all it can be. */
-function on(key: string, because: string): UnservedAnnotation {
-  return { key, takes: ['true'], isTaken: (text) => isSwitchedTo(text, true), because };
-}
-
-function only(key: string, takes: readonly string[], because: string): UnservedAnnotation {
-  return { key, takes, isTaken: (text) => takes.includes(text), because };
-}
-
-function isSwitchedTo(text: string, wanted: boolean): boolean {
-  const value = parseSwitch(text);
-  return value.ok && value.value === wanted;
-}
-
-const HEALTH = 'health checks of the app are not served yet';
-const LIVENESS = 'the sidecar has no liveness probe, since a restart would cut its calls';
-const PLUGGABLE = 'there are no components';
-const ACTORS = 'actors are not served yet';
-
-export const UNSERVED: readonly UnservedAnnotation[] = [
-  on('enabled', 'invoke.io/app-id alone decides; take that away to leave a pod out'),
-  on('enable-native-sidecar', 'the sidecar is a native one always'),
-  off('app-ssl', 'TLS to the app is not served yet'),
-  only('app-max-concurrency', ['-1'], 'limits on concurrency are not served yet'),
-  only('config', [], 'there is no Configuration; policies are resources of their own'),
-  off('enable-api-logging', 'the log names every failed call, and a log of all calls is not served yet'),
-  off('enable-profiling', 'profiling is not served yet'),
-  off('enable-debug', 'debugging the sidecar is not served'),
-  only('debug-port', ['40000'], 'debugging the sidecar is not served'),
-  only(
-    'sidecar-listen-addresses',
-    ['127.0.0.1', '[::1],127.0.0.1'],
-    'the app API listens on loopback alone, where nobody but the pod can reach it',
-  ),
-  only(
-    'sidecar-seccomp-profile-type',
-    ['RuntimeDefault'],
-    'the sidecar runs under the Restricted pod security standard',
-  ),
-  only('sidecar-liveness-probe-delay-seconds', ['0', '180'], LIVENESS),
-  only('sidecar-liveness-probe-timeout-seconds', ['3'], LIVENESS),
-  only('sidecar-liveness-probe-period-seconds', ['10'], LIVENESS),
-  only('sidecar-liveness-probe-threshold', ['5'], LIVENESS),
-  only('read-buffer-size', ['4Ki', '8Ki', '16Ki', '32Ki', '64Ki'], 'headers may have 64Ki always'),
-  only('http-read-buffer-size', ['4', '8', '16', '32', '64'], 'headers may have 64Ki always'),
-  only('http-max-request-size', ['4'], 'it is an old name; write invoke.io/max-body-size, such as 8Mi'),
-  only('block-shutdown-duration', ['', '0', '0s'], 'the sidecar serves until the app has ended anyway'),
-  only('unix-domain-socket-path', [], 'sockets other than TCP are not served yet'),
-  off('enable-app-health-check', HEALTH),
-  only('app-health-check-path', ['/healthz'], HEALTH),
-  only('app-health-probe-interval', ['5'], HEALTH),
-  only('app-health-probe-timeout', ['500'], HEALTH),
-  only('app-health-threshold', ['3'], HEALTH),
-  only('disable-builtin-k8s-secret-store', ['true', 'false'], 'there is no secret store'),
-  only('disable-init-endpoints', [], 'there are no init endpoints'),
-  only('placement-host-address', [], ACTORS),
-  only('actors-disseminate-timeout', [], ACTORS),
-  only('scheduler-host-address', [], 'jobs are not served yet'),
-  only('app-binding-options-timeout', [], 'bindings are not served yet'),
-  only('sentry-request-jwt-audiences', [], 'JWTs are not served yet'),
-  only('sidecar-svc-annotations', [], "annotations on the app's Service are not served yet"),
-  only('pluggable-components', [], PLUGGABLE),
-  only('pluggable-components-sockets-folder', [], PLUGGABLE),
-  only('component-container', [], PLUGGABLE),
-  off('inject-pluggable-components', PLUGGABLE),
-];
 
 /** Everything that is known, without the prefix. */
 export const KNOWN_KEYS: readonly string[] = [

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { err, ok, type Result } from '../kit/result.ts';
 import { parseHostName, parseList, parseObjectName } from '../kit/values.ts';
-import { SIDECAR_VARIABLE, TOKEN_VARIABLES } from './pod-sidecar.ts';
+import { APP_CA_VARIABLE, SIDECAR_VARIABLE, TOKEN_VARIABLES } from './pod-sidecar.ts';
 
 /** A variable of the sidecar's environment. */
 export interface EnvValue {
@@ -99,7 +99,7 @@ export function parseEnvFromSecret(text: string): Result<readonly EnvFromSecret[
 }
 
 /** Set by the webhook, and by nobody else. */
-const OWN_VARIABLES: readonly string[] = [SIDECAR_VARIABLE, ...Object.values(TOKEN_VARIABLES)];
+const OWN_VARIABLES: readonly string[] = [SIDECAR_VARIABLE, APP_CA_VARIABLE, ...Object.values(TOKEN_VARIABLES)];
 
 function withVariable<T>(name: string, complaint: string, value: T): Result<T> {
   if (OWN_VARIABLES.includes(name)) return err(`"${name}" is set by the webhook itself; leave it out`);

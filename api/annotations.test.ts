@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { must } from '../kit/result.ts';
-import { KNOWN_KEYS, SERVED, type ServedAnnotation, UNSERVED } from './annotation-table.ts';
+import { KNOWN_KEYS, SERVED, type ServedAnnotation } from './annotation-table.ts';
+import { UNSERVED } from './annotation-unserved.ts';
 import { annotationMistakes, defaultMistakes, readAnnotations, sidecarPorts } from './annotations.ts';
 import { PORTS } from './pod.ts';
 import { readNamespacePolicy, sidecarDefaults } from './resources/namespace-policy.ts';
@@ -113,6 +114,39 @@ describe('what changes what runs or is trusted', () => {
     for (const path of ['/app', '/', '/var', '/var/run/invoke/x', '//var//run/secrets', '/data/../app']) {
       expect(mistakes({ 'volume-mounts': `data:${path}` }, free)).not.toBe('none');
     }
+  });
+});
+
+describe('TLS to the app', () => {
+  const tls = { 'app-protocol': 'https', 'app-tls-ca-secret': 'shop-ca', 'app-tls-server-name': 'Shop.example' };
+
+  test('is verified, by whom and for which name the annotations say', () => {
+    expect(must(read(tls))).toMatchObject({
+      appProtocol: 'https',
+      appTlsCaSecret: 'shop-ca',
+      appTlsServerName: 'shop.example',
+      isAppTlsUnverified: false,
+    });
+    expect(must(read({ 'app-protocol': 'grpcs', 'app-tls-unverified': 'true' })).isAppTlsUnverified).toBe(true);
+  });
+
+  test('has annotations that mean nothing without it, or where nothing is verified', () => {
+    expect(mistakes({ ...tls, 'app-protocol': 'grpc', 'app-tls-unverified': 'true' }).split('\n')).toEqual([
+      'invoke.io/app-tls-ca-secret goes with invoke.io/app-protocol https or grpcs, and that is grpc',
+      'invoke.io/app-tls-server-name goes with invoke.io/app-protocol https or grpcs, and that is grpc',
+      'invoke.io/app-tls-unverified goes with invoke.io/app-protocol https or grpcs, and that is grpc',
+    ]);
+    expect(mistakes({ ...tls, 'app-tls-unverified': 'yes' })).toContain('app-tls-ca-secret would mean nothing with');
+    expect(mistakes({ 'app-tls-unverified': 'false' })).toBe('none');
+  });
+
+  test('in Dapr’s words is refused with ours', () => {
+    expect(mistakes({ 'app-ssl': 'true' })).toMatch(/app-protocol: https.*app-tls-ca-secret/);
+  });
+
+  test('may be a default of the namespace for those apps that speak it', () => {
+    const defaults = [{ of: 'the NamespacePolicy "shop"', values: { 'app-tls-ca-secret': 'shop-ca' } }];
+    expect(readAnnotations(annotations({ 'app-id': 'web' }), [], defaults).ok).toBe(true);
   });
 });
 

@@ -2,7 +2,9 @@
 
 import { err, must, ok, type Result } from '../kit/result.ts';
 import { excerpt, nearest, printable } from '../kit/text.ts';
-import { KNOWN_KEYS, SERVED, type ServedAnnotation, UNSERVED } from './annotation-table.ts';
+import { KNOWN_KEYS, SERVED, type ServedAnnotation } from './annotation-table.ts';
+import { UNSERVED } from './annotation-unserved.ts';
+import { isOverTls } from './app-protocol.ts';
 import { COPIED_KEY, GROUP } from './pod.ts';
 
 type Served = typeof SERVED;
@@ -49,7 +51,7 @@ export function readAnnotations(
     else mistakes.push(value.error);
   }
   const settings = values as SidecarSettings;
-  if (mistakes.length === 0) mistakes.push(...portMistakes(settings));
+  if (mistakes.length === 0) mistakes.push(...portMistakes(settings), ...tlsMistakes(annotations, settings));
   return mistakes.length === 0 ? ok(settings) : err(mistakes);
 }
 
@@ -151,6 +153,23 @@ function portMistakes(settings: SidecarSettings): readonly string[] {
     );
   }
   return mistakes;
+}
+
+/** Of what the pod itself says: a default may be for other apps. */
+function tlsMistakes(annotations: Annotations, settings: SidecarSettings): readonly string[] {
+  const names = (['appTlsCaSecret', 'appTlsServerName'] as const).map(annotationKey);
+  const given = names.filter((key) => annotations[key] !== undefined);
+  const unverified = annotationKey('isAppTlsUnverified');
+  const isUnverified = annotations[unverified] !== undefined && settings.isAppTlsUnverified;
+  if (!isOverTls(settings.appProtocol)) {
+    return [...given, ...(isUnverified ? [unverified] : [])].map(
+      (key) => `${key} goes with ${annotationKey('appProtocol')} https or grpcs, and that is ${settings.appProtocol}`,
+    );
+  }
+  if (!isUnverified) return [];
+  return given.map(
+    (key) => `${key} would mean nothing with ${unverified}, which verifies nothing; take one of them away`,
+  );
 }
 
 function withoutPrefix(key: string): string {

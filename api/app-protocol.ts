@@ -1,15 +1,15 @@
 // What an app speaks on its port, to its own sidecar.
-import { err, type Result } from '../kit/result.ts';
 import { parseOneOf } from '../kit/values.ts';
 
-/** `grpc`: over HTTP/2 without TLS. */
-export const APP_PROTOCOLS = ['http', 'grpc'] as const;
+/**
+ * `http`: HTTP/1.1, `h2c`: HTTP/2 by prior knowledge, `grpc`: gRPC; all three without TLS. `https`: HTTP/1.1 over TLS, `grpcs`:
+ * gRPC over TLS.
+ */
+export const APP_PROTOCOLS = ['http', 'h2c', 'https', 'grpc', 'grpcs'] as const;
 export type AppProtocol = (typeof APP_PROTOCOLS)[number];
 
-/** Of Dapr's. */
-const NOT_SERVED = ['https', 'h2c', 'grpcs'];
+export const parseAppProtocol = parseOneOf(APP_PROTOCOLS);
 
-export function parseAppProtocol(text: string): Result<AppProtocol> {
-  if (!NOT_SERVED.includes(text)) return parseOneOf(APP_PROTOCOLS)(text);
-  return err(`"${text}" is not served yet; write one of ${APP_PROTOCOLS.join(', ')}`);
+export function isOverTls(protocol: AppProtocol): boolean {
+  return protocol === 'https' || protocol === 'grpcs';
 }

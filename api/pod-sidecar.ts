@@ -5,7 +5,7 @@
 // flags (cli/flags.ts).
 import { parseJson } from '../kit/json.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../kit/log.ts';
-import { optional, parsedBy, type Readers, readRecord, text, texts, wholeNumber } from '../kit/record.ts';
+import { optional, parsedBy, type Readers, readRecord, text, texts, truth, wholeNumber } from '../kit/record.ts';
 import { err, type Result } from '../kit/result.ts';
 import { parseOneOf } from '../kit/values.ts';
 import { type AppProtocol, parseAppProtocol } from './app-protocol.ts';
@@ -14,6 +14,8 @@ import { type AppId, type Namespace, parseAppId, parseNamespace, parseTrustDomai
 export const SIDECAR_VARIABLE = 'INVOKE_SIDECAR';
 /** Filled from Secrets by the kubelet: a token never stands in a pod's spec. */
 export const TOKEN_VARIABLES = { api: 'INVOKE_API_TOKEN', app: 'APP_API_TOKEN' } as const;
+/** Also from a Secret: who vouches for an app behind TLS, in PEM. */
+export const APP_CA_VARIABLE = 'INVOKE_APP_CA';
 
 export interface PodSidecar {
   readonly appId: AppId;
@@ -30,6 +32,9 @@ export interface PodSidecar {
   /** Left out: http. */
   readonly appProtocol?: AppProtocol | undefined;
   readonly appHost: string;
+  /** Left out: its host. */
+  readonly appTlsServerName?: string | undefined;
+  readonly isAppTlsUnverified?: boolean | undefined;
   readonly httpPort: number;
   readonly grpcPort: number;
   readonly publicPort: number;
@@ -60,6 +65,8 @@ const podSidecar: Readers<PodSidecar> = {
   appPort: optional(port),
   appProtocol: optional(parsedBy(parseAppProtocol)),
   appHost: text,
+  appTlsServerName: optional(text),
+  isAppTlsUnverified: optional(truth),
   httpPort: port,
   grpcPort: port,
   publicPort: port,

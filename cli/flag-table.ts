@@ -7,8 +7,8 @@ export interface FlagSpec {
   readonly flag: string;
   readonly short?: string;
   readonly aliases?: readonly string[];
-  /** What stands for the value in the help. */
-  readonly value: string;
+  /** What stands for the value in the help; a switch has none. */
+  readonly value?: string;
   readonly group: string;
   readonly help: string;
   /** As the help shows it; flags.ts acts on it. */
@@ -43,7 +43,7 @@ const table = {
     short: '-P',
     value: 'PROTOCOL',
     group: APP,
-    help: 'what the app speaks: http, or grpc (over HTTP/2 without TLS)',
+    help: 'what the app speaks: http, h2c, grpc, or over TLS https, grpcs',
     initially: 'http',
   },
   appHost: {
@@ -52,6 +52,25 @@ const table = {
     group: APP,
     help: 'the host on which the app listens',
     initially: 'localhost',
+  },
+  appTlsCa: {
+    flag: '--app-tls-ca',
+    value: 'FILE',
+    group: APP,
+    help: 'PEM certificates of who vouches for the app, with https and grpcs',
+    initially: "this machine's authorities",
+  },
+  appTlsServerName: {
+    flag: '--app-tls-server-name',
+    value: 'NAME',
+    group: APP,
+    help: "the name in the app's certificate",
+    initially: "the app's host",
+  },
+  appTlsUnverified: {
+    flag: '--app-tls-unverified',
+    group: APP,
+    help: 'take whatever certificate the app shows',
   },
   namespace: {
     flag: '--namespace',
@@ -254,13 +273,15 @@ export function addFlags(
     const { flag, short, aliases = [], value, group, help } = FLAGS[name];
     const initially = defaults[name] ?? FLAGS[name].initially;
     const described = initially === undefined ? help : `${help} (default: ${initially})`;
-    const option = new Option(`${short === undefined ? '' : `${short}, `}${flag} <${value}>`, described);
+    const operand = value === undefined ? '' : ` <${value}>`;
+    const option = new Option(`${short === undefined ? '' : `${short}, `}${flag}${operand}`, described);
     command.addOption(option.helpGroup(group));
-    for (const alias of aliases) command.addOption(new Option(`${alias} <${value}>`).hideHelp());
+    for (const alias of aliases) command.addOption(new Option(`${alias}${operand}`).hideHelp());
     for (const spelled of [flag, ...aliases]) {
-      command.on(`option:${spelled.slice(2)}`, (text: string) => {
+      // A switch comes without a text.
+      command.on(`option:${spelled.slice(2)}`, (text: string | null | undefined) => {
         const given = raw[name] ?? [];
-        given.push({ flag: spelled, text });
+        given.push({ flag: spelled, text: text ?? '' });
         raw[name] = given;
       });
     }
@@ -273,5 +294,8 @@ export const SIDECAR_FLAGS = Object.keys(table).filter((name): name is FlagName 
 
 /** The same flags as arguments for another process. */
 export function printFlags(raw: RawFlags): string[] {
-  return Object.values(raw).flatMap((given) => given.map(({ flag, text }) => `${flag}=${text}`));
+  return SIDECAR_FLAGS.flatMap((name) => {
+    const isSwitch = FLAGS[name].value === undefined;
+    return (raw[name] ?? []).map(({ flag, text }) => (isSwitch ? flag : `${flag}=${text}`));
+  });
 }

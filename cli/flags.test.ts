@@ -1,10 +1,13 @@
 // From flags and environment to what a sidecar is started with, and every mistake on the way said.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
+import { throwawayCa } from '../identity/testing.ts';
 import { addFlags, printFlags, SIDECAR_FLAGS } from './flag-table.ts';
 import { readFlags } from './flags.ts';
 import type { Env } from './host.ts';
-import { silentHost } from './testing.ts';
+import { silentHost, throwawayFolder } from './testing.ts';
 
 function read(args: readonly string[], env: Env = {}) {
   const command = new Command().exitOverride();
@@ -180,8 +183,23 @@ test('every mistake is told, each once, by the flag as it was written', () => {
 test.each([
   [[], '--app-id is missing; name this app, such as --app-id web'],
   [['-a', 'web', '--app-port', 'x'], '--app-port: "x" is not a port; give a number from 1 to 65535'],
-  [['-a', 'web', '--app-protocol', 'grpcs'], '--app-protocol: "grpcs" is not served yet; write one of http, grpc'],
-  [['-a', 'web', '--app-protocol', 'soap'], '--app-protocol: "soap" is none of http, grpc'],
+  [['-a', 'web', '--app-protocol', 'soap'], '--app-protocol: "soap" is none of http, h2c, https, grpc, grpcs'],
+  [
+    ['-a', 'web', '--app-protocol', 'h2c', '--app-tls-unverified'],
+    '--app-tls-unverified: it goes with --app-protocol https or grpcs, and the app speaks h2c',
+  ],
+  [
+    ['-a', 'web', '--app-protocol', 'https', '--app-tls-unverified', '--app-tls-server-name', 'shop.example'],
+    '--app-tls-unverified: nothing is verified with it, and --app-tls-server-name would mean nothing',
+  ],
+  [
+    ['-a', 'web', '--app-protocol', 'https', '--app-tls-ca', '/nowhere/ca.pem'],
+    "--app-tls-ca: it cannot be read: ENOENT: no such file or directory, open '/nowhere/ca.pem'",
+  ],
+  [
+    ['-a', 'web', '--app-protocol', 'https', '--app-tls-ca', '/dev/null'],
+    '--app-tls-ca: /dev/null is no file of certificates in PEM: there is no certificate in it',
+  ],
   [
     ['-a', 'web', '--name-resolution', 'mdns', '--peer', 'a=b:1'],
     '--peer: it goes with --name-resolution static, not with mdns; leave one of the two out',
@@ -195,8 +213,20 @@ test.each([
   expect(mistakesIn(args)).toEqual([mistake]);
 });
 
+test('an app behind TLS is verified, by whoever is named, unless that is switched off', () => {
+  const folder = throwawayFolder('flags');
+  const [anchor = ''] = throwawayCa().anchors;
+  writeFileSync(join(folder, 'ca.pem'), anchor);
+  const https = ['--app-protocol', 'https'];
+  expect(settingsOf(https).config.app.tls).toBeUndefined();
+  const given = [...https, '--app-tls-ca', join(folder, 'ca.pem'), '--app-tls-server-name', 'Shop.example'];
+  expect(settingsOf(given).config.app.tls).toEqual({ caPem: anchor, serverName: 'shop.example', isUnverified: false });
+  expect(settingsOf(['--app-tls-unverified', ...https]).config.app.tls).toEqual({ isUnverified: true });
+});
+
 test('the flags handed to another process mean the same there', () => {
   const args = ['-a', 'web', '--dapr-http-port', '3600', '--peer', 'a=b:1', '--peer', 'c=d:2', '--max-body-size', '-1'];
+  args.push('--app-protocol', 'grpcs', '--app-tls-unverified');
   const { raw, settings } = read(args);
   expect(read(printFlags(raw)).settings).toEqual(settings);
 });

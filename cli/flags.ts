@@ -1,6 +1,5 @@
 // From what was written on the command line to what a sidecar needs to know, or to every mistake in it at once.
 import { resolve } from 'node:path';
-import { parseAppProtocol } from '../api/app-protocol.ts';
 import { parseAppId, parseNamespace, parseTrustDomain, type TrustDomain } from '../api/ids.ts';
 import type { SentryEndpoint } from '../identity/sentry-client.ts';
 import { LOG_LEVELS, type LogFormat, type LogLevel } from '../kit/log.ts';
@@ -14,9 +13,10 @@ import {
   parseListenPort,
   parseOneOf,
   parseOrigin,
-  parsePort,
 } from '../kit/values.ts';
 import type { NamesConfig, PortChoice, SidecarConfig, StaticPeer } from '../sidecar/config.ts';
+import { nonBlank, readApp } from './app-flags.ts';
+import { type Form, openForm } from './flag-form.ts';
 import { FLAGS, type FlagName, type RawFlags } from './flag-table.ts';
 import { type Host, invokeHome, nonEmpty, registryDirectory } from './host.ts';
 import { parseListenAddress, parsePeer, parseTtl } from './values.ts';
@@ -70,12 +70,7 @@ export function readFlags(raw: RawFlags, host: Host): Result<SidecarSettings, re
   };
   const ports = readPorts(form);
   const guard = readGuard(form, host);
-  const app = {
-    port: form.read('appPort', parsePort),
-    host: form.read('appHost', nonBlank) ?? 'localhost',
-    protocol: form.read('appProtocol', parseAppProtocol) ?? 'http',
-    token: nonEmpty(host.env.APP_API_TOKEN),
-  };
+  const app = readApp(form, host);
   const limits = {
     bodyBytesMax: form.read('bodyMax', parseBodyMax) ?? DEFAULT_BODY_BYTES_MAX,
     gracefulShutdownMs: form.read('grace', parseGrace) ?? DEFAULT_GRACE_MS,
@@ -87,42 +82,6 @@ export function readFlags(raw: RawFlags, host: Host): Result<SidecarSettings, re
   const { sentry, signer } = identity;
   const own = { appId, namespace, trustDomain, app, sentry, peerListenAddress };
   return ok({ config: { ...own, ...ports, ...guard, ...limits }, names, signer, log, resourcesPaths });
-}
-
-/** The flags under reading, and what is wrong with them so far. */
-interface Form {
-  readonly mistakes: readonly string[];
-  mistake(sentence: string): void;
-  isGiven(name: FlagName): boolean;
-  /** The last value given; undefined when none was, or when it is a mistake. */
-  read<T>(name: FlagName, parse: (text: string, flag: string) => Result<T>): T | undefined;
-  readAll<T>(name: FlagName, parse: (text: string) => Result<T>): readonly T[];
-}
-
-function openForm(raw: RawFlags): Form {
-  const mistakes: string[] = [];
-  const mistake = (sentence: string) => mistakes.push(sentence);
-  return {
-    mistakes,
-    mistake,
-    isGiven: (name) => raw[name] !== undefined,
-    read(name, parse) {
-      const given = raw[name]?.at(-1);
-      if (given === undefined) return undefined;
-      const value = parse(given.text, given.flag);
-      if (value.ok) return value.value;
-      mistake(`${given.flag}: ${value.error}`);
-      return undefined;
-    },
-    readAll(name, parse) {
-      return (raw[name] ?? []).flatMap(({ flag, text }) => {
-        const value = parse(text);
-        if (value.ok) return [value.value];
-        mistake(`${flag}: ${value.error}`);
-        return [];
-      });
-    },
-  };
 }
 
 function readPorts(form: Form) {
@@ -197,10 +156,6 @@ function readIdentity(
   const anchors = fromCwd(trustAnchorsFile ?? '');
   const token = tokenFile === undefined ? undefined : fromCwd(tokenFile);
   return { sentry: { kind: 'tls', ...address, trustAnchorsFile: anchors, tokenFile: token }, signer: undefined };
-}
-
-function nonBlank(text: string): Result<string> {
-  return text.trim() === '' ? err('it is empty') : ok(text);
 }
 
 /** Dapr's spelling takes bare seconds. */

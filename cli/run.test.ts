@@ -38,9 +38,9 @@ test('the app learns its sidecar from its environment, its lines say whose they 
       'shop',
       '--',
       ...app(`
-    const { DAPR_HTTP_PORT, INVOKE_HTTP_PORT, DAPR_GRPC_PORT, INVOKE_GRPC_PORT, APP_ID, APP_PORT, NAMESPACE } = process.env;
+    const { DAPR_HTTP_PORT, INVOKE_HTTP_PORT, DAPR_GRPC_PORT, INVOKE_GRPC_PORT, APP_ID, APP_PORT, APP_PROTOCOL, NAMESPACE } = process.env;
     const ports = { DAPR_HTTP_PORT, INVOKE_HTTP_PORT, DAPR_GRPC_PORT, INVOKE_GRPC_PORT };
-    console.log(JSON.stringify({ ...ports, APP_ID, APP_PORT, NAMESPACE }));
+    console.log(JSON.stringify({ ...ports, APP_ID, APP_PORT, APP_PROTOCOL, NAMESPACE }));
     const { status } = await fetch('http://127.0.0.1:' + DAPR_HTTP_PORT + '/v1.0/metadata');
     console.error('metadata', status);
     process.stdout.write('no newline at the end');
@@ -54,7 +54,7 @@ test('the app learns its sidecar from its environment, its lines say whose they 
   const [, http, grpc] = /listening http=(\d+) grpc=(\d+)/.exec(cli.stderr()) ?? [];
   const ports = { DAPR_HTTP_PORT: http, INVOKE_HTTP_PORT: http, DAPR_GRPC_PORT: grpc, INVOKE_GRPC_PORT: grpc };
   expect(Buffer.from(first, 'latin1').toString()).toBe(
-    `web    │ ${JSON.stringify({ ...ports, APP_ID: 'web', APP_PORT: '18080', NAMESPACE: 'shop' })}`,
+    `web    │ ${JSON.stringify({ ...ports, APP_ID: 'web', APP_PORT: '18080', APP_PROTOCOL: 'http', NAMESPACE: 'shop' })}`,
   );
   expect(Buffer.from(last ?? '', 'latin1').toString()).toBe('web    │ no newline at the end');
   expect(cli.stderr()).toContain('web    │ metadata 200\n');

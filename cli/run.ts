@@ -141,6 +141,7 @@ function appEnv({ config }: SidecarSettings, ports: SidecarPorts, { env }: Host)
     ...Object.fromEntries(twins),
     APP_ID: config.appId,
     NAMESPACE: config.namespace,
+    APP_PROTOCOL: config.app.protocol ?? 'http',
     ...(config.app.port === undefined ? {} : { APP_PORT: String(config.app.port) }),
   };
 }

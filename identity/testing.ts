@@ -13,6 +13,8 @@ export interface IssueOptions {
   /** Every URI SAN; the identity's SPIFFE ID by default, none for `[]`. */
   readonly uris?: readonly string[];
   readonly dnsNames?: readonly string[];
+  /** Of IPv4, or `::1`. */
+  readonly ipAddresses?: readonly string[];
   readonly isCa?: boolean;
   /** The workload that signs in place of the issuer, although it is no authority. */
   readonly signedBy?: Credentials;
@@ -68,6 +70,7 @@ function leaf(
     isCa: options.isCa ?? false,
     uris: options.uris ?? [spiffeId(identity)],
     dnsNames: options.dnsNames ?? [],
+    ipAddresses: options.ipAddresses ?? [],
     issuer: signedBy ? { name: signedBy.svid.identity.app, key: signedBy.svid.keyPem } : authority,
   });
   return {
@@ -89,6 +92,7 @@ interface Template {
   readonly isCa: boolean;
   readonly uris: readonly string[];
   readonly dnsNames: readonly string[];
+  readonly ipAddresses?: readonly string[];
   readonly issuer: Signer;
 }
 
@@ -108,7 +112,7 @@ function certificate(template: Template): string {
   return pem('CERTIFICATE', sequence(tbs, algorithm, bitString(sign('sha256', tbs, template.issuer.key))));
 }
 
-function extensions({ isCa, uris, dnsNames }: Template): Buffer[] {
+function extensions({ isCa, uris, dnsNames, ipAddresses = [] }: Template): Buffer[] {
   const keyUsage = isCa ? bitString(Buffer.from([0x86]), 1) : bitString(Buffer.from([0x80]), 7);
   const made = [extension('2.5.29.19', isCa ? sequence(TRUE) : sequence()), extension('2.5.29.15', keyUsage)];
   // An authority of this shape has no names; with names it is a workload that claims to be one.
@@ -118,9 +122,16 @@ function extensions({ isCa, uris, dnsNames }: Template): Buffer[] {
   const names = [
     ...dnsNames.map((name) => context(2, 'primitive', Buffer.from(name))),
     ...uris.map((uri) => context(6, 'primitive', Buffer.from(uri))),
+    ...ipAddresses.map((address) => context(7, 'primitive', ipBytes(address))),
   ];
   if (names.length > 0) made.push(extension('2.5.29.17', sequence(...names)));
   return made;
+}
+
+function ipBytes(address: string): Buffer {
+  return address === '::1'
+    ? Buffer.concat([Buffer.alloc(15), Buffer.of(1)])
+    : Buffer.from(address.split('.').map(Number));
 }
 
 function extension(id: string, value: Buffer): Buffer {

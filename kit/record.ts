@@ -24,6 +24,8 @@ export function readRecord<T extends object>(readers: Readers<T>, value: unknown
 
 export const text: Reader<string> = (value) => (typeof value === 'string' ? ok(value) : not('a text', value));
 
+export const truth: Reader<boolean> = (value) => (typeof value === 'boolean' ? ok(value) : not('true or false', value));
+
 export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): Reader<number> {
   return (value) =>
     typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max

@@ -3,6 +3,7 @@
 import type { AppProtocol } from '../api/app-protocol.ts';
 import type { AppId, Namespace, Target, TrustDomain } from '../api/ids.ts';
 import type { SentryEndpoint } from '../identity/sentry-client.ts';
+import type { AppTlsConfig } from './app/tls.ts';
 
 /** A port to listen on. `isFlexible`: another free one will do when it is taken. 0 is any free port. */
 export interface PortChoice {
@@ -18,6 +19,8 @@ export interface AppConfig {
   readonly host: string;
   /** What it speaks on its port; http unless it is said. */
   readonly protocol?: AppProtocol;
+  /** Of `https` and `grpcs`. */
+  readonly tls?: AppTlsConfig;
   /** Sent to the app as `dapr-api-token`, so that it knows its own sidecar. */
   readonly token: string | undefined;
 }

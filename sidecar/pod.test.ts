@@ -6,6 +6,7 @@ import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type PodSidecar, printPodSidecar, SIDECAR_VARIABLE } from '../api/pod-sidecar.ts';
+import { throwawayCa } from '../identity/testing.ts';
 import { systemClock } from '../kit/clock.ts';
 import { silentLog } from '../kit/log.ts';
 import { must } from '../kit/result.ts';
@@ -119,6 +120,16 @@ test('its tokens come from variables of their own', () => {
   const { config } = must(readPod({ ...pod.env, INVOKE_API_TOKEN: 'api', APP_API_TOKEN: 'app' }));
   expect([config.apiToken, config.app.token]).toEqual(['api', 'app']);
   expect(must(readPod({ ...pod.env, INVOKE_API_TOKEN: '' })).config.apiToken).toBeUndefined();
+});
+
+test('who vouches for an app behind TLS comes from a variable of its own, and has to be certificates', () => {
+  const [anchor = ''] = throwawayCa().anchors;
+  const https = { ...pod.sidecar, appProtocol: 'https', appTlsServerName: 'shop.example' } as const;
+  const readWith = (INVOKE_APP_CA: string) => readPod({ [SIDECAR_VARIABLE]: printPodSidecar(https), INVOKE_APP_CA });
+  expect(must(readWith(anchor)).config.app.tls).toEqual({ caPem: anchor, serverName: 'shop.example' });
+  expect(must(readWith('')).config.app.tls).toEqual({ serverName: 'shop.example' });
+  const wrong = readWith('not PEM');
+  expect(wrong.ok ? 'read' : wrong.error).toMatch(/app-tls-ca-secret has no certificates in ca.crt/);
 });
 
 test.each([

@@ -1,13 +1,21 @@
 // A sidecar in a pod: what the webhook has written for it, what is mounted, and the parts that only a pod has. main.ts runs it.
+import { isOverTls } from '../api/app-protocol.ts';
 import { type Identity, parseAppId } from '../api/ids.ts';
 import { GROUP, OPERATOR, PATHS } from '../api/pod.ts';
-import { type PodSidecar, parsePodSidecar, SIDECAR_VARIABLE, TOKEN_VARIABLES } from '../api/pod-sidecar.ts';
+import {
+  APP_CA_VARIABLE,
+  type PodSidecar,
+  parsePodSidecar,
+  SIDECAR_VARIABLE,
+  TOKEN_VARIABLES,
+} from '../api/pod-sidecar.ts';
+import { readCertificates } from '../identity/chain.ts';
 import type { Random } from '../kit/backoff.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Log, LogFormat, LogLevel } from '../kit/log.ts';
 import { err, must, ok, type Result } from '../kit/result.ts';
 import { type HostPort, parseHostPort } from '../kit/values.ts';
-import type { PortSettings, SidecarConfig } from './config.ts';
+import type { AppConfig, PortSettings, SidecarConfig } from './config.ts';
 import { openDrainSwitch } from './drain-switch.ts';
 import type { FeedClient, FeedOptions } from './feed/feed.ts';
 import { openDnsClient } from './resolve/dns/client.ts';
@@ -40,8 +48,10 @@ export function readPod(
   const self: Identity = { trustDomain, namespace: read.value.namespace, app: read.value.appId };
   const operator: Identity = { trustDomain, namespace: controlPlaneNamespace, app: must(parseAppId(OPERATOR)) };
   const tokens = { api: nonEmpty(env[TOKEN_VARIABLES.api]), app: nonEmpty(env[TOKEN_VARIABLES.app]) };
+  const app = appOf(read.value, tokens.app, nonEmpty(env[APP_CA_VARIABLE]));
+  if (!app.ok) return app;
   return ok({
-    config: configOf(read.value, sentry.value, tokens, paths),
+    config: configOf(read.value, sentry.value, app.value, tokens.api, paths),
     clusterDomain,
     feed: { address: feed.value, operator, self, snapshotFile: paths.snapshot },
     drainFile: paths.drain,
@@ -49,17 +59,27 @@ export function readPod(
   });
 }
 
-interface Tokens {
-  readonly api: string | undefined;
-  readonly app: string | undefined;
+function appOf(pod: PodSidecar, token: string | undefined, caPem: string | undefined): Result<AppConfig> {
+  const { appPort: port, appHost: host, appProtocol: protocol = 'http' } = pod;
+  const tls = { caPem, serverName: pod.appTlsServerName, isUnverified: pod.isAppTlsUnverified };
+  const certificates = caPem === undefined ? undefined : readCertificates(caPem);
+  if (certificates?.ok === false)
+    return err(`the Secret of ${GROUP}/app-tls-ca-secret has no certificates in ca.crt: ${certificates.error}`);
+  return ok({ port, host, protocol, token, ...(isOverTls(protocol) && { tls }) });
 }
 
-function configOf(pod: PodSidecar, sentry: HostPort, tokens: Tokens, paths: PodPaths): SidecarConfig {
+function configOf(
+  pod: PodSidecar,
+  sentry: HostPort,
+  app: AppConfig,
+  apiToken: string | undefined,
+  paths: PodPaths,
+): SidecarConfig {
   const { appId, namespace, trustDomain, gracefulShutdownMs, allowedOrigins, allowedHosts, statuses } = pod;
   return {
     ...{ appId, namespace, trustDomain, gracefulShutdownMs, allowedOrigins, allowedHosts, statuses },
-    app: { port: pod.appPort, host: pod.appHost, protocol: pod.appProtocol ?? 'http', token: tokens.app },
-    apiToken: tokens.api,
+    app,
+    apiToken,
     sentry: {
       kind: 'tls',
       ...sentry,

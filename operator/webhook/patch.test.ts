@@ -158,6 +158,19 @@ describe('the containers of the user', () => {
   });
 });
 
+test('the sidecar of an app behind TLS gets who vouches for it from a Secret, and for what name; without TLS it gets nothing', () => {
+  const secretsOf = (values: Readonly<Record<string, string>>) =>
+    sidecarOf(injected(values)).env?.flatMap(({ name, valueFrom }) => (valueFrom ? [[name, valueFrom]] : []));
+  const tls = { 'app-protocol': 'https', 'app-tls-ca-secret': 'shop-ca', 'app-tls-server-name': 'shop.example' };
+  expect(secretsOf(tls)).toEqual([['INVOKE_APP_CA', { secretKeyRef: { name: 'shop-ca', key: 'ca.crt' } }]]);
+  const configOf = (values: Readonly<Record<string, string>>) =>
+    must(parsePodSidecar(variable(sidecarOf(injected(values)), 'INVOKE_SIDECAR')));
+  expect(configOf(tls)).toMatchObject({ appProtocol: 'https', appTlsServerName: 'shop.example' });
+  expect(configOf(tls).isAppTlsUnverified).toBeUndefined();
+  expect(configOf({ 'app-protocol': 'grpcs', 'app-tls-unverified': 'on' }).isAppTlsUnverified).toBe(true);
+  expect(secretsOf({ 'app-protocol': 'h2c' })).toEqual([]);
+});
+
 test('the pod is labelled with its app id, with or without labels of its own', () => {
   expect(injected().metadata?.labels).toEqual({ 'invoke.io/app-id': 'web' });
   const labelled = { ...podOf({ 'app-id': 'web' }), metadata: { labels: { a: 'b' } } };

@@ -8,6 +8,7 @@ import type {
   V1VolumeMount,
 } from '@kubernetes/client-node';
 import { type SidecarSettings, sidecarPorts } from '../../api/annotations.ts';
+import { isOverTls } from '../../api/app-protocol.ts';
 import type { Namespace } from '../../api/ids.ts';
 import {
   CONTROL_PLANE_PORTS,
@@ -21,7 +22,13 @@ import {
   sentryAudience,
   TRUST_BUNDLE,
 } from '../../api/pod.ts';
-import { type PodSidecar, printPodSidecar, SIDECAR_VARIABLE, TOKEN_VARIABLES } from '../../api/pod-sidecar.ts';
+import {
+  APP_CA_VARIABLE,
+  type PodSidecar,
+  printPodSidecar,
+  SIDECAR_VARIABLE,
+  TOKEN_VARIABLES,
+} from '../../api/pod-sidecar.ts';
 import type { OperatorConfig } from '../config.ts';
 
 export const VOLUMES = {
@@ -35,6 +42,7 @@ export const VOLUMES = {
 const PUBLIC_PORT_NAME = 'invoke-public';
 /** The key of a token in a Secret that an annotation names. */
 const TOKEN_KEY = 'token';
+const CA_KEY = 'ca.crt';
 /** The kubelet renews it at four fifths. */
 const TOKEN_LIFE_SEC = 3600;
 const STATE_SIZE = '16Mi';
@@ -107,11 +115,14 @@ export function appEnvironment(settings: SidecarSettings): V1EnvVar[] {
 }
 
 function environmentOf(settings: SidecarSettings, namespace: Namespace, config: OperatorConfig): V1EnvVar[] {
-  const { apiTokenSecret, appTokenSecret, env = [], envFromSecret = [] } = settings;
+  const { apiTokenSecret, appTokenSecret, appTlsCaSecret, appProtocol, env = [], envFromSecret = [] } = settings;
   return [
     { name: SIDECAR_VARIABLE, value: printPodSidecar(podSidecar(settings, namespace, config)) },
     ...(apiTokenSecret === undefined ? [] : [fromSecret(TOKEN_VARIABLES.api, apiTokenSecret)]),
     ...(appTokenSecret === undefined ? [] : [fromSecret(TOKEN_VARIABLES.app, appTokenSecret)]),
+    ...(appTlsCaSecret === undefined || !isOverTls(appProtocol)
+      ? []
+      : [fromSecret(APP_CA_VARIABLE, appTlsCaSecret, CA_KEY)]),
     ...env.map(({ name, value }) => ({ name, value })),
     ...envFromSecret.map(({ name, secret, key }) => fromSecret(name, secret, key)),
   ];
@@ -131,6 +142,8 @@ function podSidecar(settings: SidecarSettings, namespace: Namespace, config: Ope
     ...(settings.appPort !== undefined && { appPort: settings.appPort }),
     appProtocol: settings.appProtocol,
     appHost: settings.appHost,
+    ...(settings.appTlsServerName !== undefined && { appTlsServerName: settings.appTlsServerName }),
+    ...(settings.isAppTlsUnverified && { isAppTlsUnverified: true }),
     httpPort: settings.httpPort,
     grpcPort: settings.grpcPort,
     publicPort: settings.publicPort,

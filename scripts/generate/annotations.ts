@@ -1,5 +1,6 @@
 // docs/annotations.md: what can be written on a pod, from the table that the webhook reads by.
-import { SERVED, type ServedAnnotation, UNSERVED } from '../../api/annotation-table.ts';
+import { SERVED, type ServedAnnotation } from '../../api/annotation-table.ts';
+import { UNSERVED } from '../../api/annotation-unserved.ts';
 import { COPIED_KEY, GROUP } from '../../api/pod.ts';
 
 export const ANNOTATIONS_PATH = 'docs/annotations.md';

@@ -29,7 +29,7 @@ function connected(
 ): Promise<string> {
   return new Promise((resolve) => {
     connectToApp({ host, port }, clock, (found) => {
-      resolve(found.ok ? (found.value.remoteAddress ?? '') : found.error);
+      resolve(found.ok ? (found.value.remoteAddress ?? '') : found.error.cause);
       if (found.ok) found.value.destroy();
     });
     process.nextTick(meanwhile);

@@ -1,4 +1,4 @@
-// Connections to an app that speaks HTTP/2 without TLS (h2c): one for all calls, and another when its streams run out.
+// Connections to an app that speaks HTTP/2, over TLS or without (h2c): one for all calls, and another when its streams run out.
 //
 // A connection is used once the app's first SETTINGS are here. Only then is it known that HTTP/2 is spoken there at all, so
 // that what fails earlier has reached nobody; and how many calls it takes.
@@ -12,14 +12,14 @@ import { type Http2ClientConnection, http2Client } from '../../wire/http2/client
 import type { WireFailure } from '../../wire/message.ts';
 import { socketLink } from '../../wire/socket-link.ts';
 import { authority } from './address.ts';
-import { type AppAddress, connectToApp } from './connect.ts';
+import { type AppAddress, type ConnectProblem, connectToApp } from './connect.ts';
 
 /** Why there is no connection to call on; whichever it is, nothing has reached the app. */
-export interface H2cProblem {
-  /** `no-room`: all connections that there may be are full. */
-  readonly kind: 'no-connection' | 'no-http2' | 'no-room';
-  readonly cause: string;
-}
+export type H2cProblem =
+  | ConnectProblem
+  | { readonly kind: 'no-http2'; readonly cause: string }
+  /** All connections that there may be are full. */
+  | { readonly kind: 'no-room'; readonly cause: string };
 
 export type H2cWaiter = (found: Result<Http2ClientConnection, H2cProblem>) => void;
 
@@ -34,6 +34,7 @@ const STOPPING: WireFailure = { kind: 'closed', reason: 'this sidecar is stoppin
 export class H2cPool {
   readonly authority: string;
   readonly port: number;
+  readonly scheme: 'http' | 'https';
   readonly #address: AppAddress;
   readonly #clock: Clock;
   /** Those that take calls; the first that has room is used, so that the last come to be idle. */
@@ -47,6 +48,7 @@ export class H2cPool {
   constructor(address: AppAddress, clock: Clock) {
     this.authority = authority(address.host, address.port);
     this.port = address.port;
+    this.scheme = address.tls === undefined ? 'http' : 'https';
     this.#address = address;
     this.#clock = clock;
   }
@@ -80,7 +82,7 @@ export class H2cPool {
     }
     this.#cancelConnecting = connectToApp(this.#address, this.#clock, (connected) => {
       if (connected.ok) this.#connected(connected.value);
-      else this.#failed({ kind: 'no-connection', cause: connected.error });
+      else this.#failed(connected.error);
     });
   }
 

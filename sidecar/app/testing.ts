@@ -5,6 +5,7 @@ import { expect } from 'vitest';
 import { portOf } from '../../kit/testing/ports.ts';
 import { ReceivedResponse, requestHead } from '../../wire/http1/testing/drive.ts';
 import type { Fields, Requester, RequestHead, WireFailure } from '../../wire/message.ts';
+import type { ConnectProblem } from './connect.ts';
 import type { AppConnection, AppPool, AppWaiter } from './pool.ts';
 
 /** It notes what it reads, and says nothing unless it is told to. */
@@ -107,7 +108,7 @@ export class PoolCall implements AppWaiter {
     this.requester.end([]);
   }
 
-  unreachable(cause: string): void {
+  unreachable({ cause }: ConnectProblem): void {
     this.cause = cause;
   }
 

@@ -53,8 +53,13 @@ export abstract class StreamAttempt implements RequestEnd {
     return this.send(chunk);
   }
 
-  /** The request's end, before the stream's. */
+  /** The request's end, before the stream's. It may fail the attempt. */
   protected pushEnd(_trailers: Headers): void {}
+
+  /** What the stream ends with. */
+  protected lastFields(_trailers: Headers): Headers {
+    return NO_TRAILERS;
+  }
 
   /** The attempt is over; what was not sent is not wanted. */
   protected left(): void {}
@@ -79,7 +84,7 @@ export abstract class StreamAttempt implements RequestEnd {
     if (state.kind === 'connecting') state.ended = trailers;
     if (state.kind !== 'open') return;
     this.pushEnd(trailers);
-    state.requester.end(NO_TRAILERS);
+    if (this.#state === state) state.requester.end(this.lastFields(trailers));
   }
 
   abort(_reason: Fault): void {

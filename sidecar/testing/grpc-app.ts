@@ -59,7 +59,10 @@ export interface GrpcApp {
   close(): void;
 }
 
-export async function grpcApp(options: grpc.ServerOptions = {}): Promise<GrpcApp> {
+export async function grpcApp(
+  options: grpc.ServerOptions = {},
+  credentials = grpc.ServerCredentials.createInsecure(),
+): Promise<GrpcApp> {
   const server = new grpc.Server({ 'grpc.max_receive_message_length': -1, ...options });
   const seen: grpc.Metadata[] = [];
   const note = <C extends { readonly metadata: grpc.Metadata }>(call: C): C => {
@@ -79,9 +82,7 @@ export async function grpcApp(options: grpc.ServerOptions = {}): Promise<GrpcApp
     duplex: (call: Duplex) => app.behaviour.duplex(note(call)),
   });
   const port = await new Promise<number>((bound, failed) => {
-    server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, number) =>
-      error === null ? bound(number) : failed(error),
-    );
+    server.bindAsync('127.0.0.1:0', credentials, (error, number) => (error === null ? bound(number) : failed(error)));
   });
   const app: GrpcApp = {
     port,

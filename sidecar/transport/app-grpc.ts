@@ -1,4 +1,4 @@
-// Transport of a native gRPC call to the app: one attempt, over h2c on loopback. The app is told who calls, as over HTTP.
+// Transport of a native gRPC call to the app: one attempt, over HTTP/2, with TLS or without. The app is told who calls, as over HTTP.
 import { type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { identityHeaders } from '../../api/headers.ts';
@@ -8,11 +8,11 @@ import type { Cancel, Clock } from '../../kit/clock.ts';
 import { grpcHead } from '../../wire/grpc-call.ts';
 import type { Http2ClientConnection } from '../../wire/http2/client.ts';
 import type { RequestHead } from '../../wire/message.ts';
-import type { H2cPool, H2cProblem } from '../app/h2c-pool.ts';
+import type { H2cPool } from '../app/h2c-pool.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import { GrpcAttempt } from '../link/grpc-calling.ts';
 import type { Connected } from '../link/stream-attempt.ts';
-import { appUnreachable, noAppPort } from './app-faults.ts';
+import { appClosing, noAppPort, noHttp2 } from './app-faults.ts';
 
 export interface AppGrpcTransportDeps {
   readonly clock: Clock;
@@ -49,7 +49,7 @@ class AppGrpcAttempt extends GrpcAttempt {
   protected override connect(use: (connected: Connected) => void): Cancel {
     return this.#pool.wait((found) => {
       if (found.ok) use({ ok: true, connection: found.value });
-      else use({ ok: false, fault: this.#noConnection(found.error) });
+      else use({ ok: false, fault: noHttp2(this.#call, this.#pool.port, found.error, 'gRPC') });
     });
   }
 
@@ -59,8 +59,7 @@ class AppGrpcAttempt extends GrpcAttempt {
     const fields = [...headers, 'te', 'trailers', ...identityHeaders(caller, target)];
     if (token !== undefined) fields.push('dapr-api-token', token);
     if (deadlineMs !== undefined) fields.push('grpc-timeout', printTimeout(deadlineMs - clock.elapsed()));
-    const to = { scheme: 'http', authority: this.#pool.authority } as const;
-    return { ...grpcHead(to, path, fields), ...(neverIndexed && { neverIndexed }) };
+    return { ...grpcHead(this.#pool, path, fields), ...(neverIndexed && { neverIndexed }) };
   }
 
   /** An app has no word about a call that is ours: its status is its answer. */
@@ -69,11 +68,7 @@ class AppGrpcAttempt extends GrpcAttempt {
   }
 
   override notSeen(cause: string): Fault {
-    return fault(
-      'app-closing',
-      `the app of ${this.#name} was closing the connection, or takes no more calls on it; it has not seen this one.`,
-      cause,
-    );
+    return appClosing(this.#call, cause);
   }
 
   override broke(cause: string): Fault {
@@ -89,16 +84,6 @@ class AppGrpcAttempt extends GrpcAttempt {
       'app-broke',
       `the app of ${this.#name} does not answer as gRPC does: ${cause}. Does it serve gRPC on its app port?`,
     );
-  }
-
-  #noConnection({ kind, cause }: H2cProblem): Fault {
-    const { port } = this.#pool;
-    if (kind === 'no-connection') return appUnreachable(this.#call, port, cause);
-    const what =
-      kind === 'no-room'
-        ? `has all the calls under way that it takes at once`
-        : `does not speak HTTP/2 on its app port ${port}. Does it serve gRPC there, without TLS? If it serves HTTP, take --app-protocol grpc away`;
-    return fault('app-unreachable', `${this.#name} ${what}; nothing reached it.`, cause);
   }
 
   get #name(): string {

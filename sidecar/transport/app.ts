@@ -1,4 +1,4 @@
-// Transport to the app: one attempt at one call, over HTTP/1.1 on loopback.
+// Transport to the app: one attempt at one call, over HTTP/1.1, with TLS or without.
 //
 //   identify > authorize > resolve > resilience > [transport]
 //
@@ -6,14 +6,15 @@
 // peer's message (peer-head.ts) are for Dapr sidecars; ours ignores them.
 import { type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
-import { identityHeaders } from '../../api/headers.ts';
+import { type Headers, identityHeaders } from '../../api/headers.ts';
 import { printTimeout } from '../../api/timeout.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { RequestHead, WireFailure } from '../../wire/message.ts';
+import type { ConnectProblem } from '../app/connect.ts';
 import type { AppPool } from '../app/pool.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import { Http1Exchange } from '../link/http1-exchange.ts';
-import { appBroke, appUnreachable, noAppPort, unwritable, wrongLength } from './app-faults.ts';
+import { appBroke, appUnreachable, maySpeakOtherwise, noAppPort, unwritable, wrongLength } from './app-faults.ts';
 
 export interface AppTransportDeps {
   readonly clock: Clock;
@@ -31,7 +32,16 @@ export function openApp(call: PermittedCall, reply: ReplyEnd, deps: AppTransport
   return attempt;
 }
 
-class AppExchange extends Http1Exchange<PermittedCall, string> {
+/** What the app reads of the call's headers: who calls, that this is its own sidecar, and what is left of the time. */
+export function appFields(call: PermittedCall, { token, clock }: Pick<AppTransportDeps, 'token' | 'clock'>): Headers {
+  const { headers, caller, target, deadlineMs } = call;
+  const fields = headers.concat(identityHeaders(caller, target));
+  if (token !== undefined) fields.push('dapr-api-token', token);
+  if (deadlineMs !== undefined) fields.push('invoke-timeout', printTimeout(deadlineMs - clock.elapsed()));
+  return fields;
+}
+
+class AppExchange extends Http1Exchange<PermittedCall, ConnectProblem> {
   readonly #app: AppPool;
   readonly #deps: AppTransportDeps;
 
@@ -43,29 +53,25 @@ class AppExchange extends Http1Exchange<PermittedCall, string> {
 
   /** `host` is its own address, as Dapr has it: the caller's name for it means nothing here. */
   protected head(bodyBytes: number | undefined): RequestHead {
-    const { token, clock } = this.#deps;
-    const { method, path, query, headers, caller, target, deadlineMs } = this.call;
-    const fields = headers.concat(identityHeaders(caller, target));
-    if (token !== undefined) fields.push('dapr-api-token', token);
-    if (deadlineMs !== undefined) fields.push('invoke-timeout', printTimeout(deadlineMs - clock.elapsed()));
+    const { method, path, query } = this.call;
     return {
       method,
       target: query === '' ? path : `${path}?${query}`,
       authority: this.#app.authority,
       scheme: undefined,
-      fields,
+      fields: appFields(this.call, this.#deps),
       bodyBytes,
       upgrade: undefined,
       expectsContinue: false,
     };
   }
 
-  protected notConnected(cause: string): Fault {
-    return appUnreachable(this.call, this.#app.port, cause);
+  protected notConnected(problem: ConnectProblem): Fault {
+    return appUnreachable(this.call, this.#app.port, problem);
   }
 
   protected broke(failure: WireFailure): Fault {
-    return appBroke(this.call, failure);
+    return appBroke(this.call, failure, maySpeakOtherwise(this.#app));
   }
 
   protected wrongLength(): Fault {

@@ -1,15 +1,19 @@
 // Transport to the app, by what it speaks. A call of the other kind is refused: what it would be over there, nobody has said.
+import { isOverTls } from '../../api/app-protocol.ts';
 import type { Call } from '../../api/call.ts';
 import { type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { targetName } from '../../api/ids.ts';
 import type { Clock } from '../../kit/clock.ts';
+import type { AppAddress } from '../app/connect.ts';
 import { H2cPool } from '../app/h2c-pool.ts';
 import { AppPool } from '../app/pool.ts';
+import { appTlsOptions, type Spoken } from '../app/tls.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import type { AppConfig } from '../config.ts';
 import { openApp } from './app.ts';
 import { openAppGrpc } from './app-grpc.ts';
+import { openAppH2 } from './app-h2.ts';
 
 export interface ToApp {
   open(call: PermittedCall, reply: ReplyEnd): RequestEnd;
@@ -18,29 +22,55 @@ export interface ToApp {
 }
 
 export function toApp(app: AppConfig, clock: Clock): ToApp {
-  return app.protocol === 'grpc' ? overGrpc(app, clock) : overHttp(app, clock);
+  switch (app.protocol) {
+    case 'grpc':
+    case 'grpcs':
+      return overGrpc(app, clock);
+    case 'h2c':
+      return overHttp2(app, clock);
+    default:
+      return overHttp(app, clock);
+  }
 }
 
-function overHttp({ host, port, token }: AppConfig, clock: Clock): ToApp {
-  const pool = port === undefined ? undefined : new AppPool({ host, port }, clock);
-  const deps = { clock, pool, token };
+function overHttp(app: AppConfig, clock: Clock): ToApp {
+  const address = addressOf(app, 'http/1.1');
+  const pool = address && new AppPool(address, clock);
+  const deps = { clock, pool, token: app.token };
   return {
     open: (call, reply) => (call.kind === 'http' ? openApp(call, reply, deps) : refuse(reply, speaksHttp(call))),
     close: () => pool?.destroy(),
   };
 }
 
-function overGrpc({ host, port, token }: AppConfig, clock: Clock): ToApp {
-  const pool = port === undefined ? undefined : new H2cPool({ host, port }, clock);
-  const deps = { clock, pool, token };
+function overHttp2(app: AppConfig, clock: Clock): ToApp {
+  const address = addressOf(app, 'h2');
+  const pool = address && new H2cPool(address, clock);
+  const deps = { clock, pool, token: app.token };
+  return {
+    open: (call, reply) => (call.kind === 'http' ? openAppH2(call, reply, deps) : refuse(reply, speaksHttp(call))),
+    close: () => pool?.destroy(),
+  };
+}
+
+function overGrpc(app: AppConfig, clock: Clock): ToApp {
+  const address = addressOf(app, 'h2');
+  const pool = address && new H2cPool(address, clock);
+  const deps = { clock, pool, token: app.token };
   return {
     open: (call, reply) => (call.kind === 'grpc' ? openAppGrpc(call, reply, deps) : refuse(reply, speaksGrpc(call))),
     close: () => pool?.destroy(),
   };
 }
 
+/** Undefined for a program that only calls. */
+function addressOf({ host, port, protocol = 'http', tls = {} }: AppConfig, spoken: Spoken): AppAddress | undefined {
+  if (port === undefined) return undefined;
+  return { host, port, tls: isOverTls(protocol) ? appTlsOptions(tls, host, spoken) : undefined };
+}
+
 function speaksHttp({ target }: Call): Fault {
-  const message = `the app of ${targetName(target)} speaks HTTP, and was called over gRPC; call it over HTTP, or start its sidecar with --app-protocol grpc if it serves gRPC.`;
+  const message = `the app of ${targetName(target)} speaks HTTP, and was called over gRPC; call it over HTTP, or start its sidecar with --app-protocol grpc (over TLS grpcs) if it serves gRPC.`;
   return fault('unimplemented', message);
 }
 

@@ -1,0 +1,59 @@
+// The flags about the app itself: where it is, what it speaks, and whose certificate it shows.
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { type AppProtocol, isOverTls, parseAppProtocol } from '../api/app-protocol.ts';
+import { readCertificates } from '../identity/chain.ts';
+import { messageOf } from '../kit/errors.ts';
+import { err, ok, type Result } from '../kit/result.ts';
+import { parseHostName, parsePort } from '../kit/values.ts';
+import type { AppConfig } from '../sidecar/config.ts';
+import type { Form } from './flag-form.ts';
+import { FLAGS } from './flag-table.ts';
+import { type Host, nonEmpty } from './host.ts';
+
+export function readApp(form: Form, host: Host): AppConfig {
+  const protocol = form.read('appProtocol', parseAppProtocol) ?? 'http';
+  const tls = readTls(form, protocol, host);
+  return {
+    port: form.read('appPort', parsePort),
+    host: form.read('appHost', nonBlank) ?? 'localhost',
+    protocol,
+    ...(tls !== undefined && { tls }),
+    token: nonEmpty(host.env.APP_API_TOKEN),
+  };
+}
+
+const TLS_FLAGS = ['appTlsCa', 'appTlsServerName', 'appTlsUnverified'] as const;
+
+function readTls(form: Form, protocol: AppProtocol, host: Host): AppConfig['tls'] {
+  const caPem = form.read('appTlsCa', (path) => readCa(resolve(host.cwd, path)));
+  const serverName = form.read('appTlsServerName', parseHostName);
+  const isUnverified = form.isGiven('appTlsUnverified');
+  const given = TLS_FLAGS.filter((name) => form.isGiven(name));
+  if (given.length === 0) return undefined;
+  if (!isOverTls(protocol)) {
+    for (const name of given) {
+      form.mistake(`${FLAGS[name].flag}: it goes with --app-protocol https or grpcs, and the app speaks ${protocol}`);
+    }
+  } else if (isUnverified && given.length > 1) {
+    const others = given.slice(0, -1).map((name) => FLAGS[name].flag);
+    form.mistake(`--app-tls-unverified: nothing is verified with it, and ${others.join(' and ')} would mean nothing`);
+  }
+  return { caPem, serverName, isUnverified };
+}
+
+/** Read once, as the sidecar starts. */
+function readCa(path: string): Result<string> {
+  let pem: string;
+  try {
+    pem = readFileSync(path, 'utf8');
+  } catch (error) {
+    return err(`it cannot be read: ${messageOf(error)}`);
+  }
+  const certificates = readCertificates(pem);
+  return certificates.ok ? ok(pem) : err(`${path} is no file of certificates in PEM: ${certificates.error}`);
+}
+
+export function nonBlank(text: string): Result<string> {
+  return text.trim() === '' ? err('it is empty') : ok(text);
+}

@@ -1,0 +1,154 @@
+// Transport of an HTTP call to an app that speaks HTTP/2: one attempt, a stream of its own. The app is told who calls, as over
+// HTTP/1.1.
+import { type Flow, type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
+import { endToEnd, type Headers, headerValue } from '../../api/headers.ts';
+import type { Cancel, Clock } from '../../kit/clock.ts';
+import { flawIn } from '../../wire/fields.ts';
+import { HEAD_TOO_LARGE, type Http2ClientConnection } from '../../wire/http2/client.ts';
+import type { Fields, RequestHead, ResponseHead, ResponseReceiver, WireFailure } from '../../wire/message.ts';
+import type { H2cPool } from '../app/h2c-pool.ts';
+import type { PermittedCall } from '../authorize/authorize.ts';
+import { type Connected, StreamAttempt } from '../link/stream-attempt.ts';
+import { appFields } from './app.ts';
+import { appBroke, appClosing, appHeadTooLarge, noAppPort, noHttp2, unwritable, wrongLength } from './app-faults.ts';
+
+export interface AppH2TransportDeps {
+  readonly clock: Clock;
+  /** Undefined for a program that only calls. */
+  readonly pool: H2cPool | undefined;
+  /** Shows the app that the request comes from its own sidecar. */
+  readonly token: string | undefined;
+}
+
+export function openAppH2(call: PermittedCall, reply: ReplyEnd, deps: AppH2TransportDeps): RequestEnd {
+  const { pool } = deps;
+  if (pool === undefined) return refuse(reply, noAppPort(call));
+  const attempt = new AppH2Attempt(call, reply, pool, deps);
+  attempt.start();
+  return attempt;
+}
+
+class AppH2Attempt extends StreamAttempt {
+  readonly #call: PermittedCall;
+  readonly #pool: H2cPool;
+  readonly #deps: AppH2TransportDeps;
+  #pushedBytes = 0;
+  #wasOpened = false;
+
+  constructor(call: PermittedCall, reply: ReplyEnd, pool: H2cPool, deps: AppH2TransportDeps) {
+    super(reply);
+    this.#call = call;
+    this.#pool = pool;
+    this.#deps = deps;
+  }
+
+  protected override ready(): Http2ClientConnection | undefined {
+    return this.#pool.ready;
+  }
+
+  protected override connect(use: (connected: Connected) => void): Cancel {
+    return this.#pool.wait((found) => {
+      if (found.ok) use({ ok: true, connection: found.value });
+      else use({ ok: false, fault: noHttp2(this.#call, this.#pool.port, found.error, 'HTTP') });
+    });
+  }
+
+  protected override head(): RequestHead {
+    const { method, path, query, bodyBytes, neverIndexed } = this.#call;
+    return {
+      method,
+      target: query === '' ? path : `${path}?${query}`,
+      authority: this.#pool.authority,
+      scheme: this.#pool.scheme,
+      fields: appFields(this.#call, this.#deps),
+      bodyBytes,
+      upgrade: undefined,
+      expectsContinue: false,
+      ...(neverIndexed && { neverIndexed }),
+    };
+  }
+
+  protected override opened(): void {
+    this.#wasOpened = true;
+  }
+
+  protected override push(chunk: Buffer): Flow {
+    const { bodyBytes } = this.#call;
+    this.#pushedBytes += chunk.length;
+    if (bodyBytes === undefined || this.#pushedBytes <= bodyBytes) return this.send(chunk);
+    this.fail(wrongLength(this.#call));
+    return 'ok';
+  }
+
+  protected override pushEnd(trailers: Headers): void {
+    const { bodyBytes } = this.#call;
+    const flaw = flawIn(trailers);
+    if (bodyBytes !== undefined && this.#pushedBytes !== bodyBytes) this.fail(wrongLength(this.#call));
+    else if (flaw !== undefined) this.fail(unwritable(this.#call, flaw));
+  }
+
+  protected override lastFields(trailers: Headers): Headers {
+    return trailers;
+  }
+
+  protected override answer(): ResponseReceiver {
+    return new H2Answer(this, this.reply, this.#call.method === 'HEAD');
+  }
+
+  lost(failure: WireFailure): void {
+    this.fail(this.#faultOf(failure));
+  }
+
+  /** Until the stream is open nothing has left, so that a failure is about the head itself. */
+  #faultOf(failure: WireFailure) {
+    if (failure === HEAD_TOO_LARGE) return appHeadTooLarge(this.#call);
+    if (failure.kind === 'refused') return appClosing(this.#call, failure.reason);
+    return this.#wasOpened ? appBroke(this.#call, failure) : unwritable(this.#call, failure.reason);
+  }
+}
+
+class H2Answer implements ResponseReceiver {
+  readonly #attempt: AppH2Attempt;
+  readonly #reply: ReplyEnd;
+  readonly #isOfHead: boolean;
+
+  constructor(attempt: AppH2Attempt, reply: ReplyEnd, isOfHead: boolean) {
+    this.#attempt = attempt;
+    this.#reply = reply;
+    this.#isOfHead = isOfHead;
+  }
+
+  /** For this hop alone. */
+  informational(): void {}
+
+  head({ status, fields, bodyBytes, neverIndexed }: ResponseHead): void {
+    // The end of the stream says nothing of the body that a GET would have had.
+    const isUnsaid = this.#isOfHead && headerValue(fields, 'content-length') === undefined;
+    this.#reply.head({
+      status,
+      headers: endToEnd(fields),
+      bodyBytes: isUnsaid ? undefined : bodyBytes,
+      ...(neverIndexed && { neverIndexed }),
+    });
+  }
+
+  data(chunk: Buffer): Flow {
+    return this.#reply.data(chunk);
+  }
+
+  end(trailers: Fields): void {
+    this.#attempt.complete(endToEnd(trailers));
+  }
+
+  abort(failure: WireFailure): void {
+    this.#attempt.lost(failure);
+  }
+
+  resume(): void {
+    this.#attempt.mayGoOn();
+  }
+
+  cancel(failure: WireFailure): void {
+    this.#attempt.lost(failure);
+  }
+}
