@@ -114,3 +114,17 @@ export function daprHttpStatus(code: FaultCode): number {
       return 500;
   }
 }
+
+/** As `daprHttpStatus`, of a call by Dapr's own gRPC API: Dapr answers INTERNAL there, but for what gRPC itself finds out. */
+export function daprGrpcStatus(code: FaultCode): number {
+  switch (code) {
+    case 'token-invalid':
+    case 'origin-refused':
+    case 'body-too-large':
+    case 'timeout':
+    case 'cancelled':
+      return grpcStatus(code);
+    default:
+      return grpcStatus('internal');
+  }
+}

@@ -1,13 +1,26 @@
-// Faults as gRPC says them: in trailers. `grpc-status` is for any peer, `invoke-fault` for one of ours.
+// What ends a call, as gRPC says it: in trailers. Of a fault, `grpc-status` is for any peer, `invoke-fault` for one of ours.
 import { excerpt } from '../kit/text.ts';
+import type { GrpcOutcome } from './exchange.ts';
 import { type Fault, type FaultCode, fault, faultCodeOfGrpcStatus, grpcStatus, isFaultCode } from './fault.ts';
 import { type Headers, headerValue } from './headers.ts';
+import { encodeRpcStatus } from './proto/rpc-status.ts';
+
+/** The trailers of a call that ended with a status of its own; details that no head would have room for are left out. */
+export function outcomeTrailers(outcome: GrpcOutcome): Headers {
+  const { code, message, details } = outcome;
+  const trailers = ['grpc-status', String(code)];
+  if (message !== '') trailers.push('grpc-message', encodeGrpcMessage(message.slice(0, MESSAGE_CHARACTERS_MAX)));
+  if (details.length === 0) return trailers;
+  const status = encodeRpcStatus(outcome);
+  if (status.length <= DETAILS_BYTES_MAX) trailers.push('grpc-status-details-bin', status.toString('base64'));
+  return trailers;
+}
 
 /** gRPC trailers for a peer: the status, and the word that says whether the app can have seen the call. */
-export function faultTrailers(refused: Fault): Headers {
+export function faultTrailers(refused: Fault, status = grpcStatus(refused.code)): Headers {
   return [
     'grpc-status',
-    String(grpcStatus(refused.code)),
+    String(status),
     'grpc-message',
     // A head that is larger than heads may be would end the connection, and every call on it.
     encodeGrpcMessage(refused.message.slice(0, MESSAGE_CHARACTERS_MAX)),
@@ -77,6 +90,8 @@ export function grpcStatusOfHttp(status: number): number {
 }
 
 const MESSAGE_CHARACTERS_MAX = 1000;
+/** In base64 it is a third more; heads of 64 KiB are usual. */
+const DETAILS_BYTES_MAX = 32 * 1024;
 
 /** gRPC over HTTP/2, "Status-Message": percent-encoded UTF-8. */
 function encodeGrpcMessage(text: string): string {

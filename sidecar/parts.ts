@@ -11,10 +11,10 @@ import { METRICS_CONTENT_TYPE } from '../kit/metrics.ts';
 import type { Snapshot } from '../kit/snapshot.ts';
 import { callLog, observers } from './admin/call-log.ts';
 import { type CallMetrics, callMetrics } from './admin/call-metrics.ts';
+import { appApi } from './app-api.ts';
 import { grounds } from './authorize/grounds.ts';
-import { type HealthState, healthPages, healthRoutes } from './blocks/health.ts';
-import { metadataRoutes } from './blocks/metadata.ts';
-import { type ShutdownSwitch, shutdownRoutes } from './blocks/shutdown.ts';
+import type { HealthState } from './blocks/health.ts';
+import type { ShutdownSwitch } from './blocks/shutdown.ts';
 import type { SidecarConfig } from './config.ts';
 import { AppGrpc } from './edge/app-grpc.ts';
 import { AppHttp } from './edge/app-http.ts';
@@ -103,21 +103,10 @@ export function joinParts(
   });
 
   const peers = new PeerEdge({ open: inbound, self, bodyBytesMax, clock, random, log });
-  const probes = healthPages(health, appId, statuses);
-  const routes = [...healthRoutes(probes), ...metadataRoutes(appId, version, config.app), ...shutdownRoutes(shutdown)];
   const countOffence = (rule: string) => metrics.httpOffence(rule);
-  const edge = {
-    open: outbound,
-    self,
-    bodyBytesMax,
-    statuses,
-    clock,
-    random,
-    log,
-    rules: config,
-    routes,
-    countOffence,
-  };
+  const calls = { open: outbound, self, bodyBytesMax, statuses, clock, random };
+  const { probes, ...served } = appApi(config, { ...calls, version, health, shutdown });
+  const edge = { ...calls, ...served, log, rules: config, countOffence };
   const metricsText = { contentType: METRICS_CONTENT_TYPE, status: 200 };
   const servings: Servings = {
     http: new AppHttp(edge),

@@ -94,10 +94,17 @@ test.each([
     {
       id: 'string = 1',
       extended_metadata: 'map<string, string> = 4',
+      http_endpoints: 'repeated MetadataHTTPEndpoint = 6',
       app_connection_properties: 'AppConnectionProperties = 7',
       runtime_version: 'string = 8',
       enabled_features: 'repeated string = 9',
+      actor_runtime: 'ActorRuntime = 10',
     },
+  ],
+  [`${RUNTIME}.MetadataHTTPEndpoint`, { name: 'string = 1' }],
+  [
+    `${RUNTIME}.ActorRuntime`,
+    { runtime_status: 'ActorRuntimeStatus = 1', host_ready: 'bool = 3', placement: 'string = 4' },
   ],
   [
     `${RUNTIME}.AppConnectionProperties`,
@@ -119,6 +126,8 @@ test.each([
     ['NONE', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'],
   ],
   [`${INTERNALS}.APIVersion`, ['APIVERSION_UNSPECIFIED', 'V1']],
+  [`${RUNTIME}.ActorRuntime.ActorRuntimeStatus`, ['INITIALIZING', 'DISABLED', 'RUNNING']],
+  ['grpc.health.v1.HealthCheckResponse.ServingStatus', ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN']],
   [`${SENTRY}.SignCertificateRequest.TokenValidator`, ['UNKNOWN', 'INSECURE', 'KUBERNETES', 'JWKS']],
 ])('%s counts from 0', (type, names) => {
   expect(schema.lookupEnum(type).values).toEqual(Object.fromEntries(names.map((name, number) => [name, number])));

@@ -1,14 +1,51 @@
-// Metadata: what this sidecar is, in the shape that Dapr's SDKs read, and the values that its app has put there.
+// Metadata: what this sidecar is, in the shape that Dapr's SDKs read, and the values that its app has put there. Over HTTP and
+// over gRPC it is the same.
 import { fault } from '../../api/fault.ts';
 import type { AppId } from '../../api/ids.ts';
+import { decodeSetMetadata, encodeMetadata, type SidecarMetadata } from '../../api/proto/runtime.ts';
+import { err, ok, type Result } from '../../kit/result.ts';
 import type { AppConfig } from '../config.ts';
-import { type Route, refusalAnswer } from '../edge/routes.ts';
+import { answerSole, type GrpcMethod, unaryMethod, unreadableMessage } from '../edge/grpc-methods.ts';
+import { ROUTE_BODY_BYTES_MAX, type Route, refusalAnswer } from '../edge/routes.ts';
 
 /** Values are small and few: this is no store. */
 const VALUES_MAX = 100;
+const SERVICE = '/dapr.proto.runtime.v1.Dapr';
 
-export function metadataRoutes(appId: AppId, version: string, app: AppConfig): readonly Route[] {
-  const extended = new Map<string, string>([['daprRuntimeVersion', version]]);
+export class Metadata {
+  readonly #appId: AppId;
+  readonly #version: string;
+  readonly #app: AppConfig;
+  readonly #values: Map<string, string>;
+
+  constructor(appId: AppId, version: string, app: AppConfig) {
+    this.#appId = appId;
+    this.#version = version;
+    this.#app = app;
+    this.#values = new Map([['daprRuntimeVersion', version]]);
+  }
+
+  current(): SidecarMetadata {
+    const { port, protocol = 'http', host } = this.#app;
+    return {
+      id: this.#appId,
+      runtimeVersion: this.#version,
+      enabledFeatures: [],
+      extended: Object.fromEntries(this.#values),
+      httpEndpoints: [],
+      ...(port !== undefined && { appConnectionProperties: { port, protocol, channelAddress: host } }),
+    };
+  }
+
+  set(key: string, value: string): Result<void> {
+    if (!this.#values.has(key) && this.#values.size >= VALUES_MAX)
+      return err(`more than ${VALUES_MAX} metadata values`);
+    this.#values.set(key, value);
+    return ok(undefined);
+  }
+}
+
+export function metadataRoutes(metadata: Metadata): readonly Route[] {
   return [
     {
       method: 'GET',
@@ -16,22 +53,7 @@ export function metadataRoutes(appId: AppId, version: string, app: AppConfig): r
       answer: () => ({
         status: 200,
         contentType: 'application/json',
-        body: JSON.stringify({
-          id: appId,
-          runtimeVersion: version,
-          enabledFeatures: [],
-          actors: [],
-          components: [],
-          extended: Object.fromEntries(extended),
-          subscriptions: [],
-          httpEndpoints: [],
-          ...(app.port === undefined
-            ? {}
-            : {
-                appConnectionProperties: { port: app.port, protocol: app.protocol ?? 'http', channelAddress: app.host },
-              }),
-          actorRuntime: { runtimeStatus: 'DISABLED', activeActors: [], hostReady: false, placement: '' },
-        }),
+        body: JSON.stringify({ ...metadata.current(), ...NOT_HERE }),
       }),
     },
     {
@@ -40,14 +62,37 @@ export function metadataRoutes(appId: AppId, version: string, app: AppConfig): r
       answer: ({ rest, body }) => {
         const key = decodeKey(rest);
         if (key === undefined) return malformed('the key in the URL is not percent-encoded UTF-8');
-        if (!extended.has(key) && extended.size >= VALUES_MAX)
-          return malformed(`more than ${VALUES_MAX} metadata values`);
-        extended.set(key, body.toString('utf8'));
-        return { status: 204 };
+        const set = metadata.set(key, body.toString('utf8'));
+        return set.ok ? { status: 204 } : malformed(set.error);
       },
     },
   ];
 }
+
+export function metadataMethods(metadata: Metadata): readonly GrpcMethod[] {
+  return [
+    unaryMethod(`${SERVICE}/GetMetadata`, (_message, answer) => answerSole(answer, encodeMetadata(metadata.current()))),
+    unaryMethod(`${SERVICE}/SetMetadata`, (message, answer) => {
+      const asked = decodeSetMetadata(message);
+      if (!asked.ok) return answer.fail(unreadableMessage(asked.error));
+      const { key, value } = asked.value;
+      if (Buffer.byteLength(value) > ROUTE_BODY_BYTES_MAX) return answer.fail(VALUE_TOO_LARGE);
+      const set = metadata.set(key, value);
+      if (set.ok) answerSole(answer, Buffer.alloc(0));
+      else answer.fail(fault('bad-request', `${set.error}.`));
+    }),
+  ];
+}
+
+const VALUE_TOO_LARGE = fault('body-too-large', `the value is larger than ${ROUTE_BODY_BYTES_MAX} bytes.`);
+
+/** Blocks that there are none of, as SDKs expect to read them. */
+const NOT_HERE = {
+  actors: [],
+  components: [],
+  subscriptions: [],
+  actorRuntime: { runtimeStatus: 'DISABLED', activeActors: [], hostReady: false, placement: '' },
+};
 
 function decodeKey(text: string): string | undefined {
   try {

@@ -1,5 +1,6 @@
 // Shutdown: the app may end its sidecar, which lets calls in flight finish, or not, when it is forced.
-import { headerValue } from '../../api/headers.ts';
+import { type Headers, headerValue } from '../../api/headers.ts';
+import { answerSole, type GrpcMethod, unaryMethod } from '../edge/grpc-methods.ts';
 import type { Route } from '../edge/routes.ts';
 
 export interface ShutdownSwitch {
@@ -14,11 +15,24 @@ export function shutdownRoutes(shutdown: ShutdownSwitch): readonly Route[] {
       method: 'POST',
       path: '/v1.0/shutdown',
       answer: ({ headers }) => {
-        const isForced = headerValue(headers, 'dapr-force-shutdown')?.toLowerCase() === 'true';
-        // After this answer is on its way.
-        setImmediate(() => (isForced ? shutdown.forced() : shutdown.graceful()));
+        shutDown(shutdown, headers);
         return { status: 204 };
       },
     },
   ];
+}
+
+export function shutdownMethods(shutdown: ShutdownSwitch): readonly GrpcMethod[] {
+  return [
+    unaryMethod('/dapr.proto.runtime.v1.Dapr/Shutdown', (_message, answer, metadata) => {
+      answerSole(answer, Buffer.alloc(0));
+      shutDown(shutdown, metadata);
+    }),
+  ];
+}
+
+/** After the answer is on its way. */
+function shutDown(shutdown: ShutdownSwitch, headers: Headers): void {
+  const isForced = headerValue(headers, 'dapr-force-shutdown')?.toLowerCase() === 'true';
+  setImmediate(() => (isForced ? shutdown.forced() : shutdown.graceful()));
 }

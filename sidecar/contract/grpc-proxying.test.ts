@@ -261,11 +261,13 @@ describe('the end of a call that nobody waits for any more', () => {
 
 describe('what is refused', () => {
   test.each([
-    ['/dapr.proto.runtime.v1.Dapr/InvokeService', 'this sidecar does not serve'],
+    ['/dapr.proto.runtime.v1.Dapr/GetState', 'it serves GetMetadata, InvokeService, SetMetadata, Shutdown.'],
+    ['/dapr.proto.runtime.v1.dapr/GetMetadata', 'this sidecar does not serve'],
     ['/dapr.proto.runtime.v1.AppCallback/OnInvoke', 'does not serve'],
     ['/invoke.v1.Peer/Tunnel', 'does not serve'],
-    ['/grpc.health.v1.Health/Check', 'does not serve'],
-    ['/grpc.reflection.v1.ServerReflection/ServerReflectionInfo', 'does not serve'],
+    ['/grpc.health.v1.Health/List', 'it serves Check, Watch.'],
+    ['/grpc.health.v2.Health/Check', 'does not serve'],
+    ['/grpc.reflection.v1.ServerReflection/Other', 'it serves ServerReflectionInfo.'],
     ['/Dapr.Proto.Runtime.V1.AppCallback/OnInvoke', 'does not serve'],
     ['/shop.v1.Orders%2FUnary', 'is no gRPC method'],
     ['/shop.v1.Orders/../Unary', 'is no gRPC method'],

@@ -12,6 +12,8 @@ import { type H2cClient, h2cClient, request } from '../../wire/testing/h2c-clien
 import { Recorder } from '../../wire/testing/recorder.ts';
 import { identityOf } from '../testing/mesh.ts';
 import { AppGrpc } from './app-grpc.ts';
+import { GrpcMethods } from './grpc-methods.ts';
+import { HeldBytes } from './held-bytes.ts';
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
@@ -31,6 +33,7 @@ async function serve(open: Open): Promise<Served> {
   const errors: string[] = [];
   const edge = new AppGrpc({
     ...{ open, clock, self: identityOf('web'), bodyBytesMax: 1000, random: () => 0.5 },
+    ...{ methods: new GrpcMethods([]), held: new HeldBytes(1000) },
     log: { ...silentLog, error: (message) => errors.push(message) },
     rules: { apiToken: undefined, allowedOrigins: [], allowedHosts: [] },
   });

@@ -1,5 +1,5 @@
-// The app API on gRPC: HTTP/2 without TLS, on loopback. Who may speak (guard), whom they call, and the call itself. Whatever
-// is refused is told as gRPC tells it, in a status.
+// The app API on gRPC: HTTP/2 without TLS, on loopback. Who may speak (guard), and what they call: a method of the sidecar's own
+// (grpc-methods.ts), or else a service of another app. Whatever is refused is told as gRPC tells it, in a status.
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Call } from '../../api/call.ts';
 import type { Open } from '../../api/exchange.ts';
@@ -9,23 +9,24 @@ import { type Identity, type Namespace, parseTarget, type Target } from '../../a
 import { traced } from '../../api/trace.ts';
 import type { Random } from '../../kit/backoff.ts';
 import { type Cancel, type Clock, every } from '../../kit/clock.ts';
-import type { Log } from '../../kit/log.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { type Http2ServerConnection, http2Server } from '../../wire/http2/server.ts';
 import type { RequestHead, RequestReceiver, Responder, WireFailure } from '../../wire/message.ts';
 import { socketLink } from '../../wire/socket-link.ts';
 import { isGrpc, refuseGrpc, serveGrpc } from '../link/grpc-serving.ts';
 import { refuseNonGrpc } from '../link/not-grpc.ts';
-import { grpcCall, readGrpcHead } from './grpc-head.ts';
+import { grpcCall, NOT_POSTED, readGrpcHead } from './grpc-head.ts';
+import { type MethodCallDeps, serveMethod } from './grpc-method-call.ts';
+import type { GrpcMethod, GrpcMethods } from './grpc-methods.ts';
 import { checkToken, type GuardRules, guard } from './guard.ts';
 
-export interface AppGrpcDeps {
+export interface AppGrpcDeps extends MethodCallDeps {
   readonly open: Open;
+  readonly methods: GrpcMethods;
   readonly self: Identity;
   readonly bodyBytesMax: number;
   readonly clock: Clock;
   readonly random: Random;
-  readonly log: Log;
   readonly rules: GuardRules;
 }
 
@@ -62,6 +63,7 @@ export class AppGrpc {
   /** Asks every connection to come to its end; the calls that are open on it go on. */
   drain(): void {
     this.#isDraining = true;
+    this.#deps.methods.drain();
     for (const connection of this.#connections.keys()) connection.drain();
   }
 
@@ -119,16 +121,24 @@ export class AppGrpc {
 
 function serve(head: RequestHead, responder: Responder, deps: AppGrpcDeps): RequestReceiver {
   if (!isGrpc(head.fields)) return refuseNonGrpc(responder, GRPC_ONLY);
+  const { methods, rules } = deps;
+  const method = methods.find(head.target);
+  const refused =
+    guard(head.authority, head.fields, rules) ??
+    (method?.isOpenToAll === true ? undefined : checkToken(head.fields, rules.apiToken));
+  if (refused !== undefined) return refuseGrpc(responder, refused);
+  if (method !== undefined) return serveOwn(method, head, responder, deps);
   const call = readCall(head, deps);
-  if (!call.ok) return refuseGrpc(responder, call.error);
-  return serveGrpc(call.value, responder, deps);
+  return call.ok ? serveGrpc(call.value, responder, deps) : refuseGrpc(responder, call.error);
+}
+
+function serveOwn(method: GrpcMethod, head: RequestHead, responder: Responder, deps: AppGrpcDeps): RequestReceiver {
+  return head.method === 'POST' ? serveMethod(method, head, responder, deps) : refuseGrpc(responder, NOT_POSTED);
 }
 
 function readCall(head: RequestHead, deps: AppGrpcDeps): Result<Call, Fault> {
-  const refused = guard(head.authority, head.fields, deps.rules) ?? checkToken(head.fields, deps.rules.apiToken);
-  if (refused !== undefined) return err(refused);
   const read = readGrpcHead(head, deps.clock);
-  if (!read.ok) return read;
+  if (!read.ok) return err(deps.methods.missing(head.target) ?? read.error);
   const target = readTarget(head.fields, deps.self.namespace);
   if (!target.ok) return target;
   return ok(grpcCall(read.value, deps.self, target.value, traced(read.value.headers, deps.random)));

@@ -18,9 +18,11 @@ export interface GrpcHead {
   readonly neverIndexed: RequestHead['neverIndexed'];
 }
 
+export const NOT_POSTED = fault('method-refused', 'calls of gRPC are made with POST.');
+
 export function readGrpcHead(head: RequestHead, clock: Clock): Result<GrpcHead, Fault> {
   const { method, target, fields, neverIndexed } = head;
-  if (method !== 'POST') return err(fault('method-refused', 'calls of gRPC are made with POST.'));
+  if (method !== 'POST') return err(NOT_POSTED);
   const path = grpcPath(target);
   if (!path.ok) return path;
   const timeout = headerValue(fields, 'grpc-timeout');

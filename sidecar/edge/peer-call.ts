@@ -16,9 +16,9 @@ export interface PeerCallContext {
 }
 
 const VERB = /^[A-Z][A-Z-]{0,31}$/;
-const TARGET_BYTES_MAX = 64 * 1024;
+export const TARGET_BYTES_MAX = 64 * 1024;
 /** What may stand after the question mark of a request line: no space, no control byte, no fragment. */
-const QUERY = /^[\x21\x22\x24-\x7e\x80-\xff]*$/;
+export const QUERY = /^[\x21\x22\x24-\x7e\x80-\xff]*$/;
 
 export function readPeerCall(
   head: RequestHeadMessage,

@@ -25,7 +25,7 @@ export interface Route {
 }
 
 /** Bodies on routes are values of metadata keys and the like. */
-const ROUTE_BODY_BYTES_MAX = 64 * 1024;
+export const ROUTE_BODY_BYTES_MAX = 64 * 1024;
 
 export function findRoute(routes: readonly Route[], method: string, target: string): Route | undefined {
   // A call by URL asks for no route, whatever follows: nothing is to be made of its path for that.

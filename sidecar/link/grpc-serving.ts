@@ -117,7 +117,7 @@ class GrpcReply implements ReplyEnd {
   }
 }
 
-function callerLeft({ kind, reason }: WireFailure): Fault {
+export function callerLeft({ kind, reason }: WireFailure): Fault {
   const isBroken = kind === 'malformed' || kind === 'limit';
   return isBroken
     ? fault('bad-request', 'the request breaks the rules of HTTP/2.', reason)

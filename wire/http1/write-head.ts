@@ -138,6 +138,11 @@ const REASONS: Readonly<Record<number, string>> = {
   ...{ 504: 'Gateway Timeout', 505: 'HTTP Version Not Supported' },
 };
 
+/** Such as `Not Found`; undefined where nobody has named the status. */
+export function reasonOf(status: number): string | undefined {
+  return REASONS[status];
+}
+
 const statusLines = new Map(
   Object.entries(REASONS).map(([status, reason]) => [Number(status), `HTTP/1.1 ${status} ${reason}\r\n`]),
 );

@@ -1,0 +1,118 @@
+// The .proto files behind the services of the gRPC port, for server reflection. Made by `npm run generate` from api/proto/*.proto.
+
+export interface ProtoFileDescriptor {
+  /** By which other files import it. */
+  readonly name: string;
+  readonly imports: readonly string[];
+  /** What it defines, by full names: services and their methods, messages, enums. */
+  readonly symbols: readonly string[];
+  /** A google.protobuf.FileDescriptorProto, in base64. */
+  readonly descriptor: string;
+}
+
+export const PROTO_FILES: readonly ProtoFileDescriptor[] = [
+  {
+    name: 'google/protobuf/any.proto',
+    imports: [],
+    symbols: ['google.protobuf.Any'],
+    descriptor:
+      'Chlnb29nbGUvcHJvdG9idWYvYW55LnByb3RvEg9nb29nbGUucHJvdG9idWYiNgoDQW55EhkKCHR5cGVfdXJsGAEgASgJUgd0eXBlVXJsEhQKBXZhbHVlGAIgASgMUgV2YWx1ZWIGcHJvdG8z',
+  },
+  {
+    name: 'google/protobuf/empty.proto',
+    imports: [],
+    symbols: ['google.protobuf.Empty'],
+    descriptor: 'Chtnb29nbGUvcHJvdG9idWYvZW1wdHkucHJvdG8SD2dvb2dsZS5wcm90b2J1ZiIHCgVFbXB0eWIGcHJvdG8z',
+  },
+  {
+    name: 'dapr/proto/common/v1/common.proto',
+    imports: ['google/protobuf/any.proto'],
+    symbols: [
+      'dapr.proto.common.v1.HTTPExtension',
+      'dapr.proto.common.v1.HTTPExtension.Verb',
+      'dapr.proto.common.v1.InvokeRequest',
+      'dapr.proto.common.v1.InvokeResponse',
+      'dapr.proto.common.v1.StreamPayload',
+    ],
+    descriptor:
+      'CiFkYXByL3Byb3RvL2NvbW1vbi92MS9jb21tb24ucHJvdG8SFGRhcHIucHJvdG8uY29tbW9uLnYxGhlnb29nbGUvcHJvdG9idWYvYW55LnByb3RvIuMBCg1IVFRQRXh0ZW5zaW9uEjwKBHZlcmIYASABKA4yKC5kYXByLnByb3RvLmNvbW1vbi52MS5IVFRQRXh0ZW5zaW9uLlZlcmJSBHZlcmISIAoLcXVlcnlzdHJpbmcYAiABKAlSC3F1ZXJ5c3RyaW5nInIKBFZlcmISCAoETk9ORRAAEgcKA0dFVBABEggKBEhFQUQQAhIICgRQT1NUEAMSBwoDUFVUEAQSCgoGREVMRVRFEAUSCwoHQ09OTkVDVBAGEgsKB09QVElPTlMQBxIJCgVUUkFDRRAIEgkKBVBBVENIEAkiwAEKDUludm9rZVJlcXVlc3QSFgoGbWV0aG9kGAEgASgJUgZtZXRob2QSKAoEZGF0YRgCIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnlSBGRhdGESIQoMY29udGVudF90eXBlGAMgASgJUgtjb250ZW50VHlwZRJKCg5odHRwX2V4dGVuc2lvbhgEIAEoCzIjLmRhcHIucHJvdG8uY29tbW9uLnYxLkhUVFBFeHRlbnNpb25SDWh0dHBFeHRlbnNpb24iXQoOSW52b2tlUmVzcG9uc2USKAoEZGF0YRgBIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnlSBGRhdGESIQoMY29udGVudF90eXBlGAIgASgJUgtjb250ZW50VHlwZSI1Cg1TdHJlYW1QYXlsb2FkEhIKBGRhdGEYASABKAxSBGRhdGESEAoDc2VxGAIgASgEUgNzZXFiBnByb3RvMw==',
+  },
+  {
+    name: 'dapr/proto/runtime/v1/runtime.proto',
+    imports: ['dapr/proto/common/v1/common.proto', 'google/protobuf/empty.proto'],
+    symbols: [
+      'dapr.proto.runtime.v1.Dapr',
+      'dapr.proto.runtime.v1.Dapr.InvokeService',
+      'dapr.proto.runtime.v1.Dapr.GetMetadata',
+      'dapr.proto.runtime.v1.Dapr.SetMetadata',
+      'dapr.proto.runtime.v1.Dapr.Shutdown',
+      'dapr.proto.runtime.v1.AppCallback',
+      'dapr.proto.runtime.v1.AppCallback.OnInvoke',
+      'dapr.proto.runtime.v1.AppCallbackHealthCheck',
+      'dapr.proto.runtime.v1.AppCallbackHealthCheck.HealthCheck',
+      'dapr.proto.runtime.v1.InvokeServiceRequest',
+      'dapr.proto.runtime.v1.GetMetadataRequest',
+      'dapr.proto.runtime.v1.GetMetadataResponse',
+      'dapr.proto.runtime.v1.MetadataHTTPEndpoint',
+      'dapr.proto.runtime.v1.ActorRuntime',
+      'dapr.proto.runtime.v1.ActorRuntime.ActorRuntimeStatus',
+      'dapr.proto.runtime.v1.AppConnectionProperties',
+      'dapr.proto.runtime.v1.AppConnectionHealthProperties',
+      'dapr.proto.runtime.v1.SetMetadataRequest',
+      'dapr.proto.runtime.v1.ShutdownRequest',
+      'dapr.proto.runtime.v1.HealthCheckResponse',
+    ],
+    descriptor:
+      'CiNkYXByL3Byb3RvL3J1bnRpbWUvdjEvcnVudGltZS5wcm90bxIVZGFwci5wcm90by5ydW50aW1lLnYxGiFkYXByL3Byb3RvL2NvbW1vbi92MS9jb21tb24ucHJvdG8aG2dvb2dsZS9wcm90b2J1Zi9lbXB0eS5wcm90bzLuAgoERGFwchJiCg1JbnZva2VTZXJ2aWNlEisuZGFwci5wcm90by5ydW50aW1lLnYxLkludm9rZVNlcnZpY2VSZXF1ZXN0GiQuZGFwci5wcm90by5jb21tb24udjEuSW52b2tlUmVzcG9uc2USZAoLR2V0TWV0YWRhdGESKS5kYXByLnByb3RvLnJ1bnRpbWUudjEuR2V0TWV0YWRhdGFSZXF1ZXN0GiouZGFwci5wcm90by5ydW50aW1lLnYxLkdldE1ldGFkYXRhUmVzcG9uc2USUAoLU2V0TWV0YWRhdGESKS5kYXByLnByb3RvLnJ1bnRpbWUudjEuU2V0TWV0YWRhdGFSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5EkoKCFNodXRkb3duEiYuZGFwci5wcm90by5ydW50aW1lLnYxLlNodXRkb3duUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eTJkCgtBcHBDYWxsYmFjaxJVCghPbkludm9rZRIjLmRhcHIucHJvdG8uY29tbW9uLnYxLkludm9rZVJlcXVlc3QaJC5kYXByLnByb3RvLmNvbW1vbi52MS5JbnZva2VSZXNwb25zZTJrChZBcHBDYWxsYmFja0hlYWx0aENoZWNrElEKC0hlYWx0aENoZWNrEhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5GiouZGFwci5wcm90by5ydW50aW1lLnYxLkhlYWx0aENoZWNrUmVzcG9uc2UiZQoUSW52b2tlU2VydmljZVJlcXVlc3QSDgoCaWQYASABKAlSAmlkEj0KB21lc3NhZ2UYAyABKAsyIy5kYXByLnByb3RvLmNvbW1vbi52MS5JbnZva2VSZXF1ZXN0UgdtZXNzYWdlIhQKEkdldE1ldGFkYXRhUmVxdWVzdCKvBAoTR2V0TWV0YWRhdGFSZXNwb25zZRIOCgJpZBgBIAEoCVICaWQSZQoRZXh0ZW5kZWRfbWV0YWRhdGEYBCADKAsyQC5kYXByLnByb3RvLnJ1bnRpbWUudjEuR2V0TWV0YWRhdGFSZXNwb25zZS5FeHRlbmRlZE1ldGFkYXRhRW50cnlSCGV4dGVuZGVkElIKDmh0dHBfZW5kcG9pbnRzGAYgAygLMisuZGFwci5wcm90by5ydW50aW1lLnYxLk1ldGFkYXRhSFRUUEVuZHBvaW50Ug1odHRwRW5kcG9pbnRzEmoKGWFwcF9jb25uZWN0aW9uX3Byb3BlcnRpZXMYByABKAsyLi5kYXByLnByb3RvLnJ1bnRpbWUudjEuQXBwQ29ubmVjdGlvblByb3BlcnRpZXNSF2FwcENvbm5lY3Rpb25Qcm9wZXJ0aWVzEicKD3J1bnRpbWVfdmVyc2lvbhgIIAEoCVIOcnVudGltZVZlcnNpb24SKQoQZW5hYmxlZF9mZWF0dXJlcxgJIAMoCVIPZW5hYmxlZEZlYXR1cmVzEkgKDWFjdG9yX3J1bnRpbWUYCiABKAsyIy5kYXByLnByb3RvLnJ1bnRpbWUudjEuQWN0b3JSdW50aW1lUgxhY3RvclJ1bnRpbWUaQwoVRXh0ZW5kZWRNZXRhZGF0YUVudHJ5EhAKA2tleRgBIAEoCVIDa2V5EhQKBXZhbHVlGAIgASgJUgV2YWx1ZToCOAEiKgoUTWV0YWRhdGFIVFRQRW5kcG9pbnQSEgoEbmFtZRgBIAEoCVIEbmFtZSLtAQoMQWN0b3JSdW50aW1lEl0KDnJ1bnRpbWVfc3RhdHVzGAEgASgOMjYuZGFwci5wcm90by5ydW50aW1lLnYxLkFjdG9yUnVudGltZS5BY3RvclJ1bnRpbWVTdGF0dXNSDXJ1bnRpbWVTdGF0dXMSHQoKaG9zdF9yZWFkeRgDIAEoCFIJaG9zdFJlYWR5EhwKCXBsYWNlbWVudBgEIAEoCVIJcGxhY2VtZW50IkEKEkFjdG9yUnVudGltZVN0YXR1cxIQCgxJTklUSUFMSVpJTkcQABIMCghESVNBQkxFRBABEgsKB1JVTk5JTkcQAiLpAQoXQXBwQ29ubmVjdGlvblByb3BlcnRpZXMSEgoEcG9ydBgBIAEoBVIEcG9ydBIaCghwcm90b2NvbBgCIAEoCVIIcHJvdG9jb2wSJwoPY2hhbm5lbF9hZGRyZXNzGAMgASgJUg5jaGFubmVsQWRkcmVzcxInCg9tYXhfY29uY3VycmVuY3kYBCABKAVSDm1heENvbmN1cnJlbmN5EkwKBmhlYWx0aBgFIAEoCzI0LmRhcHIucHJvdG8ucnVudGltZS52MS5BcHBDb25uZWN0aW9uSGVhbHRoUHJvcGVydGllc1IGaGVhbHRoItwBCh1BcHBDb25uZWN0aW9uSGVhbHRoUHJvcGVydGllcxIqChFoZWFsdGhfY2hlY2tfcGF0aBgBIAEoCVIPaGVhbHRoQ2hlY2tQYXRoEjIKFWhlYWx0aF9wcm9iZV9pbnRlcnZhbBgCIAEoCVITaGVhbHRoUHJvYmVJbnRlcnZhbBIwChRoZWFsdGhfcHJvYmVfdGltZW91dBgDIAEoCVISaGVhbHRoUHJvYmVUaW1lb3V0EikKEGhlYWx0aF90aHJlc2hvbGQYBCABKAVSD2hlYWx0aFRocmVzaG9sZCI8ChJTZXRNZXRhZGF0YVJlcXVlc3QSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAlSBXZhbHVlIhEKD1NodXRkb3duUmVxdWVzdCIVChNIZWFsdGhDaGVja1Jlc3BvbnNlYgZwcm90bzM=',
+  },
+  {
+    name: 'grpc/health/v1/health.proto',
+    imports: [],
+    symbols: [
+      'grpc.health.v1.Health',
+      'grpc.health.v1.Health.Check',
+      'grpc.health.v1.Health.Watch',
+      'grpc.health.v1.HealthCheckRequest',
+      'grpc.health.v1.HealthCheckResponse',
+      'grpc.health.v1.HealthCheckResponse.ServingStatus',
+    ],
+    descriptor:
+      'ChtncnBjL2hlYWx0aC92MS9oZWFsdGgucHJvdG8SDmdycGMuaGVhbHRoLnYxMq4BCgZIZWFsdGgSUAoFQ2hlY2sSIi5ncnBjLmhlYWx0aC52MS5IZWFsdGhDaGVja1JlcXVlc3QaIy5ncnBjLmhlYWx0aC52MS5IZWFsdGhDaGVja1Jlc3BvbnNlElIKBVdhdGNoEiIuZ3JwYy5oZWFsdGgudjEuSGVhbHRoQ2hlY2tSZXF1ZXN0GiMuZ3JwYy5oZWFsdGgudjEuSGVhbHRoQ2hlY2tSZXNwb25zZTABIi4KEkhlYWx0aENoZWNrUmVxdWVzdBIYCgdzZXJ2aWNlGAEgASgJUgdzZXJ2aWNlIrEBChNIZWFsdGhDaGVja1Jlc3BvbnNlEkkKBnN0YXR1cxgBIAEoDjIxLmdycGMuaGVhbHRoLnYxLkhlYWx0aENoZWNrUmVzcG9uc2UuU2VydmluZ1N0YXR1c1IGc3RhdHVzIk8KDVNlcnZpbmdTdGF0dXMSCwoHVU5LTk9XThAAEgsKB1NFUlZJTkcQARIPCgtOT1RfU0VSVklORxACEhMKD1NFUlZJQ0VfVU5LTk9XThADYgZwcm90bzM=',
+  },
+  {
+    name: 'grpc/reflection/v1/reflection.proto',
+    imports: [],
+    symbols: [
+      'grpc.reflection.v1.ServerReflection',
+      'grpc.reflection.v1.ServerReflection.ServerReflectionInfo',
+      'grpc.reflection.v1.ServerReflectionRequest',
+      'grpc.reflection.v1.ExtensionRequest',
+      'grpc.reflection.v1.ServerReflectionResponse',
+      'grpc.reflection.v1.FileDescriptorResponse',
+      'grpc.reflection.v1.ExtensionNumberResponse',
+      'grpc.reflection.v1.ListServiceResponse',
+      'grpc.reflection.v1.ServiceResponse',
+      'grpc.reflection.v1.ErrorResponse',
+    ],
+    descriptor:
+      'CiNncnBjL3JlZmxlY3Rpb24vdjEvcmVmbGVjdGlvbi5wcm90bxISZ3JwYy5yZWZsZWN0aW9uLnYxMokBChBTZXJ2ZXJSZWZsZWN0aW9uEnUKFFNlcnZlclJlZmxlY3Rpb25JbmZvEisuZ3JwYy5yZWZsZWN0aW9uLnYxLlNlcnZlclJlZmxlY3Rpb25SZXF1ZXN0GiwuZ3JwYy5yZWZsZWN0aW9uLnYxLlNlcnZlclJlZmxlY3Rpb25SZXNwb25zZSgBMAEi8wIKF1NlcnZlclJlZmxlY3Rpb25SZXF1ZXN0EhIKBGhvc3QYASABKAlSBGhvc3QSKgoQZmlsZV9ieV9maWxlbmFtZRgDIAEoCUgAUg5maWxlQnlGaWxlbmFtZRI2ChZmaWxlX2NvbnRhaW5pbmdfc3ltYm9sGAQgASgJSABSFGZpbGVDb250YWluaW5nU3ltYm9sEmIKGWZpbGVfY29udGFpbmluZ19leHRlbnNpb24YBSABKAsyJC5ncnBjLnJlZmxlY3Rpb24udjEuRXh0ZW5zaW9uUmVxdWVzdEgAUhdmaWxlQ29udGFpbmluZ0V4dGVuc2lvbhJCCh1hbGxfZXh0ZW5zaW9uX251bWJlcnNfb2ZfdHlwZRgGIAEoCUgAUhlhbGxFeHRlbnNpb25OdW1iZXJzT2ZUeXBlEiUKDWxpc3Rfc2VydmljZXMYByABKAlIAFIMbGlzdFNlcnZpY2VzQhEKD21lc3NhZ2VfcmVxdWVzdCJmChBFeHRlbnNpb25SZXF1ZXN0EicKD2NvbnRhaW5pbmdfdHlwZRgBIAEoCVIOY29udGFpbmluZ1R5cGUSKQoQZXh0ZW5zaW9uX251bWJlchgCIAEoBVIPZXh0ZW5zaW9uTnVtYmVyIq4EChhTZXJ2ZXJSZWZsZWN0aW9uUmVzcG9uc2USHQoKdmFsaWRfaG9zdBgBIAEoCVIJdmFsaWRIb3N0ElYKEG9yaWdpbmFsX3JlcXVlc3QYAiABKAsyKy5ncnBjLnJlZmxlY3Rpb24udjEuU2VydmVyUmVmbGVjdGlvblJlcXVlc3RSD29yaWdpbmFsUmVxdWVzdBJmChhmaWxlX2Rlc2NyaXB0b3JfcmVzcG9uc2UYBCABKAsyKi5ncnBjLnJlZmxlY3Rpb24udjEuRmlsZURlc2NyaXB0b3JSZXNwb25zZUgAUhZmaWxlRGVzY3JpcHRvclJlc3BvbnNlEnIKHmFsbF9leHRlbnNpb25fbnVtYmVyc19yZXNwb25zZRgFIAEoCzIrLmdycGMucmVmbGVjdGlvbi52MS5FeHRlbnNpb25OdW1iZXJSZXNwb25zZUgAUhthbGxFeHRlbnNpb25OdW1iZXJzUmVzcG9uc2USXwoWbGlzdF9zZXJ2aWNlc19yZXNwb25zZRgGIAEoCzInLmdycGMucmVmbGVjdGlvbi52MS5MaXN0U2VydmljZVJlc3BvbnNlSABSFGxpc3RTZXJ2aWNlc1Jlc3BvbnNlEkoKDmVycm9yX3Jlc3BvbnNlGAcgASgLMiEuZ3JwYy5yZWZsZWN0aW9uLnYxLkVycm9yUmVzcG9uc2VIAFINZXJyb3JSZXNwb25zZUISChBtZXNzYWdlX3Jlc3BvbnNlIkwKFkZpbGVEZXNjcmlwdG9yUmVzcG9uc2USMgoVZmlsZV9kZXNjcmlwdG9yX3Byb3RvGAEgAygMUhNmaWxlRGVzY3JpcHRvclByb3RvImoKF0V4dGVuc2lvbk51bWJlclJlc3BvbnNlEiQKDmJhc2VfdHlwZV9uYW1lGAEgASgJUgxiYXNlVHlwZU5hbWUSKQoQZXh0ZW5zaW9uX251bWJlchgCIAMoBVIPZXh0ZW5zaW9uTnVtYmVyIlQKE0xpc3RTZXJ2aWNlUmVzcG9uc2USPQoHc2VydmljZRgBIAMoCzIjLmdycGMucmVmbGVjdGlvbi52MS5TZXJ2aWNlUmVzcG9uc2VSB3NlcnZpY2UiJQoPU2VydmljZVJlc3BvbnNlEhIKBG5hbWUYASABKAlSBG5hbWUiUwoNRXJyb3JSZXNwb25zZRIdCgplcnJvcl9jb2RlGAEgASgFUgllcnJvckNvZGUSIwoNZXJyb3JfbWVzc2FnZRgCIAEoCVIMZXJyb3JNZXNzYWdlYgZwcm90bzM=',
+  },
+  {
+    name: 'grpc/reflection/v1alpha/reflection.proto',
+    imports: [],
+    symbols: [
+      'grpc.reflection.v1alpha.ServerReflection',
+      'grpc.reflection.v1alpha.ServerReflection.ServerReflectionInfo',
+      'grpc.reflection.v1alpha.ServerReflectionRequest',
+      'grpc.reflection.v1alpha.ExtensionRequest',
+      'grpc.reflection.v1alpha.ServerReflectionResponse',
+      'grpc.reflection.v1alpha.FileDescriptorResponse',
+      'grpc.reflection.v1alpha.ExtensionNumberResponse',
+      'grpc.reflection.v1alpha.ListServiceResponse',
+      'grpc.reflection.v1alpha.ServiceResponse',
+      'grpc.reflection.v1alpha.ErrorResponse',
+    ],
+    descriptor:
+      'CihncnBjL3JlZmxlY3Rpb24vdjFhbHBoYS9yZWZsZWN0aW9uLnByb3RvEhdncnBjLnJlZmxlY3Rpb24udjFhbHBoYTKTAQoQU2VydmVyUmVmbGVjdGlvbhJ/ChRTZXJ2ZXJSZWZsZWN0aW9uSW5mbxIwLmdycGMucmVmbGVjdGlvbi52MWFscGhhLlNlcnZlclJlZmxlY3Rpb25SZXF1ZXN0GjEuZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuU2VydmVyUmVmbGVjdGlvblJlc3BvbnNlKAEwASL4AgoXU2VydmVyUmVmbGVjdGlvblJlcXVlc3QSEgoEaG9zdBgBIAEoCVIEaG9zdBIqChBmaWxlX2J5X2ZpbGVuYW1lGAMgASgJSABSDmZpbGVCeUZpbGVuYW1lEjYKFmZpbGVfY29udGFpbmluZ19zeW1ib2wYBCABKAlIAFIUZmlsZUNvbnRhaW5pbmdTeW1ib2wSZwoZZmlsZV9jb250YWluaW5nX2V4dGVuc2lvbhgFIAEoCzIpLmdycGMucmVmbGVjdGlvbi52MWFscGhhLkV4dGVuc2lvblJlcXVlc3RIAFIXZmlsZUNvbnRhaW5pbmdFeHRlbnNpb24SQgodYWxsX2V4dGVuc2lvbl9udW1iZXJzX29mX3R5cGUYBiABKAlIAFIZYWxsRXh0ZW5zaW9uTnVtYmVyc09mVHlwZRIlCg1saXN0X3NlcnZpY2VzGAcgASgJSABSDGxpc3RTZXJ2aWNlc0IRCg9tZXNzYWdlX3JlcXVlc3QiZgoQRXh0ZW5zaW9uUmVxdWVzdBInCg9jb250YWluaW5nX3R5cGUYASABKAlSDmNvbnRhaW5pbmdUeXBlEikKEGV4dGVuc2lvbl9udW1iZXIYAiABKAVSD2V4dGVuc2lvbk51bWJlciLHBAoYU2VydmVyUmVmbGVjdGlvblJlc3BvbnNlEh0KCnZhbGlkX2hvc3QYASABKAlSCXZhbGlkSG9zdBJbChBvcmlnaW5hbF9yZXF1ZXN0GAIgASgLMjAuZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuU2VydmVyUmVmbGVjdGlvblJlcXVlc3RSD29yaWdpbmFsUmVxdWVzdBJrChhmaWxlX2Rlc2NyaXB0b3JfcmVzcG9uc2UYBCABKAsyLy5ncnBjLnJlZmxlY3Rpb24udjFhbHBoYS5GaWxlRGVzY3JpcHRvclJlc3BvbnNlSABSFmZpbGVEZXNjcmlwdG9yUmVzcG9uc2USdwoeYWxsX2V4dGVuc2lvbl9udW1iZXJzX3Jlc3BvbnNlGAUgASgLMjAuZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuRXh0ZW5zaW9uTnVtYmVyUmVzcG9uc2VIAFIbYWxsRXh0ZW5zaW9uTnVtYmVyc1Jlc3BvbnNlEmQKFmxpc3Rfc2VydmljZXNfcmVzcG9uc2UYBiABKAsyLC5ncnBjLnJlZmxlY3Rpb24udjFhbHBoYS5MaXN0U2VydmljZVJlc3BvbnNlSABSFGxpc3RTZXJ2aWNlc1Jlc3BvbnNlEk8KDmVycm9yX3Jlc3BvbnNlGAcgASgLMiYuZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuRXJyb3JSZXNwb25zZUgAUg1lcnJvclJlc3BvbnNlQhIKEG1lc3NhZ2VfcmVzcG9uc2UiTAoWRmlsZURlc2NyaXB0b3JSZXNwb25zZRIyChVmaWxlX2Rlc2NyaXB0b3JfcHJvdG8YASADKAxSE2ZpbGVEZXNjcmlwdG9yUHJvdG8iagoXRXh0ZW5zaW9uTnVtYmVyUmVzcG9uc2USJAoOYmFzZV90eXBlX25hbWUYASABKAlSDGJhc2VUeXBlTmFtZRIpChBleHRlbnNpb25fbnVtYmVyGAIgAygFUg9leHRlbnNpb25OdW1iZXIiWQoTTGlzdFNlcnZpY2VSZXNwb25zZRJCCgdzZXJ2aWNlGAEgAygLMiguZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuU2VydmljZVJlc3BvbnNlUgdzZXJ2aWNlIiUKD1NlcnZpY2VSZXNwb25zZRISCgRuYW1lGAEgASgJUgRuYW1lIlMKDUVycm9yUmVzcG9uc2USHQoKZXJyb3JfY29kZRgBIAEoBVIJZXJyb3JDb2RlEiMKDWVycm9yX21lc3NhZ2UYAiABKAlSDGVycm9yTWVzc2FnZWIGcHJvdG8z',
+  },
+];

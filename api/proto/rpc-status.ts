@@ -1,0 +1,47 @@
+// google.rpc.Status, in which gRPC says more of a failure than a code and a sentence (`grpc-status-details-bin`), and the one
+// detail that Dapr's SDKs read in it: google.rpc.ErrorInfo.
+import { ok, type Result } from '../../kit/result.ts';
+import type { GrpcOutcome } from '../exchange.ts';
+import { allBytes, lastNumber, lastUtf8, ProtoWriter, readFields } from './protobuf.ts';
+
+export function encodeRpcStatus({ code, message, details }: GrpcOutcome): Buffer {
+  const writer = new ProtoWriter();
+  writer.uint(1, code);
+  writer.utf8(2, message);
+  for (const detail of details) writer.bytes(3, detail);
+  return writer.finish();
+}
+
+export function decodeRpcStatus(bytes: Buffer): Result<GrpcOutcome> {
+  const fields = readFields(bytes);
+  if (!fields.ok) return fields;
+  return ok({
+    code: lastNumber(fields.value, 1),
+    message: lastUtf8(fields.value, 2),
+    details: allBytes(fields.value, 3),
+  });
+}
+
+/** What failed, for programs: a reason that is unique within its domain. */
+export interface ErrorInfo {
+  readonly reason: string;
+  readonly domain: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** As a detail of a status: a google.protobuf.Any, in bytes. */
+export function encodeErrorInfo({ reason, domain, metadata }: ErrorInfo): Buffer {
+  const writer = new ProtoWriter();
+  writer.utf8(1, 'type.googleapis.com/google.rpc.ErrorInfo');
+  writer.message(2, (info) => {
+    info.utf8(1, reason);
+    info.utf8(2, domain);
+    for (const [key, value] of Object.entries(metadata)) {
+      info.message(3, (entry) => {
+        entry.utf8(1, key);
+        entry.utf8(2, value);
+      });
+    }
+  });
+  return writer.finish();
+}

@@ -1,0 +1,49 @@
+// What the app API serves beside native calls: each block's routes over HTTP, and its methods over gRPC.
+import type { Pages } from '../kit/pages.ts';
+import { healthMethods } from './blocks/grpc-health.ts';
+import { type HealthState, healthPages, healthRoutes } from './blocks/health.ts';
+import { Metadata, metadataMethods, metadataRoutes } from './blocks/metadata.ts';
+import { reflectionMethods } from './blocks/reflection.ts';
+import { type ShutdownSwitch, shutdownMethods, shutdownRoutes } from './blocks/shutdown.ts';
+import type { SidecarConfig } from './config.ts';
+import { GrpcMethods } from './edge/grpc-methods.ts';
+import { HeldBytes } from './edge/held-bytes.ts';
+import { type InvokeServiceDeps, invokeService } from './edge/invoke-service.ts';
+import type { Route } from './edge/routes.ts';
+
+export interface AppApi {
+  readonly probes: Pages;
+  readonly routes: readonly Route[];
+  readonly methods: GrpcMethods;
+  /** By calls of those methods. */
+  readonly held: HeldBytes;
+}
+
+export interface AppApiDeps extends Omit<InvokeServiceDeps, 'held'> {
+  readonly version: string;
+  readonly health: HealthState;
+  readonly shutdown: ShutdownSwitch;
+}
+
+/** Of all messages that are under way on the gRPC port: some dozens of the largest. */
+const HELD_BYTES_MAX = 128 * 1024 * 1024;
+
+export function appApi({ appId, app }: SidecarConfig, deps: AppApiDeps): AppApi {
+  const { version, health, shutdown, statuses, clock, bodyBytesMax } = deps;
+  const metadata = new Metadata(appId, version, app);
+  const probes = healthPages(health, appId, statuses);
+  const held = new HeldBytes(Math.max(HELD_BYTES_MAX, bodyBytesMax * 4));
+  const methods: GrpcMethods = new GrpcMethods([
+    invokeService({ ...deps, held }),
+    ...metadataMethods(metadata),
+    ...shutdownMethods(shutdown),
+    ...healthMethods(health, (service) => methods.services.includes(service), clock),
+    ...reflectionMethods(() => methods.services),
+  ]);
+  return {
+    probes,
+    routes: [...healthRoutes(probes), ...metadataRoutes(metadata), ...shutdownRoutes(shutdown)],
+    methods,
+    held,
+  };
+}
