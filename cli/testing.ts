@@ -1,5 +1,5 @@
 // For tests of the CLI: hosts without a process around them, and real processes that are gone when the test is.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -58,15 +58,21 @@ export interface Cli {
 const END_WITHIN_MS = 10_000;
 
 /** Runs invokectl as people do; it is ended with the test, or as `atEnd` says, if it has not ended before. */
-export function startCli(
+export function startCli(args: readonly string[], env: Env, input?: string | Buffer, atEnd?: AtEnd): Cli {
+  const cli = startProgram(invokectl, args, env, atEnd);
+  cli.child.stdin.end(input);
+  return cli;
+}
+
+/** The same for any program; its input stays open. */
+export function startProgram(
+  path: string,
   args: readonly string[],
   env: Env,
-  input?: string | Buffer,
   atEnd: AtEnd = onTestFinished,
-): Cli {
-  const child = spawn(invokectl, args, { env: { ...cleanEnv(), ...env }, stdio: 'pipe' });
+): Cli & { readonly child: ChildProcessWithoutNullStreams } {
+  const child = spawn(path, args, { env: { ...cleanEnv(), ...env }, stdio: 'pipe' });
   child.stdin.on('error', () => undefined);
-  child.stdin.end(input);
   const output = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
   const looks = new Set<() => void>();
   for (const name of ['stdout', 'stderr'] as const) {

@@ -1,6 +1,6 @@
 // For end-to-end suites: one laptop, with an INVOKE_HOME of its own, on which programs are run by bin/invokectl.
 import { readFileSync } from 'node:fs';
-import { onTestFinished } from 'vitest';
+import { afterAll, onTestFinished } from 'vitest';
 import type { Env } from '../cli/host.ts';
 import { type AtEnd, app, type Cli, startCli, throwawayFolder, untilGone } from '../cli/testing.ts';
 import { freePort } from '../kit/testing/ports.ts';
@@ -77,6 +77,15 @@ export function machine(atEnd: AtEnd = onTestFinished): Machine {
 async function listed(cli: Cli): Promise<string> {
   await cli.ended;
   return cli.stdout();
+}
+
+/** To be called where tests are described: what is started is kept for all of them. */
+export function endOfGroup(): AtEnd {
+  const ends: (() => void | Promise<void>)[] = [];
+  afterAll(async () => {
+    for (const end of ends.reverse()) await end();
+  });
+  return (end) => ends.push(end);
 }
 
 /** Resident memory of a process in bytes: now, and at its highest (Linux, proc_pid_status(5)). */

@@ -14,7 +14,7 @@ describe.skipIf(areMissing)('what SDKs ask of a sidecar', { timeout: 120_000 }, 
     await startApp(laptop, 'py-http');
     const ports = { httpPort: await freePort(), grpcPort: await freePort() };
     const client = separateClient('py-http', [echo('py-http')], ports);
-    await client.said(/Health check on .* failed/);
+    await client.program.printed(/Health check on .* failed/);
     await laptop.sidecar('web', ['--http-port', String(ports.httpPort)]);
     expect(await client.outcomes()).toMatchObject([{ status: 200 }]);
   });
@@ -28,8 +28,8 @@ describe.skipIf(areMissing)('what SDKs ask of a sidecar', { timeout: 120_000 }, 
     const anchors = ['--trust-anchors-file', join(laptop.home, 'ca/trust-anchors.crt')];
     await laptop.invokectl('sidecar', ...own, ...noSentry, ...anchors).printed(/listening/);
     const client = separateClient('py-http', [echo('web')], ports, { DAPR_HEALTH_TIMEOUT: '1' });
-    await client.said(/Health check on .* failed/);
-    await client.said(/Dapr health check timed out, after 1\.0/);
+    await client.program.printed(/Health check on .* failed/);
+    await client.program.printed(/Dapr health check timed out, after 1\.0/);
   });
 
   test('both tokens: the SDKs show theirs to the sidecar, and the sidecar shows the other to the app', async () => {

@@ -1,13 +1,11 @@
 // For tests: programs on Dapr's SDKs, as people start them: by `invokectl run`, with nothing set but what that sets.
-import { spawn } from 'node:child_process';
-import { EventEmitter, once } from 'node:events';
 import { copyFileSync, symlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { execPath, env as ownEnv } from 'node:process';
-import { afterAll, beforeAll, onTestFinished } from 'vitest';
-import { type AtEnd, throwawayFolder } from '../../cli/testing.ts';
+import { execPath } from 'node:process';
+import { beforeAll } from 'vitest';
+import { type AtEnd, type Cli, startProgram, throwawayFolder } from '../../cli/testing.ts';
 import { findProgram } from '../../wire/testing/programs.ts';
-import { type Machine, machine } from '../machine.ts';
+import { endOfGroup, type Machine, machine } from '../machine.ts';
 import { isInstalled, JS_SDK, PYTHON_SDK, SDKS } from './installed.ts';
 
 export type Command = readonly string[];
@@ -63,16 +61,12 @@ export interface Options {
 
 /** A machine with these apps, for all tests of a group. */
 export function laptopWith(names: readonly AppName[], options: Options = {}): () => Machine {
-  const ends: (() => unknown)[] = [];
+  const atEnd = endOfGroup();
   let laptop: Machine | undefined;
   beforeAll(async () => {
-    const atEnd: AtEnd = (end) => ends.push(end);
     const started = machine(atEnd);
     await Promise.all(names.map((name) => startApp(started, name, { ...options, atEnd })));
     laptop = started;
-  });
-  afterAll(async () => {
-    for (const end of ends.reverse()) await end();
   });
   return () => {
     if (laptop === undefined) throw new Error('the apps could not be started');
@@ -98,19 +92,19 @@ export async function outcomesOf(
   const ports = ['--http-port', '0', '--metrics-port', '0', ...GRPC_PORT];
   const command = [...CLIENTS[client](), JSON.stringify(steps)];
   const cli = laptop.invokectlWith(env, 'run', '--app-id', 'caller', ...ports, ...flags, '--', ...command);
-  await cli.ended;
-  return outcomesIn(Buffer.from(cli.stdout(), 'latin1').toString(), cli.stderr());
+  return outcomesOfEnded(cli);
 }
 
-function outcomesIn(stdout: string, stderr: string): Outcome[] {
-  const json = /OUTCOMES (.*)\n/.exec(stdout)?.[1];
-  if (json === undefined) throw new Error(`the client ended without outcomes:\n${stdout}\n${stderr}`);
+async function outcomesOfEnded(client: Cli): Promise<Outcome[]> {
+  await client.ended;
+  const said = Buffer.from(client.stdout(), 'latin1').toString();
+  const json = /OUTCOMES (.*)\n/.exec(said)?.[1];
+  if (json === undefined) throw new Error(`the client ended without outcomes:\n${said}\n${client.stderr()}`);
   return JSON.parse(json);
 }
 
 export interface SeparateClient {
-  /** A match in its output. */
-  said(pattern: RegExp): Promise<void>;
+  readonly program: Cli;
   outcomes(): Promise<Outcome[]>;
 }
 
@@ -121,30 +115,8 @@ export function separateClient(
   ports: { readonly httpPort: number; readonly grpcPort: number },
   env: Readonly<Record<string, string>> = {},
 ): SeparateClient {
-  const [program = '', ...args] = CLIENTS[client]();
+  const [path = '', ...args] = CLIENTS[client]();
   const told = { DAPR_HTTP_PORT: String(ports.httpPort), DAPR_GRPC_PORT: String(ports.grpcPort) };
-  const child = spawn(program, [...args, JSON.stringify(steps)], {
-    env: { PATH: ownEnv.PATH, PYTHONUNBUFFERED: '1', ...told, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const output = { stdout: '', stderr: '' };
-  const changed = new EventEmitter();
-  for (const name of ['stdout', 'stderr'] as const)
-    child[name].setEncoding('utf8').on('data', (text: string) => {
-      output[name] += text;
-      changed.emit('output');
-    });
-  const ended = once(child, 'close');
-  return {
-    async said(pattern) {
-      while (!pattern.test(`${output.stdout}${output.stderr}`))
-        if (child.exitCode === null) await Promise.race([once(changed, 'output'), ended]);
-        else throw new Error(`it ended without saying ${pattern}: ${output.stdout}${output.stderr}`);
-    },
-    async outcomes() {
-      await ended;
-      return outcomesIn(output.stdout, output.stderr);
-    },
-  };
+  const program = startProgram(path, [...args, JSON.stringify(steps)], { PYTHONUNBUFFERED: '1', ...told, ...env });
+  return { program, outcomes: () => outcomesOfEnded(program) };
 }
