@@ -22,6 +22,13 @@ export function traced(headers: Headers, random: Random): Headers {
   return [...clean, 'traceparent', freshTraceparent(random)];
 }
 
+/** The same as OpenCensus has it in `grpc-trace-bin`, which Dapr sends beside it: numbered fields of fixed lengths. */
+export function traceBin(traceparent: string): string | undefined {
+  if (!isTraceparent(traceparent)) return undefined;
+  const [, traceId = '', spanId = '', flags = ''] = traceparent.split('-');
+  return Buffer.from(`0000${traceId}01${spanId}02${flags}`, 'hex').toString('base64').replace(/=+$/, '');
+}
+
 const TRACE_ID_AT = 3;
 const SPAN_ID_AT = 36;
 const HEX = Buffer.from('0123456789abcdef');

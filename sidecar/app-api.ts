@@ -1,4 +1,6 @@
 // What the app API serves beside native calls: each block's routes over HTTP, and its methods over gRPC.
+
+import { HeldBytes } from '../kit/held-bytes.ts';
 import type { Pages } from '../kit/pages.ts';
 import { healthMethods } from './blocks/grpc-health.ts';
 import { type HealthState, healthPages, healthRoutes } from './blocks/health.ts';
@@ -7,7 +9,6 @@ import { reflectionMethods } from './blocks/reflection.ts';
 import { type ShutdownSwitch, shutdownMethods, shutdownRoutes } from './blocks/shutdown.ts';
 import type { SidecarConfig } from './config.ts';
 import { GrpcMethods } from './edge/grpc-methods.ts';
-import { HeldBytes } from './edge/held-bytes.ts';
 import { type InvokeServiceDeps, invokeService } from './edge/invoke-service.ts';
 import type { Route } from './edge/routes.ts';
 

@@ -82,7 +82,7 @@ export function joinParts(
   const advice = feed === undefined ? {} : { untrustedAdvice: IN_A_CLUSTER };
   const pool = new PeerPool({ credentials: () => credentials.current(), trustDomain, clock, random, log, ...advice });
 
-  const app = toApp(config.app, clock);
+  const app = toApp(config.app, bodyBytesMax, clock);
   const inbound = inboundWay({ flights, grounds: grounds(feed), transport: { app: app.open } });
 
   const link = { clock, forwarded: forwardedHeaders(forwardedBy(config.peerListenAddress)) };

@@ -23,6 +23,14 @@ export function frameText(front: string, rest: Buffer | undefined, isRestApart: 
   return frame;
 }
 
+/** The beginning of a frame: the front of a message that ends with `restBytes` more, which are sent after it. */
+export function frameFront(front: string, restBytes: number): Buffer {
+  const frame = Buffer.allocUnsafe(PREFIX_BYTES + front.length);
+  writePrefix(frame, front.length + restBytes);
+  frame.write(front, PREFIX_BYTES, 'latin1');
+  return frame;
+}
+
 function writePrefix(frame: Buffer, messageBytes: number): void {
   frame[0] = 0;
   frame.writeUInt32BE(messageBytes, 1);

@@ -2,7 +2,8 @@
 import { err, ok, type Result } from '../../kit/result.ts';
 import { fieldName, type Headers, without } from '../headers.ts';
 import { FieldCursor } from './field-cursor.ts';
-import { type ReplyHeadMessage, type RequestHeadMessage, type StreamMessage, VERBS } from './peer.ts';
+import { HTTP_STATUS_MIN, type ReplyHeadMessage, type RequestHeadMessage, type StreamMessage, VERBS } from './peer.ts';
+import { DETAILS_MAX } from './rpc-status.ts';
 
 export function decodeRequest(bytes: Buffer): Result<StreamMessage<RequestHeadMessage>> {
   return decodeStream(bytes, readRequestHead);
@@ -144,7 +145,7 @@ function readRequestHead(cursor: FieldCursor, body: Part | undefined): RequestHe
     else if (cursor.isBytes(3)) type = cursor.string();
     else if (cursor.isBytes(4)) http = { start: cursor.start, end: cursor.end };
   }
-  readAny(cursor, any, body);
+  const dataTypeUrl = readAny(cursor, any, body);
   let verb = 0;
   let query = '';
   cursor.enter(http.start, http.end);
@@ -152,24 +153,29 @@ function readRequestHead(cursor: FieldCursor, body: Part | undefined): RequestHe
     if (cursor.isNumber(1)) verb = cursor.value;
     else if (cursor.isBytes(2)) query = cursor.string();
   }
-  return {
-    verb: named !== '' ? named : (VERBS[verb] ?? ''),
+  const head = {
+    verb: named !== '' ? named : (VERBS[verb] ?? '?'),
     path: path.startsWith('/') ? path : `/${path}`,
     isCanonicalPath,
     query,
     headers: withContentType(headers, type),
   };
+  return dataTypeUrl === '' ? head : { ...head, dataTypeUrl };
 }
 
 function readReplyHead(cursor: FieldCursor, body: Part | undefined): ReplyHeadMessage {
   const headers: string[] = [];
   const { stop } = cursor;
+  let trailers = NO_HEADERS;
   let statusPart = NO_PART;
   let message = NO_PART;
   while (cursor.next()) {
     if (cursor.isBytes(1)) statusPart = { start: cursor.start, end: cursor.end };
     else if (cursor.isBytes(2)) readHeader(cursor, stop, headers);
-    else if (cursor.isBytes(4)) message = { start: cursor.start, end: cursor.end };
+    else if (cursor.isBytes(3)) {
+      if (trailers.length === 0) trailers = [];
+      readHeader(cursor, stop, trailers);
+    } else if (cursor.isBytes(4)) message = { start: cursor.start, end: cursor.end };
   }
   let status = 0;
   cursor.enter(statusPart.start, statusPart.end);
@@ -181,8 +187,31 @@ function readReplyHead(cursor: FieldCursor, body: Part | undefined): ReplyHeadMe
     if (cursor.isBytes(1)) any = { start: cursor.start, end: cursor.end };
     else if (cursor.isBytes(2)) type = cursor.string();
   }
-  readAny(cursor, any, body);
-  return { status, headers: withContentType(headers, type) };
+  const dataTypeUrl = readAny(cursor, any, body);
+  const head = { status, headers: withContentType(headers, type) };
+  // What an app that speaks HTTP never has: nearly every reply is done here.
+  if (status >= HTTP_STATUS_MIN && dataTypeUrl === '' && trailers.length === 0) return head;
+  return {
+    ...head,
+    ...(status < HTTP_STATUS_MIN && readStatus(cursor, statusPart)),
+    ...(dataTypeUrl !== '' && { dataTypeUrl }),
+    ...(trailers.length > 0 && { trailers }),
+  };
+}
+
+/** What is said of a gRPC status. */
+function readStatus(cursor: FieldCursor, part: Part): Pick<ReplyHeadMessage, 'message' | 'details'> {
+  let message = '';
+  const details: Buffer[] = [];
+  cursor.enter(part.start, part.end);
+  while (cursor.next()) {
+    if (cursor.isBytes(2)) message = cursor.bytes.toString('utf8', cursor.start, cursor.end);
+    else if (cursor.isBytes(3)) {
+      details.push(cursor.bytes.subarray(cursor.start, cursor.end));
+      if (details.length > DETAILS_MAX) cursor.broken = `a status has more than ${DETAILS_MAX} details`;
+    }
+  }
+  return { ...(message !== '' && { message }), ...(details.length > 0 && { details }) };
 }
 
 /** Where Dapr's message names a content type, that one counts. */
@@ -190,13 +219,17 @@ function withContentType(headers: Headers, type: string): Headers {
   return type === '' ? headers : ['content-type', type, ...without(headers, 'content-type')];
 }
 
-function readAny(cursor: FieldCursor, any: Part, body: Part | undefined): void {
+/** The type URL, which is nearly always empty; where the value is, goes into `body`. */
+function readAny(cursor: FieldCursor, any: Part, body: Part | undefined): string {
+  let typeUrl = '';
   cursor.enter(any.start, any.end);
   while (cursor.next()) {
+    if (cursor.isBytes(1)) typeUrl = cursor.string();
     if (body === undefined || !cursor.isBytes(2)) continue;
     body.start = cursor.start;
     body.end = cursor.end;
   }
+  return typeUrl;
 }
 
 /** More than any honest message has; a message with more is not read to its end, for that could take a second. */

@@ -41,7 +41,7 @@ function requestText(head: RequestHeadMessage, body: Buffer | undefined): string
   const http = uint(1, verb > 0 ? verb : POST) + text(2, head.query);
   const message =
     text(1, head.path.startsWith('/') ? head.path.slice(1) : head.path) +
-    anyText(2, body) +
+    anyText(2, body, head.dataTypeUrl) +
     text(3, contentType(head.headers)) +
     nested(4, http);
   return (
@@ -55,13 +55,29 @@ function requestText(head: RequestHeadMessage, body: Buffer | undefined): string
 }
 
 function replyText(head: ReplyHeadMessage, body: Buffer | undefined): string {
-  const message = anyText(1, body) + text(2, contentType(head.headers));
-  return nested(1, uint(1, head.status)) + headerMap(2, head.headers, 'content-type') + nested(4, message);
+  const message = anyText(1, body, head.dataTypeUrl) + text(2, contentType(head.headers));
+  return (
+    nested(1, uint(1, head.status) + saidOfStatus(head)) +
+    headerMap(2, head.headers, 'content-type') +
+    nested(4, message)
+  );
 }
 
-/** google.protobuf.Any around plain bytes. The type URL stays empty, as between Dapr sidecars. */
-function anyText(field: number, body: Buffer | undefined): string {
-  return body === undefined ? '' : nested(field, nested(2, body.toString('latin1')));
+/** Nothing, of an app that speaks HTTP. */
+function saidOfStatus({ message, details }: ReplyHeadMessage): string {
+  let said = message === undefined ? '' : text(2, Buffer.from(message).toString('latin1'));
+  if (details !== undefined) for (const detail of details) said += nested(3, detail.toString('latin1'));
+  return said;
+}
+
+/** google.protobuf.Any around the body, which is elsewhere in a stream. Nearly always the bytes are of no type. */
+function anyText(field: number, body: Buffer | undefined, typeUrl: string | undefined): string {
+  if (typeUrl !== undefined) return nested(field, text(1, typeUrl) + bodyText(body));
+  return body === undefined ? '' : nested(field, bodyText(body));
+}
+
+function bodyText(body: Buffer | undefined): string {
+  return body === undefined ? '' : nested(2, body.toString('latin1'));
 }
 
 /** Dapr keeps it apart from the other headers. */

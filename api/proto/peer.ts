@@ -8,7 +8,7 @@ import type { Headers } from '../headers.ts';
 
 /** The head of a call as the peer protocol has it. */
 export interface RequestHeadMessage {
-  /** In upper case; empty where the peer names none, or one that is not in the contract. */
+  /** In upper case; empty where the peer names none, and `?` for a number that is not in the contract. */
   readonly verb: string;
   /** With its leading slash. */
   readonly path: string;
@@ -18,12 +18,26 @@ export interface RequestHeadMessage {
   readonly headers: Headers;
   /** More of them, none of a name that `headers` has: one list for many calls, which is put into bytes once. */
   readonly sharedHeaders?: Headers;
+  /** Type URL of the google.protobuf.Any that the body is. */
+  readonly dataTypeUrl?: string;
 }
 
 export interface ReplyHeadMessage {
+  /** Below 100 it is a gRPC status: an app that speaks gRPC has answered. */
   readonly status: number;
   readonly headers: Headers;
+  /** Of such a status. For people: not a byte string. */
+  readonly message?: string;
+  /** Of such a status: each a google.protobuf.Any, in bytes. */
+  readonly details?: readonly Buffer[];
+  /** As in a request. */
+  readonly dataTypeUrl?: string;
+  /** Of a Dapr sidecar whose app speaks gRPC: the trailers of its answer, which are known by then. */
+  readonly trailers?: Headers;
 }
+
+/** InternalInvokeResponse.status.code from here on is an HTTP status. Dapr's rule. */
+export const HTTP_STATUS_MIN = 100;
 
 /** One message of either stream. `data` is a piece of the body with its number. */
 export interface StreamMessage<H> {

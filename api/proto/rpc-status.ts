@@ -1,8 +1,8 @@
 // google.rpc.Status, in which gRPC says more of a failure than a code and a sentence (`grpc-status-details-bin`), and the one
 // detail that Dapr's SDKs read in it: google.rpc.ErrorInfo.
-import { ok, type Result } from '../../kit/result.ts';
+import { err, ok, type Result } from '../../kit/result.ts';
 import type { GrpcOutcome } from '../exchange.ts';
-import { allBytes, lastNumber, lastUtf8, ProtoWriter, readFields } from './protobuf.ts';
+import { allBytes, lastBytes, lastNumber, lastUtf8, ProtoWriter, readFields } from './protobuf.ts';
 
 export function encodeRpcStatus({ code, message, details }: GrpcOutcome): Buffer {
   const writer = new ProtoWriter();
@@ -12,14 +12,27 @@ export function encodeRpcStatus({ code, message, details }: GrpcOutcome): Buffer
   return writer.finish();
 }
 
+/** More than anybody sends; each costs many times its few bytes. */
+export const DETAILS_MAX = 64;
+
 export function decodeRpcStatus(bytes: Buffer): Result<GrpcOutcome> {
   const fields = readFields(bytes);
   if (!fields.ok) return fields;
-  return ok({
-    code: lastNumber(fields.value, 1),
-    message: lastUtf8(fields.value, 2),
-    details: allBytes(fields.value, 3),
-  });
+  const details = allBytes(fields.value, 3);
+  if (details.length > DETAILS_MAX) return err(`a status has more than ${DETAILS_MAX} details`);
+  return ok({ code: lastNumber(fields.value, 1), message: lastUtf8(fields.value, 2), details });
+}
+
+/** google.protobuf.Any. */
+export interface AnyMessage {
+  readonly typeUrl: string;
+  readonly value: Buffer;
+}
+
+export function decodeAny(bytes: Buffer): Result<AnyMessage> {
+  const fields = readFields(bytes);
+  if (!fields.ok) return fields;
+  return ok({ typeUrl: lastUtf8(fields.value, 1), value: lastBytes(fields.value, 2) ?? Buffer.alloc(0) });
 }
 
 /** What failed, for programs: a reason that is unique within its domain. */

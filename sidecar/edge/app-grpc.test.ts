@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { closedRequest, type Open } from '../../api/exchange.ts';
 import { headerValue } from '../../api/headers.ts';
+import { HeldBytes } from '../../kit/held-bytes.ts';
 import { silentLog } from '../../kit/log.ts';
 import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
 import { portOf } from '../../kit/testing/ports.ts';
@@ -13,7 +14,6 @@ import { Recorder } from '../../wire/testing/recorder.ts';
 import { identityOf } from '../testing/mesh.ts';
 import { AppGrpc } from './app-grpc.ts';
 import { GrpcMethods } from './grpc-methods.ts';
-import { HeldBytes } from './held-bytes.ts';
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {

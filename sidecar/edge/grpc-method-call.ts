@@ -5,12 +5,12 @@ import { type Fault, fault } from '../../api/fault.ts';
 import { faultTrailers, outcomeTrailers } from '../../api/grpc-status.ts';
 import type { Headers } from '../../api/headers.ts';
 import type { EncodedMessage } from '../../api/proto/peer-encoding.ts';
+import type { HeldBytes } from '../../kit/held-bytes.ts';
 import type { Log } from '../../kit/log.ts';
 import { type FrameError, FrameReader, frameMessage, frameText } from '../../wire/grpc-frame.ts';
 import type { RequestHead, RequestReceiver, Responder, WireFailure } from '../../wire/message.ts';
 import { callerLeft } from '../link/grpc-serving.ts';
 import { type GrpcMethod, type MethodAnswer, type MethodReceiver, OK } from './grpc-methods.ts';
-import type { HeldBytes } from './held-bytes.ts';
 
 export interface MethodCallDeps {
   readonly held: HeldBytes;

@@ -3,6 +3,7 @@ import type { Flow, ReplyEnd, ReplyHead } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
 import { type Headers, headerValue } from '../../api/headers.ts';
 import type { Responder, WireFailure } from '../../wire/message.ts';
+import { fromGrpcApp } from './grpc-app-reply.ts';
 import { httpRefusal, type StatusStyle } from './refuse.ts';
 
 /** For a connection that is told so: what is given up, and why, is in the call's own record. */
@@ -21,11 +22,14 @@ export class HttpReply implements ReplyEnd {
     this.#statuses = statuses;
   }
 
-  head({ status, headers, bodyBytes }: ReplyHead): void {
-    this.#hasHead = true;
-    const isTraced = this.traceparent === undefined || headerValue(headers, 'traceparent') !== undefined;
-    const fields = isTraced ? headers : [...headers, 'traceparent', this.traceparent ?? ''];
-    this.#responder.head({ status, fields, bodyBytes });
+  head(reply: ReplyHead): void {
+    if (reply.grpc === undefined && reply.dataTypeUrl === undefined) {
+      this.#head(reply);
+      return;
+    }
+    const { head, body } = fromGrpcApp(reply);
+    this.#head(head);
+    if (body !== undefined) this.#responder.data(body);
   }
 
   data(chunk: Buffer): Flow {
@@ -66,5 +70,12 @@ export class HttpReply implements ReplyEnd {
     this.#responder.head({ status, fields: headers, bodyBytes: body.length });
     this.#responder.data(body);
     this.#responder.end([]);
+  }
+
+  #head({ status, headers, bodyBytes }: ReplyHead): void {
+    this.#hasHead = true;
+    const isTraced = this.traceparent === undefined || headerValue(headers, 'traceparent') !== undefined;
+    const fields = isTraced ? headers : [...headers, 'traceparent', this.traceparent ?? ''];
+    this.#responder.head({ status, fields, bodyBytes });
   }
 }

@@ -7,9 +7,9 @@ import { type Headers, headerValue } from '../../api/headers.ts';
 import { encodeErrorInfo } from '../../api/proto/rpc-status.ts';
 import { encodeInvokeResponse } from '../../api/proto/runtime.ts';
 import { GatheredBytes } from '../../kit/gathered-bytes.ts';
+import type { HeldBytes } from '../../kit/held-bytes.ts';
 import { reasonOf } from '../../wire/http1/write-head.ts';
 import type { MethodAnswer } from './grpc-methods.ts';
-import type { HeldBytes } from './held-bytes.ts';
 import type { StatusStyle } from './refuse.ts';
 
 export interface InvokeReplyDeps {

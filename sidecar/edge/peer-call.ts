@@ -15,6 +15,8 @@ export interface PeerCallContext {
   readonly clock: Clock;
 }
 
+/** A Dapr sidecar passes on what an app called by gRPC without saying how; over InvokeService that is a POST, too. */
+const UNNAMED_VERB = 'POST';
 const VERB = /^[A-Z][A-Z-]{0,31}$/;
 export const TARGET_BYTES_MAX = 64 * 1024;
 /** What may stand after the question mark of a request line: no space, no control byte, no fragment. */
@@ -32,22 +34,25 @@ export function readPeerCall(
   if (!path.ok) return refused(path.error);
   const headers = headersFromPeer(head.headers);
   if (!headers.ok) return refused(headers.error);
-  if (!VERB.test(head.verb) || head.verb === 'CONNECT')
+  const method = head.verb === '' ? UNNAMED_VERB : head.verb;
+  if (!VERB.test(method) || method === 'CONNECT')
     return refused(`${JSON.stringify(head.verb.slice(0, 40))} is not a verb for calls`);
   if (!QUERY.test(head.query)) return refused('the query holds a byte that no query may hold');
   const timeoutMs = grpcTimeout === undefined ? undefined : parseTimeout(grpcTimeout);
   if (timeoutMs !== undefined && !timeoutMs.ok) return refused(timeoutMs.error);
-  return ok({
+  const call: Call = {
     kind: 'http',
     target: context.self,
     caller: context.caller,
-    method: head.verb,
+    method,
     path: path.value,
     query: head.query,
     headers: headers.value,
     bodyBytes: contentLength(head.headers),
     deadlineMs: timeoutMs === undefined ? undefined : context.clock.elapsed() + timeoutMs.value,
-  });
+  };
+  const { dataTypeUrl } = head;
+  return ok(dataTypeUrl === undefined ? call : { ...call, dataTypeUrl });
 }
 
 function refused(reason: string): { readonly ok: false; readonly error: Fault } {

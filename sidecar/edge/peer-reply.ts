@@ -1,5 +1,5 @@
 // The reply to a peer: its messages on the stream of the call, and the gRPC status that ends it.
-import type { Flow, ReplyEnd, ReplyHead } from '../../api/exchange.ts';
+import type { Flow, GrpcOutcome, ReplyEnd, ReplyHead } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { faultTrailers } from '../../api/grpc-status.ts';
 import type { Headers } from '../../api/headers.ts';
@@ -30,9 +30,12 @@ export class PeerReply implements ReplyEnd, FrameSink {
       : new StreamWriter<ReplyHeadMessage>(encodeReply, this);
   }
 
-  head({ status, headers, bodyBytes }: ReplyHead): void {
+  head(head: ReplyHead): void {
+    const { status, headers, bodyBytes, grpc, dataTypeUrl } = head;
     const all = bodyBytes === undefined ? headers : [...headers, 'content-length', String(bodyBytes)];
-    this.#writer.head({ status, headers: all });
+    if (grpc !== undefined) this.#writer.head(statusAlone(grpc, headers));
+    else if (dataTypeUrl !== undefined) this.#writer.head({ status, headers: all, dataTypeUrl });
+    else this.#writer.head({ status, headers: all });
   }
 
   data(chunk: Buffer): Flow {
@@ -76,6 +79,11 @@ export class PeerReply implements ReplyEnd, FrameSink {
     this.#state = 'ended';
     this.#request.ended();
   }
+}
+
+/** A code below 100 tells a Dapr sidecar, too, that it is none of HTTP. */
+function statusAlone({ code, message, details }: GrpcOutcome, headers: Headers): ReplyHeadMessage {
+  return { status: code, message, details, headers };
 }
 
 const RESPONSE_HEAD: ResponseHead = {

@@ -33,6 +33,8 @@ export class PeerAnswer implements ResponseReceiver {
   /** Of an answer that is nothing but a status. */
   #headFields: Headers = [];
   #sawHead = false;
+  /** A gRPC status other than OK: it is the whole of the answer, whatever comes with it. */
+  #isStatusAlone = false;
   #httpTrailers: Headers = [];
 
   constructor(attempt: Answered, reply: ReplyEnd, isUnary: boolean) {
@@ -87,19 +89,27 @@ export class PeerAnswer implements ResponseReceiver {
 
   #take({ head, data, trailers }: StreamMessage<ReplyHeadMessage>): Flow {
     if (head !== undefined && this.#attempt.isOpen) this.#head(head);
-    if (trailers.length > 0) {
-      const travelling = headersFromPeer(trailers);
-      if (travelling.ok) this.#httpTrailers = travelling.value;
-      else this.#attempt.broke(travelling.error);
-    }
-    return data === undefined || !this.#attempt.isOpen ? 'ok' : this.#reply.data(data);
+    if (trailers.length > 0) this.#trailers(trailers);
+    if (data === undefined || this.#isStatusAlone || !this.#attempt.isOpen) return 'ok';
+    return this.#reply.data(data);
+  }
+
+  #trailers(trailers: Headers): void {
+    const travelling = headersFromPeer(trailers);
+    if (travelling.ok) this.#httpTrailers = travelling.value;
+    else this.#attempt.broke(travelling.error);
   }
 
   #head(message: ReplyHeadMessage): void {
     const head = readReplyHead(message);
     this.#sawHead = true;
-    if (head.ok) this.#reply.head(head.value);
-    else this.#attempt.broke(head.error);
+    if (!head.ok) {
+      this.#attempt.broke(head.error);
+      return;
+    }
+    if (message.trailers !== undefined) this.#trailers(message.trailers);
+    this.#isStatusAlone = head.value.grpc !== undefined;
+    this.#reply.head(head.value);
   }
 }
 

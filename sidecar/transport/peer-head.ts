@@ -17,13 +17,17 @@ export interface ForwardedBy {
  * the certificate.
  */
 export function requestHead(call: PermittedCall, forwarded: Headers): RequestHeadMessage {
-  const { headers, bodyBytes } = call;
+  const { headers, bodyBytes, dataTypeUrl } = call;
   const own = bodyBytes === undefined ? headers : [...headers, 'content-length', String(bodyBytes)];
   const shared = sharedHeaders(forwarded, identityHeaders(call.caller, call.target));
   const head = { verb: call.method, path: call.path, isCanonicalPath: true, query: call.query };
   // What the app said of proxies before us comes first in the same field.
-  if (saysForwarded(headers)) return { ...head, headers: [...own, ...shared] };
-  return { ...head, headers: own, sharedHeaders: shared };
+  if (saysForwarded(headers)) return typed({ ...head, headers: [...own, ...shared] }, dataTypeUrl);
+  return typed({ ...head, headers: own, sharedHeaders: shared }, dataTypeUrl);
+}
+
+function typed(head: RequestHeadMessage, dataTypeUrl: string | undefined): RequestHeadMessage {
+  return dataTypeUrl === undefined ? head : { ...head, dataTypeUrl };
 }
 
 /** One list per target: `identity` is one already. */

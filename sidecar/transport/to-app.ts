@@ -1,4 +1,5 @@
-// Transport to the app, by what it speaks. A call of the other kind is refused: what it would be over there, nobody has said.
+// Transport to the app, by what it speaks. An HTTP call to an app that speaks gRPC goes as AppCallback/OnInvoke; a gRPC call to an
+// app that speaks HTTP is refused: what it would be over there, nobody has said.
 import { isOverTls } from '../../api/app-protocol.ts';
 import type { Call } from '../../api/call.ts';
 import { type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
@@ -14,6 +15,7 @@ import type { AppConfig } from '../config.ts';
 import { openApp } from './app.ts';
 import { openAppGrpc } from './app-grpc.ts';
 import { openAppH2 } from './app-h2.ts';
+import { appInvokeDeps, openAppInvoke } from './app-invoke.ts';
 
 export interface ToApp {
   open(call: PermittedCall, reply: ReplyEnd): RequestEnd;
@@ -21,11 +23,12 @@ export interface ToApp {
   close(): void;
 }
 
-export function toApp(app: AppConfig, clock: Clock): ToApp {
+/** `bodyBytesMax`: of what has to be whole before it goes on. */
+export function toApp(app: AppConfig, bodyBytesMax: number, clock: Clock): ToApp {
   switch (app.protocol) {
     case 'grpc':
     case 'grpcs':
-      return overGrpc(app, clock);
+      return overGrpc(app, bodyBytesMax, clock);
     case 'h2c':
       return overHttp2(app, clock);
     default:
@@ -53,12 +56,14 @@ function overHttp2(app: AppConfig, clock: Clock): ToApp {
   };
 }
 
-function overGrpc(app: AppConfig, clock: Clock): ToApp {
+function overGrpc(app: AppConfig, bodyBytesMax: number, clock: Clock): ToApp {
   const address = addressOf(app, 'h2');
   const pool = address && new H2cPool(address, clock);
   const deps = { clock, pool, token: app.token };
+  const openGrpc: ToApp['open'] = (call, reply) => openAppGrpc(call, reply, deps);
+  const invoking = appInvokeDeps(openGrpc, bodyBytesMax);
   return {
-    open: (call, reply) => (call.kind === 'grpc' ? openAppGrpc(call, reply, deps) : refuse(reply, speaksGrpc(call))),
+    open: (call, reply) => (call.kind === 'grpc' ? openGrpc(call, reply) : openAppInvoke(call, reply, invoking)),
     close: () => pool?.destroy(),
   };
 }
@@ -71,10 +76,5 @@ function addressOf({ host, port, protocol = 'http', tls = {} }: AppConfig, spoke
 
 function speaksHttp({ target }: Call): Fault {
   const message = `the app of ${targetName(target)} speaks HTTP, and was called over gRPC; call it over HTTP, or start its sidecar with --app-protocol grpc (over TLS grpcs) if it serves gRPC.`;
-  return fault('unimplemented', message);
-}
-
-function speaksGrpc({ target }: Call): Fault {
-  const message = `the app of ${targetName(target)} speaks gRPC, and was called over HTTP; call a method of its services through the gRPC port of your own sidecar.`;
   return fault('unimplemented', message);
 }

@@ -1,5 +1,5 @@
-// A bound for all that the calls of one port make the sidecar hold together. Each of them is bounded by itself; how many there
-// are is the clients' choice.
+// A bound for all that many calls together make a program hold. Each of them is bounded by itself; how many there are is
+// somebody else's choice.
 
 export class HeldBytes {
   readonly #bytesMax: number;
