@@ -13,6 +13,7 @@ import { type Broken, exceeded, isBroken, malformed } from './broken.ts';
 import { CR, LF } from './bytes.ts';
 import { HeadBytes } from './head-bytes.ts';
 import { type Http1Limits, LIMITS } from './limits.ts';
+import { Lingering, UNREAD_MS } from './lingering.ts';
 import { Outbox } from './outbox.ts';
 import { plainRefusal, writeRefusal } from './refusal.ts';
 import { flawOfRequestLine, RequestHeadReader } from './request-head.ts';
@@ -21,9 +22,6 @@ import type { Http1ServerConnection, Http1ServerOptions, ServerPhase } from './s
 
 const IDLE_MS = 120_000;
 const HEAD_MS = 10_000;
-const LINGER_MS = 5000;
-/** An app at a breakpoint reads nothing for as long as it takes. */
-const UNREAD_MS = Number.POSITIVE_INFINITY;
 
 /** Serves the connection from its first byte on. */
 export function http1Server(link: ByteLink, serve: Serve, options: Http1ServerOptions): Http1ServerConnection {
@@ -40,8 +38,7 @@ type Reading =
   /** The request is read, its answer is not over: bytes wait. */
   | { readonly kind: 'answer'; readonly exchange: ServerExchange }
   | { readonly kind: 'tunnel'; readonly exchange: ServerExchange }
-  /** Our side has ended; what comes is thrown away, so that the client can read its answer in peace. */
-  | { readonly kind: 'lingering'; bytes: number }
+  | Lingering
   | { readonly kind: 'closed' };
 
 const AT_HEAD: Reading = { kind: 'head' };
@@ -98,12 +95,12 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
   }
 
   sweep(nowMs: number): void {
-    const { idleMs = IDLE_MS, headMs = HEAD_MS, lingerMs = LINGER_MS, unreadMs = UNREAD_MS } = this.#options;
+    const { idleMs = IDLE_MS, headMs = HEAD_MS, unreadMs = UNREAD_MS } = this.#options;
     const waitedMs = nowMs - this.#sinceMs;
     const { phase } = this;
-    if (phase === 'idle' && waitedMs >= idleMs) this.#linger();
+    if (this.#reading.kind === 'lingering') this.#reading.sweep(nowMs);
+    else if (phase === 'idle' && waitedMs >= idleMs) this.#linger();
     else if (phase === 'head' && waitedMs >= headMs) this.#refuse(exceeded('head-time', 408));
-    else if (phase === 'lingering' && waitedMs >= (this.outbox.isBlocked ? unreadMs : lingerMs)) this.outbox.destroy();
     else if (this.#isBodyLeftOver && waitedMs >= idleMs) this.#linger();
     else if (this.#isAnswerUnread && waitedMs >= unreadMs) this.outbox.destroy();
   }
@@ -126,7 +123,7 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
 
   drained(): void {
     this.outbox.drained();
-    if (this.#reading.kind === 'lingering') this.#end();
+    if (this.#reading.kind === 'lingering') this.#reading.drained();
     else if (this.#isAnswerUnread) this.#next();
     else this.#exchange?.drained();
   }
@@ -240,8 +237,7 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
           if (reading.exchange.pushBytes(at === 0 ? chunk : chunk.subarray(at)) === 'pause') this.#pause();
           return;
         case 'lingering':
-          reading.bytes += chunk.length - at;
-          if (reading.bytes > this.#limits.lingerBytesMax) this.outbox.destroy();
+          reading.discard(chunk.length - at);
           return;
         case 'closed':
           return;
@@ -370,25 +366,13 @@ class ServerConnection implements Http1ServerConnection, ByteLinkEvents, Exchang
     this.#linger();
   }
 
-  /**
-   * Ends our side and reads on for a while. If the connection were closed with bytes unread, the kernel would answer
-   * with a reset, which may reach the client before it has read what was said to it. However slowly it reads, the time runs
-   * from the end of what there is to read.
-   */
   #linger(): void {
     const { kind } = this.#reading;
     if (kind === 'lingering' || kind === 'closed') return;
-    this.#reading = { kind: 'lingering', bytes: 0 };
+    this.#reading = new Lingering(this.outbox, this.#options, this.#limits.lingerBytesMax);
     this.#heads.clear();
     this.#ahead = [];
     this.#aheadBytes = 0;
-    this.outbox.flush();
-    this.#end();
     this.resumeReading();
-  }
-
-  #end(): void {
-    this.#sinceMs = this.#options.elapsedMs();
-    if (!this.outbox.isBlocked) this.outbox.end();
   }
 }
