@@ -24,8 +24,8 @@ import { Flights } from '../sidecar/way/flights.ts';
 import { inboundWay } from '../sidecar/way/inbound.ts';
 import { outboundWay } from '../sidecar/way/outbound.ts';
 import type { ByteLink, ByteLinkEvents } from '../wire/byte-link.ts';
+import { httpServer, type ServeOn } from '../wire/http-server.ts';
 import { http1Client } from '../wire/http1/client.ts';
-import { http1Server } from '../wire/http1/server.ts';
 import { http2Client } from '../wire/http2/client.ts';
 import { http2Server } from '../wire/http2/server.ts';
 
@@ -151,9 +151,8 @@ function appPool(): AppPool {
 
 class MemoryEdge extends AppHttp {
   open(link: ByteLink): void {
-    const connection = http1Server(link, (head, responder) => this.serve(head, responder, connection), {
-      elapsedMs: () => clock.elapsed(),
-    });
+    const serve: ServeOn = (head, responder, connection) => this.serve(head, responder, connection);
+    httpServer(link, serve, { clock, http2: {} });
   }
 }
 

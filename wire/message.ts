@@ -40,6 +40,12 @@ export interface ResponseHead {
   readonly neverIndexed?: ReadonlySet<string>;
 }
 
+/** The answer to what is no request. */
+export interface Refusal {
+  readonly head: ResponseHead;
+  readonly body: Buffer;
+}
+
 export type Flow = 'ok' | 'pause';
 
 /** Why a message or a connection ended before its time. */

@@ -1,12 +1,7 @@
 // The answer to what is no request. It is the last on its connection.
-import type { ResponseHead, WireFailure } from '../message.ts';
+import type { Refusal, WireFailure } from '../message.ts';
 import type { Outbox } from './outbox.ts';
 import { writeResponseHead } from './write-head.ts';
-
-export interface Refusal {
-  readonly head: ResponseHead;
-  readonly body: Buffer;
-}
 
 export function plainRefusal(failure: WireFailure, status: number): Refusal {
   const body = Buffer.from(`The request was refused: ${failure.reason}.\n`);

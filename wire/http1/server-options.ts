@@ -1,7 +1,6 @@
 // What a server's connection is told, and what it holds out to its owner.
-import type { WireFailure } from '../message.ts';
+import type { Refusal, WireFailure } from '../message.ts';
 import type { Http1Limits } from './limits.ts';
-import type { Refusal } from './refusal.ts';
 
 export interface Http1ServerOptions {
   /** Monotonic milliseconds, such as `Clock.elapsed`. */

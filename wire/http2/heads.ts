@@ -53,7 +53,7 @@ export function readRequest(block: DecodedBlock, isEnded: boolean): Result<Reque
     fields: tidyFields(block.fields, told),
     bodyBytes: isEnded ? 0 : told.contentLength,
     upgrade: protocol,
-    expectsContinue: told.expectsContinue,
+    expectsContinue: told.expectsContinue && !isEnded,
     neverIndexed,
   });
   block.reading = { kind: 'request', isEnded, result };
@@ -174,7 +174,7 @@ function readFields(fields: Fields): Told | HeadFlaw {
         told.host = value;
         break;
       case 6:
-        if (name === 'expect' && value.toLowerCase() === '100-continue') told.expectsContinue = true;
+        if (name === 'expect' && isContinue(value)) told.expectsContinue = true;
         if (name === 'cookie') told.cookies += 1;
         break;
       case 14:
@@ -184,6 +184,10 @@ function readFields(fields: Fields): Told | HeadFlaw {
     }
   }
   return told;
+}
+
+function isContinue(expectation: string): boolean {
+  return expectation.toLowerCase() === '100-continue';
 }
 
 /** Fields that speak of one connection of HTTP/1.1: RFC 9113, 8.2.2. */
@@ -202,15 +206,15 @@ function isConnectionField(name: string): boolean {
   }
 }
 
-/** Without Host, which the head says; and the crumbs of a cookie as one, as HTTP/1.1 wants it (RFC 9113, 8.2.3). */
+/** Without what the head says; and the crumbs of a cookie as one, as HTTP/1.1 wants it (RFC 9113, 8.2.3). */
 function tidyFields(fields: Fields, told: Told): Fields {
-  if (told.host === undefined && told.cookies < 2) return fields;
+  if (told.host === undefined && !told.expectsContinue && told.cookies < 2) return fields;
   const tidy: string[] = [];
   let cookieAt = -1;
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] ?? '';
     const value = fields[i + 1] ?? '';
-    if (name === 'host') continue;
+    if (name === 'host' || (name === 'expect' && isContinue(value))) continue;
     if (name === 'cookie' && cookieAt >= 0) {
       tidy[cookieAt] = `${tidy[cookieAt]}; ${value}`;
       continue;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import * as http2 from 'node:http2';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import type { RequestHead, Responder, Serve } from '../message.ts';
+import type { RequestHead, Responder, Serve, WireFailure } from '../message.ts';
 import { echo, type H2cServer, h2cServer } from '../testing/h2c-server.ts';
 import { Recorder } from '../testing/recorder.ts';
 
@@ -195,7 +195,7 @@ test('informational responses come before the head', async () => {
   const stream = session.request({ ':method': 'POST', expect: '100-continue' });
   const continued = once(stream, 'continue');
   await until(() => responders.length === 1);
-  expect(heads[0]?.expectsContinue).toBe(true);
+  expect(heads[0]).toMatchObject({ expectsContinue: true, fields: [] });
   const [responder] = responders;
   responder?.informational(100, []);
   responder?.informational(103, ['link', '</a>']);
@@ -306,6 +306,25 @@ test('a head beyond the bounds is answered with 431, and the connection lives on
   const many = session.request(Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`x-${i}`, 'a'])));
   expect((await answerTo(many)).status).toBe(431);
   await nextTurn();
+  expect((await answerTo(session.request())).status).toBe(200);
+});
+
+test('a head beyond the bounds is refused in the words of whoever serves, whether or not a body follows', async () => {
+  const failures: WireFailure[] = [];
+  const body = Buffer.from('too large');
+  const session = await connect(echo, {
+    headBytesMax: 2000,
+    refusal: (failure, status) => {
+      failures.push(failure);
+      return { head: { status, fields: ['x-why', failure.reason], bodyBytes: body.length }, body };
+    },
+  });
+  const headers = { ':method': 'POST', 'x-long': 'a'.repeat(3000) };
+  for (const endStream of [true, false]) {
+    const answer = await answerTo(session.request(headers, { endStream }));
+    expect(answer).toMatchObject({ status: 431, headers: { 'x-why': 'head-bytes' }, body });
+  }
+  expect(failures).toEqual(Array(2).fill({ kind: 'limit', reason: 'head-bytes' }));
   expect((await answerTo(session.request())).status).toBe(200);
 });
 

@@ -5,9 +5,9 @@
 import type { Result } from '../../kit/result.ts';
 import type { ByteLink } from '../byte-link.ts';
 import type { DecodedBlock, HpackError } from '../hpack/block.ts';
-import type { RequestHead, Serve } from '../message.ts';
+import { NOBODY, type Refusal, type RequestHead, type Serve, type WireFailure } from '../message.ts';
 import { type ConnectionEvents, type ConnectionOptions, Http2Connection } from './connection.ts';
-import { readRequest, readTrailers, responsePseudo } from './heads.ts';
+import { readRequest, readTrailers } from './heads.ts';
 import { ErrorCode, exceeded, type Fault, malformed, PREFACE, STREAM_ID_MAX } from './protocol.ts';
 import { ServerStream } from './server-stream.ts';
 import { Setting } from './settings.ts';
@@ -16,9 +16,17 @@ import { NO_FIELDS, type Stream } from './stream.ts';
 export interface ServerOptions extends ConnectionOptions {
   /** After an Upgrade to h2c: the request that asked for it, whole, and the payload of its HTTP2-Settings. */
   readonly upgraded?: { readonly request: RequestHead; readonly settings: Buffer };
+  /** What is answered to a head that is larger than one may be; by default a status alone. */
+  readonly refusal?: (failure: WireFailure, status: number) => Refusal;
 }
 
 const STREAMS_MAX = 256;
+const NO_BYTES = Buffer.alloc(0);
+/** In place of a head that was too large to be kept. */
+const UNREAD: RequestHead = {
+  ...{ method: 'GET', target: '', authority: undefined, scheme: undefined, fields: NO_FIELDS },
+  ...{ bodyBytes: undefined, upgrade: undefined, expectsContinue: false },
+};
 
 /** Serves what comes over the link, which nobody listens to yet. */
 export function http2Server(
@@ -36,6 +44,7 @@ export function http2Server(
 export class Http2ServerConnection extends Http2Connection {
   readonly #serve: Serve;
   readonly #streamsMax: number;
+  readonly #refusal: (failure: WireFailure, status: number) => Refusal;
   #prefaceRead = 0;
   /** Streams beyond are not looked at: set by the final GOAWAY. */
   #acceptedMax = STREAM_ID_MAX;
@@ -45,6 +54,12 @@ export class Http2ServerConnection extends Http2Connection {
     super(link, events, options, streamsMax);
     this.#serve = serve;
     this.#streamsMax = streamsMax;
+    this.#refusal = options.refusal ?? bareRefusal;
+  }
+
+  /** Of the streams that the client has opened so far; it tells whether it has opened any since it was looked at before. */
+  get lastStreamId(): number {
+    return this.lastPeerId;
   }
 
   begin(upgraded: ServerOptions['upgraded']): void {
@@ -89,7 +104,7 @@ export class Http2ServerConnection extends Http2Connection {
     if (this.streams.size >= this.#streamsMax) return this.#refuse(id, ErrorCode.REFUSED_STREAM);
     if (!block.ok)
       return block.error.kind === 'limit'
-        ? this.#answerTooLarge(id, isEnd)
+        ? this.#answerTooLarge(id, block.error.reason, isEnd)
         : this.#refuse(id, ErrorCode.PROTOCOL_ERROR);
     const request = readRequest(block.value, isEnd);
     if (!request.ok) return this.#refuse(id, ErrorCode.PROTOCOL_ERROR);
@@ -150,9 +165,15 @@ export class Http2ServerConnection extends Http2Connection {
   }
 
   /** 431, so that whoever sent it learns why (RFC 6585, 5). */
-  #answerTooLarge(id: number, isEnd: boolean): Fault | undefined {
-    this.writeHeaders(id, responsePseudo(431), NO_FIELDS, undefined, true);
-    if (!isEnd) this.writeReset(id, ErrorCode.NO_ERROR);
+  #answerTooLarge(id: number, bound: string, isEnd: boolean): Fault | undefined {
+    const { head, body } = this.#refusal(exceeded(bound).failure, 431);
+    const stream = new ServerStream(id, this.peer.initialWindowBytes, this, UNREAD);
+    this.streams.add(stream);
+    stream.serveWith(NOBODY);
+    if (isEnd) stream.receiveEnd(NO_FIELDS);
+    stream.head(head);
+    stream.data(body);
+    stream.end(NO_FIELDS);
     return this.offend('rapid-reset');
   }
 
@@ -164,4 +185,8 @@ export class Http2ServerConnection extends Http2Connection {
     this.#prefaceRead += bytes;
     return bytes < chunk.length ? super.receive(chunk.subarray(bytes)) : undefined;
   }
+}
+
+function bareRefusal(_failure: WireFailure, status: number): Refusal {
+  return { head: { status, fields: NO_FIELDS, bodyBytes: undefined }, body: NO_BYTES };
 }
