@@ -108,7 +108,7 @@ function openNumbers() {
     inFlight: gauge('invoke_requests_in_flight', 'Calls under way.', ['direction']),
     offences: counter(
       'invoke_http_offences_total',
-      'What came to the app API that was no HTTP/1.1 or went past a limit, by the rule that it broke.',
+      'What came to the app API that was no HTTP or went past a limit, by the rule that it broke.',
       ['offence'],
     ),
     certificate: gauge('invoke_certificate_expiry_timestamp_seconds', 'When the workload certificate in use ends.'),

@@ -177,7 +177,6 @@ describe('what two readers could understand differently is refused, the connecti
     ['another protocol', `GET ${to('callee')} HTTP/3.9\r\nHost: localhost\r\n\r\n`],
     ['a verb in lower case', `get ${to('callee')} HTTP/1.1\r\nHost: localhost\r\n\r\n`],
     ['a verb that nobody knows', `FETCH ${to('callee')} HTTP/1.1\r\nHost: localhost\r\n\r\n`],
-    ['HTTP/2 without asking', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
     ['a TLS handshake', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
     ['no host', `GET ${to('callee')} HTTP/1.1\r\n\r\n${SMUGGLED}`],
     ['two hosts', `GET ${to('callee')} HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n${SMUGGLED}`],

@@ -1,15 +1,16 @@
-// The app API on HTTP/1.1: who may speak (guard), what is asked (a block's route, or else a call), and what happens to a
-// request that is none.
-import { fault } from '../../api/fault.ts';
-import { FIELDS_MAX } from '../../api/headers.ts';
+// The app API on HTTP/1.1 and HTTP/2: who may speak (guard), what is asked (a block's route, or else a call), and what happens
+// to a request that is none.
+import { type Fault, fault } from '../../api/fault.ts';
+import { FIELDS_MAX, type Headers } from '../../api/headers.ts';
 import type { Log } from '../../kit/log.ts';
 import { SeldomLine } from '../../kit/log-seldom.ts';
-import type { Http1ServerConnection } from '../../wire/http1/server-options.ts';
+import type { HttpServerConnection } from '../../wire/http-server.ts';
 import { NOBODY, type RequestHead, type RequestReceiver, type Responder } from '../../wire/message.ts';
+import { isPreflight, type PageResponder, pageResponder } from './cors.ts';
 import { checkAsked, checkToken, type GuardRules, guard } from './guard.ts';
 import { type HttpCallDeps, serveCall } from './http-call.ts';
+import { HttpEdge } from './http-edge.ts';
 import { HttpReply } from './http-reply.ts';
-import { Http1Edge } from './http1-edge.ts';
 import { faultOfRequest } from './malformed.ts';
 import { httpRefusal, type StatusStyle } from './refuse.ts';
 import { findRoute, type Route, serveRoute } from './routes.ts';
@@ -20,41 +21,45 @@ export interface AppHttpDeps extends HttpCallDeps {
   readonly routes: readonly Route[];
   readonly statuses: StatusStyle;
   readonly log: Log;
-  /** Counts what broke a rule of HTTP/1.1, or went past a limit, by the rule's name; there are only so many. */
+  /** Counts what broke a rule of HTTP, or went past a limit, by the rule's name; there are only so many. */
   readonly countOffence: (rule: string) => void;
 }
 
 const CONNECTIONS_MAX = 10_000;
 const IDLE_MS = 120_000;
 const LIMITS = { headBytesMax: 64 * 1024, fieldsMax: FIELDS_MAX };
+/** Calls at once on a connection, as at the gRPC port. */
+const STREAMS_MAX = 1024;
+const HTTP2 = { streamsMax: STREAMS_MAX, headBytesMax: LIMITS.headBytesMax, headFieldsMax: LIMITS.fieldsMax };
+/** What is wrong with frames is told in so many words that no counter can have one for each. */
+const FRAMES = 'http2-frames';
 
 /** All servers of the app API, and the connections that are open on them. */
-export class AppHttp extends Http1Edge {
+export class AppHttp extends HttpEdge {
   readonly #deps: AppHttpDeps;
 
   constructor(deps: AppHttpDeps) {
     const { clock, log, statuses, countOffence } = deps;
-    const offences = new SeldomLine(clock, (fields) => log.warn('what came was no HTTP/1.1', fields));
+    const offences = new SeldomLine(clock, (fields) => log.warn('what came was no HTTP', fields));
     super({
-      ...{ clock, connectionsMax: CONNECTIONS_MAX, limits: LIMITS, idleMs: IDLE_MS },
+      ...{ clock, connectionsMax: CONNECTIONS_MAX, limits: LIMITS, http2: HTTP2, idleMs: IDLE_MS },
       refusal: (failure) => httpRefusal(faultOfRequest(failure), statuses),
-      offence({ reason }) {
-        countOffence(reason);
-        offences.say({ rule: reason });
+      offence({ kind, reason }, protocol) {
+        const isOfFrames = protocol === 'http/2' && kind === 'malformed';
+        countOffence(isOfFrames ? FRAMES : reason);
+        offences.say(isOfFrames ? { rule: FRAMES, reason } : { rule: reason });
       },
     });
     this.#deps = deps;
   }
 
   /** A bug that one request finds is that request's misfortune, and a line in the log; the sidecar serves on. */
-  protected override serve(
-    head: RequestHead,
-    responder: Responder,
-    connection: Http1ServerConnection,
-  ): RequestReceiver {
-    const reply = new HttpReply(responder, this.#deps.statuses);
+  protected override serve(head: RequestHead, responder: Responder, connection: HttpServerConnection): RequestReceiver {
+    const said = saidToSidecar(head.fields);
+    const page = pageResponder(responder, said, this.#deps.rules.allowedOrigins);
+    const reply = new HttpReply(page ?? responder, this.#deps.statuses);
     try {
-      return this.#serveRequest(head, reply, connection);
+      return this.#serveRequest(head, said, reply, page, connection);
     } catch (error) {
       const stack = error instanceof Error ? error.stack : '';
       this.#deps.log.error('a bug in the app API', { reason: String(error), stack });
@@ -63,23 +68,35 @@ export class AppHttp extends Http1Edge {
     }
   }
 
-  #serveRequest(head: RequestHead, reply: HttpReply, connection: Http1ServerConnection): RequestReceiver {
+  #serveRequest(
+    head: RequestHead,
+    said: Headers,
+    reply: HttpReply,
+    page: PageResponder | undefined,
+    connection: HttpServerConnection,
+  ): RequestReceiver {
     const { rules, routes } = this.#deps;
-    const said = saidToSidecar(head.fields);
-    const unservable = checkAsked(head.method, said);
-    if (unservable !== undefined) {
-      connection.drain();
-      reply.refuse(unservable);
+    const refused = checkAsked(head.method, said);
+    if (refused !== undefined) {
+      // In HTTP/2 frames tell where the next request begins, whatever is in this one.
+      if (connection.protocol === 'http/1.1') connection.drain();
+      return refuse(reply, refused);
+    }
+    const stranger = guard(head.authority, said, rules);
+    if (stranger !== undefined) return refuse(reply, stranger);
+    // Before the token, which no browser adds to a preflight.
+    if (page !== undefined && isPreflight(head)) {
+      page.answerPreflight(head);
       return NOBODY;
     }
     const route = findRoute(routes, head.method, head.target);
-    const refused =
-      guard(head.authority, said, rules) ??
-      (route?.isOpenToAll === true ? undefined : checkToken(said, rules.apiToken));
-    if (refused !== undefined) {
-      reply.refuse(refused);
-      return NOBODY;
-    }
+    const withoutToken = route?.isOpenToAll === true ? undefined : checkToken(said, rules.apiToken);
+    if (withoutToken !== undefined) return refuse(reply, withoutToken);
     return route === undefined ? serveCall(head, said, reply, this.#deps) : serveRoute(route, head, reply);
   }
+}
+
+function refuse(reply: HttpReply, reason: Fault): RequestReceiver {
+  reply.refuse(reason);
+  return NOBODY;
 }

@@ -31,13 +31,17 @@ const VERBS = new Set([
   ...['UPDATEREDIRECTREF', 'VERSION-CONTROL'],
 ]);
 
+export function isKnownVerb(method: string): boolean {
+  return VERBS.has(method);
+}
+
 /**
  * What nobody is served, whoever asks. Such a client may go on in a language that is not ours, with a tunnel's bytes say,
  * so its connection ends with the refusal.
  */
 export function checkAsked(method: string, fields: Headers): Fault | undefined {
   if (method === 'CONNECT') return NO_TUNNEL;
-  if (!VERBS.has(method)) return UNKNOWN_VERB;
+  if (!isKnownVerb(method)) return UNKNOWN_VERB;
   return headerValue(fields, 'expect') === undefined ? undefined : UNKNOWN_EXPECTATION;
 }
 

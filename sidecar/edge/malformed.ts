@@ -47,6 +47,7 @@ const FAULTS: ReadonlyMap<string, Fault> = new Map([
 export function faultOfRequest({ kind, reason }: WireFailure): Fault {
   if (kind === 'closed' || kind === 'reset') return fault('cancelled', 'the caller went away.', reason);
   return (
-    FAULTS.get(reason) ?? fault('bad-request', `the request is not HTTP/1.1 as RFC 9112 has it (rule: ${reason}).`)
+    FAULTS.get(reason) ??
+    fault('bad-request', `the request is not HTTP as RFC 9112 and RFC 9113 have it (rule: ${reason}).`)
   );
 }

@@ -2,12 +2,12 @@
 import type { Clock } from '../../kit/clock.ts';
 import { PAGE_CONNECTIONS_MAX, type Pages, pageFor, pageHeaders } from '../../kit/pages.ts';
 import { NOBODY, type RequestHead, type RequestReceiver, type Responder } from '../../wire/message.ts';
-import { Http1Edge } from './http1-edge.ts';
+import { HttpEdge } from './http-edge.ts';
 
 const IDLE_MS = 5000;
 const LIMITS = { headBytesMax: 16 * 1024 };
 
-export class PageHttp extends Http1Edge {
+export class PageHttp extends HttpEdge {
   readonly #pages: Pages;
 
   constructor(pages: Pages, clock: Clock) {

@@ -1,6 +1,6 @@
 // The one place where a fault becomes an HTTP response. (For a peer it becomes gRPC trailers: api/grpc-status.ts.)
 import { daprHttpStatus, type Fault, httpStatus, retryAfterSec } from '../../api/fault.ts';
-import type { Refusal } from '../../wire/http1/refusal.ts';
+import type { Refusal } from '../../wire/message.ts';
 
 export type StatusStyle = 'honest' | 'dapr';
 

@@ -1,28 +1,27 @@
-// A port that speaks HTTP/1.1: its servers, one for each listen address, and the connections that are open on them.
+// A port that speaks HTTP: its servers, one for each listen address, and the connections that are open on them.
 import { createServer, type Server, type Socket } from 'node:net';
-import { type Cancel, type Clock, every } from '../../kit/clock.ts';
-import { http1Server } from '../../wire/http1/server.ts';
-import type { Http1ServerConnection, Http1ServerOptions } from '../../wire/http1/server-options.ts';
+import { type Cancel, every } from '../../kit/clock.ts';
+import { type HttpServerConnection, type HttpServerOptions, httpServer, type ServeOn } from '../../wire/http-server.ts';
 import type { RequestHead, RequestReceiver, Responder } from '../../wire/message.ts';
 import { socketLink } from '../../wire/socket-link.ts';
 
-export interface Http1EdgeOptions
-  extends Pick<Http1ServerOptions, 'limits' | 'idleMs' | 'unreadMs' | 'refusal' | 'offence'> {
-  readonly clock: Clock;
+export interface HttpEdgeOptions
+  extends Pick<HttpServerOptions, 'clock' | 'http2' | 'limits' | 'idleMs' | 'unreadMs' | 'refusal' | 'offence'> {
   /** Of one listen address; further ones are closed as they come. */
   readonly connectionsMax: number;
 }
 
 const SWEEP_MS = 1000;
 
-export abstract class Http1Edge {
-  readonly #options: Http1EdgeOptions;
-  readonly #connections = new Map<Socket, Http1ServerConnection>();
+export abstract class HttpEdge {
+  readonly #options: HttpEdgeOptions;
+  readonly #connections = new Map<Socket, HttpServerConnection>();
+  readonly #serve: ServeOn = (head, responder, connection) => this.serve(head, responder, connection);
   #isDraining = false;
   /** Runs while there is anything to sweep: an idle sidecar sleeps. */
   #stopSweeping: Cancel | undefined;
 
-  constructor(options: Http1EdgeOptions) {
+  constructor(options: HttpEdgeOptions) {
     this.#options = options;
   }
 
@@ -37,10 +36,11 @@ export abstract class Http1Edge {
   drain(): void {
     this.#isDraining = true;
     for (const [socket, connection] of this.#connections) {
-      const wasIdle = connection.phase === 'idle';
+      const { isIdle, protocol } = connection;
       connection.drain();
-      // A client that does not look at a connection it keeps would not notice its end, and hold up ours.
-      if (wasIdle) socket.destroySoon();
+      // A client that does not look at a connection it keeps would not notice its end, and hold up ours. One of HTTP/2 has
+      // to be asked first, since a request of its may be on the way.
+      if (isIdle && protocol === 'http/1.1') socket.destroySoon();
     }
   }
 
@@ -48,15 +48,12 @@ export abstract class Http1Edge {
     for (const connection of this.#connections.values()) connection.destroy();
   }
 
-  protected abstract serve(head: RequestHead, responder: Responder, connection: Http1ServerConnection): RequestReceiver;
+  protected abstract serve(head: RequestHead, responder: Responder, connection: HttpServerConnection): RequestReceiver;
 
   #connected(socket: Socket): void {
     const { clock, connectionsMax: _, ...options } = this.#options;
-    const connection: Http1ServerConnection = http1Server(
-      socketLink(socket),
-      (head, responder) => this.serve(head, responder, connection),
-      { ...options, elapsedMs: () => clock.elapsed(), closed: () => void this.#connections.delete(socket) },
-    );
+    const closed = () => void this.#connections.delete(socket);
+    const connection = httpServer(socketLink(socket), this.#serve, { ...options, clock, closed });
     this.#connections.set(socket, connection);
     if (this.#isDraining) connection.drain();
     else this.#stopSweeping ??= every(clock, SWEEP_MS, this.#sweep);
