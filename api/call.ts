@@ -3,12 +3,24 @@ import type { Headers } from './headers.ts';
 import type { Identity, Target } from './ids.ts';
 import type { CanonicalPath } from './path.ts';
 
-export interface Call {
+export type Call = PlainCall | TunnelCall;
+
+export interface PlainCall extends CallParts {
   /**
    * `http`: a request and an answer, whose bodies are bytes. `grpc`: a native gRPC call, whose bodies are length-prefixed
    * messages that nobody here decodes; its path is `/package.Service/Method`, and its status comes in the trailers.
    */
   readonly kind: 'http' | 'grpc';
+}
+
+/** An HTTP request that asks to go on in another protocol (Upgrade): once the app has said 101, bytes both ways (E6). */
+export interface TunnelCall extends CallParts {
+  readonly kind: 'tunnel';
+  /** The one token of the Upgrade, such as `websocket` (upgrade.ts). */
+  readonly protocol: string;
+}
+
+interface CallParts {
   /** Whom it is for. */
   readonly target: Target;
   /** Who calls: this sidecar's own identity on the way out, the peer certificate's on the way in. */

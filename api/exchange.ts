@@ -11,6 +11,9 @@
 //   E3. The reply may end before the request does; the request's pusher then stops pushing and throws the rest away.
 //   E4. `reply.abort` before `reply.head` is how a call is refused; alone of all, it may come before `open` returns.
 //   E5. A chunk belongs to the receiver from the moment it is pushed.
+//   E6. In a tunnel (a call of that kind, once its reply's head is 101) each message ends by itself: E3 does not hold, and
+//       the call is over when both have ended. `abort` and `cancel`, from either side, break off both messages, also
+//       where the one that they belong to has ended. Trailers there are none.
 import type { Call } from './call.ts';
 import type { Fault } from './fault.ts';
 import type { Headers } from './headers.ts';

@@ -191,6 +191,7 @@ function caller(connection: PeerConnection): MemoryEdge {
   const rules = { apiToken: undefined, allowedOrigins: [], allowedHosts: [] };
   const deps: AppHttpDeps = {
     ...{ open, self: WEB, bodyBytesMax: 4 << 20, statuses: 'honest', clock, random, log: silentLog, rules },
+    upgradeProtocols: [],
     routes: [],
     countOffence: () => undefined,
   };

@@ -61,6 +61,8 @@ export interface SidecarConfig {
 
   /** Largest request body in bytes; Infinity for none. */
   readonly bodyBytesMax: number;
+  /** Protocols that requests may go on in (Upgrade), beside WebSocket; in lower case. None by default. */
+  readonly upgradeProtocols?: readonly string[];
   /** How long calls in flight may go on once the sidecar is told to stop. */
   readonly gracefulShutdownMs: number;
   /** Asked of apps as `dapr-api-token`; undefined: not asked. */

@@ -30,6 +30,7 @@ import { openPeer } from './transport/peer.ts';
 import { openPeerGrpc } from './transport/peer-grpc.ts';
 import { type ForwardedBy, forwardedHeaders } from './transport/peer-head.ts';
 import { PeerPool } from './transport/peer-pool.ts';
+import { openPeerTunnel } from './transport/peer-tunnel.ts';
 import { type ToApp, toApp } from './transport/to-app.ts';
 import { Flights } from './way/flights.ts';
 import { inboundWay } from './way/inbound.ts';
@@ -71,7 +72,7 @@ export function joinParts(
   shutdown: ShutdownSwitch,
 ): SidecarParts {
   const { clock, random, log, version } = deps;
-  const { appId, namespace, trustDomain, bodyBytesMax, statuses } = config;
+  const { appId, namespace, trustDomain, bodyBytesMax, statuses, upgradeProtocols = [] } = config;
   const self: Identity = { app: appId, namespace, trustDomain };
   const identity = startIdentity({ endpoint: config.sentry, appId, namespace, trustDomain, clock, random, log });
   const feed = deps.openFeed?.(identity.credentials);
@@ -94,19 +95,19 @@ export function joinParts(
     transport: {
       peer: (call, endpoint, reply) => {
         const connection = pool.connection(endpoint, call.target);
-        return call.kind === 'grpc'
-          ? openPeerGrpc(call, connection, reply, clock)
-          : openPeer(call, connection, reply, link);
+        if (call.kind === 'grpc') return openPeerGrpc(call, connection, reply, clock);
+        if (call.kind === 'tunnel') return openPeerTunnel(call, connection, reply, link);
+        return openPeer(call, connection, reply, link);
       },
     },
     inbound,
   });
 
-  const peers = new PeerEdge({ open: inbound, self, bodyBytesMax, clock, random, log });
+  const peers = new PeerEdge({ open: inbound, self, bodyBytesMax, upgradeProtocols, clock, random, log });
   const countOffence = (rule: string) => metrics.httpOffence(rule);
   const calls = { open: outbound, self, bodyBytesMax, statuses, clock, random };
   const { probes, ...served } = appApi(config, { ...calls, version, health, shutdown });
-  const edge = { ...calls, ...served, log, rules: config, countOffence };
+  const edge = { ...calls, ...served, log, upgradeProtocols, rules: config, countOffence };
   const metricsText = { contentType: METRICS_CONTENT_TYPE, status: 200 };
   const servings: Servings = {
     http: new AppHttp(edge),

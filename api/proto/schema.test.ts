@@ -87,6 +87,11 @@ test.each([
       per_audience_jwts: 'map<string, string> = 5',
     },
   ],
+  [
+    'invoke.v1.TunnelRequest',
+    { head: `${INTERNALS}.InternalInvokeRequest = 1`, protocol: 'string = 2', data: 'bytes = 3' },
+  ],
+  ['invoke.v1.TunnelReply', { head: `${INTERNALS}.InternalInvokeResponse = 1`, data: 'bytes = 3', end: 'bool = 4' }],
   [`${RUNTIME}.InvokeServiceRequest`, { id: 'string = 1', message: `${COMMON}.InvokeRequest = 3` }],
   [`${RUNTIME}.SetMetadataRequest`, { key: 'string = 1', value: 'string = 2' }],
   [

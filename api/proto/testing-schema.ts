@@ -7,7 +7,15 @@ import type { EncodedMessage } from './peer-encoding.ts';
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
 export const schema = new protobuf.Root().loadSync(
-  ['internals.proto', 'sentry.proto', 'runtime.proto', 'feed.proto', 'health.proto', 'reflection.proto'].map(here),
+  [
+    'internals.proto',
+    'peer.proto',
+    'sentry.proto',
+    'runtime.proto',
+    'feed.proto',
+    'health.proto',
+    'reflection.proto',
+  ].map(here),
   {
     keepCase: true,
   },

@@ -4,16 +4,17 @@
 // caller, who has been told, and is seen here only when somebody is looking.
 import { grpcStatus, httpStatus } from '../../api/fault.ts';
 import type { Log } from '../../kit/log.ts';
-import type { FlightObserver, FlightRecord } from '../way/flights.ts';
+import { type FlightObserver, type FlightRecord, isTunnel } from '../way/flights.ts';
 
 export function callLog(log: Log): FlightObserver {
   return {
     began: () => undefined,
+    tunnelOpened: () => undefined,
     ended(record: FlightRecord) {
       const { fault, kind, direction, peer, method, path, durationMs } = record;
       if (fault === undefined) return;
       const say = httpStatus(fault.code) >= 500 ? log.warn : log.debug;
-      say('a call failed', {
+      say(isTunnel(record) ? 'a tunnel broke' : 'a call failed', {
         direction,
         peer,
         method,
@@ -33,6 +34,9 @@ export function observers(...all: readonly FlightObserver[]): FlightObserver {
   return {
     began: (direction) => {
       for (const observer of all) observer.began(direction);
+    },
+    tunnelOpened: (direction) => {
+      for (const observer of all) observer.tunnelOpened(direction);
     },
     ended: (record) => {
       for (const observer of all) observer.ended(record);

@@ -2,7 +2,7 @@
 // was none.
 import { type Fault, grpcStatus, httpStatus } from '../../api/fault.ts';
 import { Histogram, Numbers, renderMetrics } from '../../kit/metrics.ts';
-import type { Direction, FlightObserver, FlightRecord } from '../way/flights.ts';
+import { type Direction, type FlightObserver, type FlightRecord, isTunnel } from '../way/flights.ts';
 
 /** Seconds; from a tenth of a millisecond, because a sidecar beside its app is that fast. */
 const LATENCY_BOUNDS_SEC = [
@@ -28,10 +28,11 @@ export interface CallMetrics extends FlightObserver {
 
 export function callMetrics(version: string): CallMetrics {
   const numbers = openNumbers();
-  const { requests, grpcRequests, duration, requestBytes, replyBytes, inFlight, offences, certificate, build } =
-    numbers;
+  const { requests, grpcRequests, duration, requestBytes, replyBytes, inFlight, tunnels } = numbers;
+  const { offences, certificate, build } = numbers;
   build.set(build.slot(version), 1);
   const flying: Record<Direction, number> = { outbound: inFlight.slot('outbound'), inbound: inFlight.slot('inbound') };
+  const open: Record<Direction, number> = { outbound: tunnels.slot('outbound'), inbound: tunnels.slot('inbound') };
   const peers: Record<Direction, Map<string, PeerSlots>> = { outbound: new Map(), inbound: new Map() };
 
   /** Where the numbers of a peer are: found by its name alone, and not by all its labels for each number. */
@@ -62,6 +63,7 @@ export function callMetrics(version: string): CallMetrics {
 
   return {
     began: (direction) => inFlight.add(flying[direction], 1),
+    tunnelOpened: (direction) => tunnels.add(open[direction], 1),
     ended(record: FlightRecord) {
       const { direction } = record;
       // Names that nobody has are as many as anybody cares to make up.
@@ -70,7 +72,9 @@ export function callMetrics(version: string): CallMetrics {
       inFlight.add(flying[direction], -1);
       requests.add(requestSlot(record, peer, slots), 1);
       if (record.kind === 'grpc') grpcRequests.add(grpcRequests.slot(direction, peer, grpcStatusOf(record)), 1);
-      duration.observe(slots.duration, record.durationMs / 1000);
+      // How long people talk says nothing of how fast anybody is.
+      if (isTunnel(record)) tunnels.add(open[direction], -1);
+      else duration.observe(slots.duration, record.durationMs / 1000);
       requestBytes.add(slots.requestBytes, record.requestBytes);
       replyBytes.add(slots.replyBytes, record.replyBytes);
     },
@@ -99,13 +103,14 @@ function openNumbers() {
     ),
     duration: new Histogram(
       'invoke_request_duration_seconds',
-      'From the first byte of a call to the last of its answer.',
+      'From the first byte of a call to the last of its answer. Tunnels are left out.',
       ofPeer,
       LATENCY_BOUNDS_SEC,
     ),
     requestBytes: counter('invoke_request_body_bytes_total', 'Request body bytes that passed.', ofPeer),
     replyBytes: counter('invoke_response_body_bytes_total', 'Response body bytes that passed.', ofPeer),
-    inFlight: gauge('invoke_requests_in_flight', 'Calls under way.', ['direction']),
+    inFlight: gauge('invoke_requests_in_flight', 'Calls under way, open tunnels among them.', ['direction']),
+    tunnels: gauge('invoke_tunnels_open', 'Tunnels that are open: WebSocket, and other upgrades.', ['direction']),
     offences: counter(
       'invoke_http_offences_total',
       'What came to the app API that was no HTTP or went past a limit, by the rule that it broke.',

@@ -75,6 +75,7 @@ beforeEach(async () => {
     },
     self: identityOf('web'),
     bodyBytesMax: 1024,
+    upgradeProtocols: [],
     statuses: 'honest',
     clock,
     random: () => 0.5,
@@ -159,12 +160,23 @@ describe('a request', () => {
     client.socket.destroy();
   });
 
-  test('that asks for another protocol is a call like any other, whole with its head', async () => {
-    const { client, call } = await callOf(get('Connection: Upgrade', 'Upgrade: websocket'));
-    expect(call.said).toEqual(['end']);
-    expect(headerValue(call.call.headers, 'upgrade')).toBeUndefined();
+  test.each(['h2c', 'HTTP/2.0', 'TLS/1.3', 'talk'])(
+    'that asks for %s, which is not carried, is a call like any other, whole with its head',
+    async (protocol) => {
+      const { client, call } = await callOf(get('Connection: Upgrade', `Upgrade: ${protocol}`));
+      expect(call.said).toEqual(['end']);
+      expect(call.call.kind).toBe('http');
+      expect(headerValue(call.call.headers, 'upgrade')).toBeUndefined();
+      client.socket.destroy();
+      await expect.poll(() => call.said).toEqual(['end', 'cancel cancelled']);
+    },
+  );
+
+  test('that asks for WebSocket is a tunnel, with no end before that of the tunnel', async () => {
+    const { client, call } = await callOf(get('Connection: Upgrade', 'Upgrade: WebSocket'));
+    expect(call.said).toEqual([]);
+    expect(call.call).toMatchObject({ kind: 'tunnel', protocol: 'websocket', bodyBytes: undefined });
     client.socket.destroy();
-    await expect.poll(() => call.said).toEqual(['end', 'cancel cancelled']);
   });
 
   test.each([

@@ -1,16 +1,18 @@
 // One call on the app API: reads the request into a Call, and pushes its body into the way out.
-import type { Call } from '../../api/call.ts';
+import type { PlainCall } from '../../api/call.ts';
 import type { Flow, Open, RequestEnd } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { endToEnd, type Headers, headerValue } from '../../api/headers.ts';
 import type { Identity } from '../../api/ids.ts';
 import { parseTimeout } from '../../api/timeout.ts';
 import { traced } from '../../api/trace.ts';
+import { carriedProtocol } from '../../api/upgrade.ts';
 import type { Random } from '../../kit/backoff.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { NOBODY, type RequestHead, type RequestReceiver, type WireFailure } from '../../wire/message.ts';
 import type { HttpReply } from './http-reply.ts';
+import { serveTunnel } from './http-tunnel.ts';
 import { readInvocation } from './invocation.ts';
 import { faultOfRequest } from './malformed.ts';
 
@@ -18,6 +20,8 @@ export interface HttpCallDeps {
   readonly open: Open;
   readonly self: Identity;
   readonly bodyBytesMax: number;
+  /** Beside WebSocket. */
+  readonly upgradeProtocols: readonly string[];
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -30,15 +34,22 @@ export function serveCall(head: RequestHead, said: Headers, reply: HttpReply, de
     return NOBODY;
   }
   reply.traceparent = headerValue(call.value.headers, 'traceparent');
+  const protocol = protocolAsked(head, deps);
+  if (protocol !== undefined)
+    return serveTunnel({ ...call.value, kind: 'tunnel', protocol, bodyBytes: undefined }, reply, deps.open);
   const request = new HttpRequest(deps.open(call.value, reply), reply, deps.bodyBytesMax);
   if (head.expectsContinue) reply.askForBody();
-  // Nobody here changes protocols yet; a client that asks for it may be answered as if it had not (RFC 9110, 7.8). Its
-  // request would end with the tunnel, which there is none of, so it ends here.
+  // A client that asks for what is not carried is answered as if it had not asked (RFC 9110, 7.8). Its request would end with
+  // the tunnel, which there is none of, so it ends here.
   if (head.upgrade !== undefined) request.end([]);
   return request;
 }
 
-function readCall(head: RequestHead, said: Headers, deps: HttpCallDeps): Result<Call, Fault> {
+function protocolAsked({ method, upgrade }: RequestHead, deps: HttpCallDeps): string | undefined {
+  return upgrade === undefined ? undefined : carriedProtocol(method, upgrade, deps.upgradeProtocols);
+}
+
+function readCall(head: RequestHead, said: Headers, deps: HttpCallDeps): Result<PlainCall, Fault> {
   const { method, target, fields, bodyBytes } = head;
   const invocation = readInvocation(target, said, deps.self.namespace);
   if (!invocation.ok) return invocation;

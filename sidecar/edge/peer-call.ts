@@ -1,5 +1,5 @@
 // What a peer's message says, made a Call: nothing in it is believed that could be checked.
-import type { Call } from '../../api/call.ts';
+import type { PlainCall } from '../../api/call.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { contentLength, headersFromPeer } from '../../api/headers.ts';
 import type { Identity, Target } from '../../api/ids.ts';
@@ -26,7 +26,7 @@ export function readPeerCall(
   head: RequestHeadMessage,
   grpcTimeout: string | undefined,
   context: PeerCallContext,
-): Result<Call, Fault> {
+): Result<PlainCall, Fault> {
   if (head.path.length + head.query.length > TARGET_BYTES_MAX) {
     return err(fault('headers-too-large', 'the path and the query of the call are larger than 64 KiB.'));
   }
@@ -40,7 +40,7 @@ export function readPeerCall(
   if (!QUERY.test(head.query)) return refused('the query holds a byte that no query may hold');
   const timeoutMs = grpcTimeout === undefined ? undefined : parseTimeout(grpcTimeout);
   if (timeoutMs !== undefined && !timeoutMs.ok) return refused(timeoutMs.error);
-  const call: Call = {
+  const call: PlainCall = {
     kind: 'http',
     target: context.self,
     caller: context.caller,

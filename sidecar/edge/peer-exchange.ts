@@ -30,9 +30,9 @@ export interface HoldBudget {
   heldBytes: number;
 }
 
-const HELD_BYTES_MAX = 32 * 1024 * 1024;
+export const HELD_BYTES_MAX = 32 * 1024 * 1024;
 /** As long as an app may take for the head of its request. */
-const HEAD_TIMEOUT_MS = 10_000;
+export const HEAD_TIMEOUT_MS = 10_000;
 
 type State =
   | { readonly kind: 'awaiting-head'; readonly cancelTimeout: Cancel | undefined }
@@ -165,12 +165,15 @@ class PeerRequest implements RequestReceiver, TurnTask {
   }
 }
 
-const NO_HEAD = fault('timeout', `the peer did not say within ${HEAD_TIMEOUT_MS / 1000} s what it calls.`);
-const HALF_A_CALL = fault(
+export const NO_HEAD = fault('timeout', `the peer did not say within ${HEAD_TIMEOUT_MS / 1000} s what it calls.`);
+export const HALF_A_CALL = fault(
   'bad-request',
   'the peer ended its stream in the middle of a message, or before it said what it calls.',
 );
-const TOO_MUCH_HELD = fault('body-too-large', 'the peer has begun more messages on this connection than it finishes.');
+export const TOO_MUCH_HELD = fault(
+  'body-too-large',
+  'the peer has begun more messages on this connection than it finishes.',
+);
 
 function tooLarge(bodyBytesMax: number): Fault {
   return fault(

@@ -64,7 +64,7 @@ export class PeerReply implements ReplyEnd, FrameSink {
 
   send(bytes: Buffer): Flow {
     if (this.#state === 'ended') return 'ok';
-    if (this.#state === 'none') this.#responder.head(RESPONSE_HEAD);
+    if (this.#state === 'none') this.#responder.head(GRPC_RESPONSE);
     this.#state = 'headed';
     return this.#responder.data(bytes);
   }
@@ -73,7 +73,7 @@ export class PeerReply implements ReplyEnd, FrameSink {
     if (this.#state === 'headed') {
       this.#responder.end(trailers);
     } else {
-      this.#responder.head({ ...RESPONSE_HEAD, fields: [...RESPONSE_HEAD.fields, ...trailers] });
+      this.#responder.head({ ...GRPC_RESPONSE, fields: [...GRPC_RESPONSE.fields, ...trailers] });
       this.#responder.end([]);
     }
     this.#state = 'ended';
@@ -86,13 +86,13 @@ function statusAlone({ code, message, details }: GrpcOutcome, headers: Headers):
   return { status: code, message, details, headers };
 }
 
-const RESPONSE_HEAD: ResponseHead = {
+export const GRPC_RESPONSE: ResponseHead = {
   status: 200,
   fields: ['content-type', 'application/grpc'],
   bodyBytes: undefined,
 };
-const OK_TRAILERS: Headers = ['grpc-status', '0'];
-const NOT_WANTED = { kind: 'reset', reason: 'the rest of the request is not wanted' } as const;
+export const OK_TRAILERS: Headers = ['grpc-status', '0'];
+export const NOT_WANTED = { kind: 'reset', reason: 'the rest of the request is not wanted' } as const;
 const TOO_LARGE_FOR_UNARY = fault(
   'app-broke',
   'the answer is too large for a unary call; the caller has to stream it.',

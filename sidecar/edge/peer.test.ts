@@ -16,7 +16,8 @@ test('of connections without a handshake there are only so many, and peers that 
   const self = identityOf('shop');
   const warnings: unknown[] = [];
   const edge = new PeerEdge({
-    ...{ self, open: () => closedRequest, bodyBytesMax: 1000, clock: systemClock, random: () => 0.5, handshakesMax: 3 },
+    ...{ self, open: () => closedRequest, bodyBytesMax: 1000, upgradeProtocols: [] },
+    ...{ clock: systemClock, random: () => 0.5, handshakesMax: 3 },
     log: { ...silentLog, warn: (_message, fields) => warnings.push(fields) },
   });
   edge.use(ca.issue(self));

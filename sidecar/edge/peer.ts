@@ -1,12 +1,13 @@
 // The peer API: other sidecars, over mutual TLS 1.3 and HTTP/2.
 //
 // Who a peer is, is read from its certificate once per connection; a connection whose certificate does not name exactly
-// one workload of our trust domain serves nothing. On it, the two methods of ServiceInvocation, which carry HTTP calls, and
-// native gRPC calls to the app.
+// one workload of our trust domain serves nothing. On it, the two methods of ServiceInvocation, which carry HTTP calls, our own
+// for tunnels, and native gRPC calls to the app.
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { PEER_BYTES_MAX, PEER_FIELDS_MAX } from '../../api/headers.ts';
 import type { Identity } from '../../api/ids.ts';
+import { TUNNEL } from '../../api/proto/tunnel.ts';
 import type { Credentials } from '../../identity/svid.ts';
 import { type PeerCertificate, peerIdentity, serverContext } from '../../identity/tls.ts';
 import type { Random } from '../../kit/backoff.ts';
@@ -21,10 +22,11 @@ import { keepAlive } from '../link/keep-alive.ts';
 import { CALL_LOCAL, CALL_LOCAL_STREAM } from '../link/messages.ts';
 import { refuseNonGrpc } from '../link/not-grpc.ts';
 import { retireAfterMs } from '../link/retire.ts';
-import { type PeerCallDeps, servePeerCall } from './peer-exchange.ts';
+import { servePeerCall } from './peer-exchange.ts';
 import { servePeerGrpc } from './peer-grpc.ts';
+import { type PeerTunnelDeps, servePeerTunnel } from './peer-tunnel.ts';
 
-export interface PeerEdgeDeps extends Omit<PeerCallDeps, 'caller' | 'budget'> {
+export interface PeerEdgeDeps extends Omit<PeerTunnelDeps, 'caller' | 'budget'> {
   readonly self: Identity;
   readonly clock: Clock;
   readonly random: Random;
@@ -116,7 +118,7 @@ export class PeerEdge {
 
   #serve(socket: TLSSocket, peer: PeerCertificate): void {
     const { clock, random } = this.#deps;
-    const deps: PeerCallDeps = { ...this.#deps, caller: peer.identity, budget: { heldBytes: 0 } };
+    const deps: PeerTunnelDeps = { ...this.#deps, caller: peer.identity, budget: { heldBytes: 0 } };
     const cancels: Cancel[] = [];
     const closed = (failure: WireFailure) => {
       this.#connections.delete(connection);
@@ -147,10 +149,11 @@ export class PeerEdge {
   }
 }
 
-function serveStream(head: RequestHead, responder: Responder, deps: PeerCallDeps): RequestReceiver {
+function serveStream(head: RequestHead, responder: Responder, deps: PeerTunnelDeps): RequestReceiver {
   const { target } = head;
   if (!isGrpc(head.fields)) return refuseNonGrpc(responder, GRPC_ONLY);
   if (target === CALL_LOCAL_STREAM) return servePeerCall(head, responder, false, deps);
   if (target === CALL_LOCAL) return servePeerCall(head, responder, true, deps);
+  if (target === TUNNEL) return servePeerTunnel(head, responder, deps);
   return servePeerGrpc(head, responder, deps);
 }

@@ -117,9 +117,14 @@ export abstract class StreamAttempt implements RequestEnd {
 
   complete(trailers: Headers): void {
     if (!this.isOpen) return;
+    this.settle();
+    this.reply.end(trailers);
+  }
+
+  /** All was said. */
+  protected settle(): void {
     this.left();
     this.#state = DONE;
-    this.reply.end(trailers);
   }
 
   /** Whatever is still to come of it is not wanted. */

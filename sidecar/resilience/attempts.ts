@@ -8,7 +8,7 @@
 //
 //   A1. A reply head ends all retrying: from there the attempt and the caller are joined.
 //   A2. An endpoint is tried once per call, unless it was not the endpoint that refused (again: 'anywhere').
-//   A3. The deadline covers everything: resolving, connecting, the answer's last byte.
+//   A3. The deadline covers everything: resolving, connecting, the answer's last byte. Of a tunnel, all up to its opening.
 import type { Flow, ReplyEnd, ReplyHead, RequestEnd } from '../../api/exchange.ts';
 import { type Fault, fault, mayBeSentAgain } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
@@ -89,6 +89,7 @@ class CallRun implements RequestEnd {
         this.#replay.addIfCheap(chunk);
         return phase.request?.data(chunk) ?? 'pause';
       case 'replying':
+      case 'tunnel':
         return phase.request?.data(chunk) ?? 'pause';
       case 'done':
         return 'ok';
@@ -98,7 +99,7 @@ class CallRun implements RequestEnd {
   end(trailers: Headers): void {
     const phase = this.#phase;
     if (phase.kind === 'resolving' || phase.kind === 'trying') this.#replay.finish(trailers);
-    if (phase.kind === 'trying' || phase.kind === 'replying') phase.request?.end(trailers);
+    if (isTrial(phase)) phase.request?.end(trailers);
   }
 
   abort(reason: Fault): void {
@@ -106,7 +107,8 @@ class CallRun implements RequestEnd {
   }
 
   resume(): void {
-    if (this.#phase.kind === 'replying') this.#phase.request?.resume();
+    const phase = this.#phase;
+    if (phase.kind === 'replying' || phase.kind === 'tunnel') phase.request?.resume();
   }
 
   cancel(reason: Fault): void {
@@ -143,6 +145,11 @@ class CallRun implements RequestEnd {
   trialReplies(): ReplyEnd {
     this.#replay.drop();
     return this.#reply;
+  }
+
+  /** From here on it only passes on, and either message may end before the other (E6). */
+  tunnelOpened(): void {
+    this.#cancelDeadline?.();
   }
 
   trialEnded(trailers: Headers): void {
@@ -191,7 +198,7 @@ class CallRun implements RequestEnd {
     const phase = this.#phase;
     this.#finish();
     if (phase.kind === 'resolving') phase.cancel();
-    if ((phase.kind === 'trying' || phase.kind === 'replying') && phase.request) tell(phase.request);
+    if (isTrial(phase) && phase.request) tell(phase.request);
   }
 
   #finish(): void {
@@ -203,7 +210,7 @@ class CallRun implements RequestEnd {
 
 /** One attempt under way: its reply end, and its sending end once the transport has handed it out. */
 class Trial implements ReplyEnd {
-  kind: 'trying' | 'replying' = 'trying';
+  kind: 'trying' | 'replying' | 'tunnel' = 'trying';
   readonly upstream: Upstream;
   readonly endpoint: Endpoint;
   readonly number: number;
@@ -221,8 +228,9 @@ class Trial implements ReplyEnd {
 
   head(head: ReplyHead): void {
     if (!this.#run.isCurrent(this)) return;
-    this.kind = 'replying';
+    this.kind = head.status === 101 ? 'tunnel' : 'replying';
     this.#reply = this.#run.trialReplies();
+    if (this.kind === 'tunnel') this.#run.tunnelOpened();
     this.#reply.head(head);
   }
 
@@ -231,7 +239,9 @@ class Trial implements ReplyEnd {
   }
 
   end(trailers: Headers): void {
-    if (this.#run.isCurrent(this)) this.#run.trialEnded(trailers);
+    if (!this.#run.isCurrent(this)) return;
+    if (this.kind === 'tunnel') this.#reply?.end(trailers);
+    else this.#run.trialEnded(trailers);
   }
 
   abort(reason: Fault): void {
@@ -251,10 +261,15 @@ const UNRESOLVED: Phase = { kind: 'resolving', cancel: () => undefined };
 const DONE: Phase = { kind: 'done' };
 const NONE_TRIED: ReadonlySet<string> = new Set();
 
+function isTrial(phase: Phase): phase is Trial {
+  return phase.kind === 'trying' || phase.kind === 'replying' || phase.kind === 'tunnel';
+}
+
 const EXPIRED_WHILE = {
   resolving: 'while its name was looked up',
   trying: 'before it began to answer',
   replying: 'while it was answering',
+  tunnel: 'after its tunnel had opened',
   done: 'after the call had ended',
 } as const satisfies Record<Phase['kind'], string>;
 

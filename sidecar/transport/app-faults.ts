@@ -1,5 +1,5 @@
 // What can go wrong between a sidecar and its app, in words for the caller.
-import type { Call } from '../../api/call.ts';
+import type { Call, TunnelCall } from '../../api/call.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { targetName } from '../../api/ids.ts';
 import type { WireFailure } from '../../wire/message.ts';
@@ -78,6 +78,26 @@ export function appBroke({ target }: Call, { kind, reason }: WireFailure, hint =
 export function maySpeakOtherwise({ hasAnswered, scheme }: AppPool): string {
   if (hasAnswered || scheme === 'https') return '';
   return ' If it speaks TLS, or HTTP/2 alone, start its sidecar with --app-protocol https or h2c.';
+}
+
+export function tunnelBroke({ target }: Call, { reason }: WireFailure): Fault {
+  return fault('app-broke', `the app of ${targetName(target)} broke off the tunnel. Look at the app's log.`, reason);
+}
+
+export function tooManyTunnels({ target }: Call): Fault {
+  const message = `the app of ${targetName(target)} has as many tunnels open as its sidecar carries; nothing reached it. Try again once some have ended, or run more instances.`;
+  return fault('app-unreachable', message);
+}
+
+/** The app was called by a protocol in which nobody can ask for another. */
+export function takesNoUpgrade({ target, protocol }: TunnelCall, spoken: 'gRPC' | 'HTTP/2'): Fault {
+  const message = `the app of ${targetName(target)} speaks ${spoken}, and a tunnel (${protocol}) takes one that speaks HTTP/1.1; if it does, start its sidecar with --app-protocol http or https.`;
+  return fault('unimplemented', message);
+}
+
+export function switchedElsewhere({ target }: TunnelCall, to: string): Fault {
+  const message = `the app of ${targetName(target)} agreed to an upgrade that it was not asked for ("${to}"). Look at the app's server.`;
+  return fault('app-broke', message);
 }
 
 const CAUSES: Readonly<Record<WireFailure['kind'], string>> = {

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Call } from '../../api/call.ts';
+import type { PlainCall } from '../../api/call.ts';
 import type { Flow, ReplyEnd, ReplyHead } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
@@ -85,9 +85,9 @@ const identity = {
   app: must(parseAppId('web')),
 };
 
-function open(given: Partial<Call> = {}, to: AppPool | 'none' = pool) {
+function open(given: Partial<PlainCall> = {}, to: AppPool | 'none' = pool) {
   const caller = new Caller();
-  const call: Call = {
+  const call: PlainCall = {
     ...{ kind: 'http', target: identity, caller: identity, method: 'POST', path: must(canonicalPath('/a')), query: '' },
     ...{ headers: [], bodyBytes: undefined, deadlineMs: undefined },
     ...given,

@@ -10,12 +10,15 @@ import type { AppAddress } from '../app/connect.ts';
 import { H2cPool } from '../app/h2c-pool.ts';
 import { AppPool } from '../app/pool.ts';
 import { appTlsOptions, type Spoken } from '../app/tls.ts';
+import { AppTunnels } from '../app/tunnels.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import type { AppConfig } from '../config.ts';
 import { openApp } from './app.ts';
+import { takesNoUpgrade } from './app-faults.ts';
 import { openAppGrpc } from './app-grpc.ts';
 import { openAppH2 } from './app-h2.ts';
 import { appInvokeDeps, openAppInvoke } from './app-invoke.ts';
+import { openAppTunnel } from './app-tunnel.ts';
 
 export interface ToApp {
   open(call: PermittedCall, reply: ReplyEnd): RequestEnd;
@@ -39,10 +42,18 @@ export function toApp(app: AppConfig, bodyBytesMax: number, clock: Clock): ToApp
 function overHttp(app: AppConfig, clock: Clock): ToApp {
   const address = addressOf(app, 'http/1.1');
   const pool = address && new AppPool(address, clock);
-  const deps = { clock, pool, token: app.token };
+  const tunnels = address && new AppTunnels(address, clock);
+  const deps = { clock, pool, tunnels, token: app.token };
   return {
-    open: (call, reply) => (call.kind === 'http' ? openApp(call, reply, deps) : refuse(reply, speaksHttp(call))),
-    close: () => pool?.destroy(),
+    open(call, reply) {
+      if (call.kind === 'http') return openApp(call, reply, deps);
+      if (call.kind === 'tunnel') return openAppTunnel(call, reply, deps);
+      return refuse(reply, speaksHttp(call));
+    },
+    close() {
+      pool?.destroy();
+      tunnels?.destroy();
+    },
   };
 }
 
@@ -51,7 +62,10 @@ function overHttp2(app: AppConfig, clock: Clock): ToApp {
   const pool = address && new H2cPool(address, clock);
   const deps = { clock, pool, token: app.token };
   return {
-    open: (call, reply) => (call.kind === 'http' ? openAppH2(call, reply, deps) : refuse(reply, speaksHttp(call))),
+    open(call, reply) {
+      if (call.kind === 'http') return openAppH2(call, reply, deps);
+      return refuse(reply, call.kind === 'tunnel' ? takesNoUpgrade(call, 'HTTP/2') : speaksHttp(call));
+    },
     close: () => pool?.destroy(),
   };
 }
@@ -63,7 +77,11 @@ function overGrpc(app: AppConfig, bodyBytesMax: number, clock: Clock): ToApp {
   const openGrpc: ToApp['open'] = (call, reply) => openAppGrpc(call, reply, deps);
   const invoking = appInvokeDeps(openGrpc, bodyBytesMax);
   return {
-    open: (call, reply) => (call.kind === 'grpc' ? openGrpc(call, reply) : openAppInvoke(call, reply, invoking)),
+    open(call, reply) {
+      if (call.kind === 'grpc') return openGrpc(call, reply);
+      if (call.kind === 'tunnel') return refuse(reply, takesNoUpgrade(call, 'gRPC'));
+      return openAppInvoke(call, reply, invoking);
+    },
     close: () => pool?.destroy(),
   };
 }

@@ -29,10 +29,17 @@ export interface FlightRecord {
   readonly replyBytes: number;
 }
 
+/** Whether it was one that the app had agreed to; what it answers otherwise is an answer as any other. */
+export function isTunnel({ kind, status }: Pick<FlightRecord, 'kind' | 'status'>): boolean {
+  return kind === 'tunnel' && status === SWITCHING;
+}
+
 /** What a flight tells of itself. */
 export interface FlightHost {
   /** Its answer turns out to be one that nobody waits for the end of. */
   foundEndless(): void;
+  /** The app has agreed to speak on in the protocol that it was asked for. */
+  tunnelOpened(direction: Direction): void;
   ended(flight: Flight, record: FlightRecord): void;
 }
 
@@ -44,7 +51,7 @@ export class Flight implements RequestEnd, Enrolled {
   readonly #call: Call;
   readonly #clock: Clock;
   readonly #startedMs: number;
-  readonly #host: FlightHost;
+  protected readonly host: FlightHost;
   #upstream: RequestEnd = closedRequest;
   #isOver = false;
   #requestBytes = 0;
@@ -55,7 +62,7 @@ export class Flight implements RequestEnd, Enrolled {
     this.#call = call;
     this.#clock = clock;
     this.#startedMs = clock.elapsed();
-    this.#host = host;
+    this.host = host;
   }
 
   opened(upstream: RequestEnd): void {
@@ -93,9 +100,13 @@ export class Flight implements RequestEnd, Enrolled {
 
   /** The app may have seen the call by now, so this is no 503, which would be tried again elsewhere. */
   cut(): void {
-    if (this.#isOver) return;
     const code = this.direction === 'outbound' ? 'peer-broke' : 'app-broke';
-    const reason = fault(code, 'the sidecar was stopped before the call was done; the app may have seen it.');
+    this.breakOff(fault(code, 'the sidecar was stopped before the call was done; the app may have seen it.'));
+  }
+
+  /** Ends it from here, for both sides, however far it has come. */
+  breakOff(reason: Fault): void {
+    if (this.#isOver) return;
     this.#land().cancel(reason);
     this.reply.caller.abort(reason);
     this.#tell(reason);
@@ -110,8 +121,20 @@ export class Flight implements RequestEnd, Enrolled {
     this.#tell(reason);
   }
 
+  /** The app's side wants no more of the request. */
+  unwanted(reason: Fault): void {
+    this.reply.caller.cancel(reason);
+  }
+
   foundEndless(): void {
-    this.#host.foundEndless();
+    this.host.foundEndless();
+  }
+
+  /** Both messages have ended, and both sides know. */
+  protected complete(): void {
+    if (this.#isOver) return;
+    this.#land();
+    this.#tell(undefined);
   }
 
   /** From here on nothing is passed on. What the request went to is given, to be told. */
@@ -124,7 +147,7 @@ export class Flight implements RequestEnd, Enrolled {
 
   #tell(reason: Fault | undefined): void {
     const { status, grpcStatus, bytes } = this.reply;
-    this.#host.ended(this, {
+    this.host.ended(this, {
       direction: this.direction,
       kind: this.#call.kind,
       peer: targetName(this.direction === 'outbound' ? this.#call.target : this.#call.caller),
@@ -158,7 +181,7 @@ class FlightReply implements ReplyEnd {
 
   head(head: ReplyHead): void {
     this.status = head.status;
-    this.isEndless = headerValue(head.headers, 'content-type')?.startsWith('text/event-stream') ?? false;
+    this.isEndless = head.status === SWITCHING || isEventStream(head.headers);
     if (this.isEndless) this.#flight.foundEndless();
     this.#noteGrpcStatus(head.headers);
     this.caller.head(head);
@@ -183,7 +206,7 @@ class FlightReply implements ReplyEnd {
   }
 
   cancel(reason: Fault): void {
-    this.caller.cancel(reason);
+    this.#flight.unwanted(reason);
   }
 
   /** It is in the trailers, or in the head of an answer that is nothing else. */
@@ -192,4 +215,10 @@ class FlightReply implements ReplyEnd {
   }
 }
 
+/** The status of an answer that opens a tunnel, and of no other. */
+export const SWITCHING = 101;
 const NO_TRAILERS: Headers = [];
+
+function isEventStream(headers: Headers): boolean {
+  return headerValue(headers, 'content-type')?.startsWith('text/event-stream') ?? false;
+}

@@ -1,20 +1,23 @@
 // The calls under way: counted, measured, and what a stop waits for.
 //
 // Every call of either direction passes here first. A closed direction refuses, so that draining is one switch; what is
-// in flight is let finish, and at the end of the grace cut. A stream without an end (server-sent events) is not work whose
-// end could be awaited: it is cut then and forgiven.
+// in flight is let finish, and at the end of the grace cut. A stream without an end (server-sent events, a tunnel) is not work
+// whose end could be awaited: it is cut then and forgiven.
 import type { Call } from '../../api/call.ts';
 import type { ReplyEnd, RequestEnd } from '../../api/exchange.ts';
 import { fault } from '../../api/fault.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { Roster } from '../../kit/roster.ts';
 import { type Direction, Flight, type FlightHost, type FlightRecord } from './flight.ts';
+import { TunnelFlight } from './tunnel-flight.ts';
 
-export type { Direction, FlightRecord } from './flight.ts';
+export { type Direction, type FlightRecord, isTunnel } from './flight.ts';
 
 /** Told of every call; see admin/call-metrics.ts. */
 export interface FlightObserver {
   began(direction: Direction): void;
+  /** One that was begun is a tunnel now, until it has ended. */
+  tunnelOpened(direction: Direction): void;
   ended(record: FlightRecord): void;
 }
 
@@ -33,7 +36,8 @@ export class Flights implements FlightHost {
   /** Lets a call through as a flight, or refuses it. `open` gets the reply end that the call's stages are to use. */
   track(direction: Direction, call: Call, caller: ReplyEnd, open: (reply: ReplyEnd) => RequestEnd): RequestEnd {
     this.#observer.began(direction);
-    const flight = new Flight(direction, call, caller, this.#clock, this);
+    const Kind = call.kind === 'tunnel' ? TunnelFlight : Flight;
+    const flight = new Kind(direction, call, caller, this.#clock, this);
     this.#inFlight.add(flight);
     if (this.#closed.has(direction))
       flight.reply.abort(fault('draining', 'this sidecar is stopping and takes no new calls; nothing was sent.'));
@@ -45,6 +49,10 @@ export class Flights implements FlightHost {
 
   foundEndless(): void {
     this.#settle();
+  }
+
+  tunnelOpened(direction: Direction): void {
+    this.#observer.tunnelOpened(direction);
   }
 
   ended(flight: Flight, record: FlightRecord): void {
