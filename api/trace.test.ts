@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { headerValues } from './headers.ts';
-import { isTraceparent, traced } from './trace.ts';
+import { isTraceparent, traceBin, traced } from './trace.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const SPAN = '00f067aa0ba902b7';
@@ -69,5 +69,16 @@ describe('a call', () => {
       }),
       { examples: [[[0]]] },
     );
+  });
+});
+
+describe('in binary, as OpenCensus has it,', () => {
+  test('a trace is its three parts', () => {
+    const bytes = Buffer.from(traceBin(`00-${'ab'.repeat(16)}-${'cd'.repeat(8)}-01`) ?? '', 'base64');
+    expect(bytes.toString('hex')).toBe(`0000${'ab'.repeat(16)}01${'cd'.repeat(8)}0201`);
+  });
+
+  test('what is no trace is nothing', () => {
+    for (const text of ['', 'x', `00-${'0'.repeat(32)}-${'cd'.repeat(8)}-01`]) expect(traceBin(text)).toBeUndefined();
   });
 });

@@ -1,7 +1,7 @@
 // What a peer's message says, made a Call: nothing in it is believed that could be checked.
 import type { PlainCall } from '../../api/call.ts';
 import { type Fault, fault } from '../../api/fault.ts';
-import { contentLength, headersFromPeer } from '../../api/headers.ts';
+import { contentLength, type Headers, headersFromPeer, headerValue } from '../../api/headers.ts';
 import type { Identity, Target } from '../../api/ids.ts';
 import { canonicalPath, encodeDecodedPath } from '../../api/path.ts';
 import type { RequestHeadMessage } from '../../api/proto/peer.ts';
@@ -52,7 +52,13 @@ export function readPeerCall(
     deadlineMs: timeoutMs === undefined ? undefined : context.clock.elapsed() + timeoutMs.value,
   };
   const { dataTypeUrl } = head;
-  return ok(dataTypeUrl === undefined ? call : { ...call, dataTypeUrl });
+  return ok(dataTypeUrl === undefined ? call : { ...call, dataTypeUrl, headers: typed(call.headers) });
+}
+
+/** An app that speaks HTTP knows a body that has a type by this; as over InvokeService. */
+function typed(headers: Headers): Headers {
+  const isNamed = headerValue(headers, 'content-type') !== undefined;
+  return isNamed ? headers : ['content-type', 'application/x-protobuf', ...headers];
 }
 
 function refused(reason: string): { readonly ok: false; readonly error: Fault } {
