@@ -1,4 +1,5 @@
 // One call, as every stage sees it: read once at an edge, never changed after.
+import type { ExternalTarget } from './external.ts';
 import type { Headers } from './headers.ts';
 import type { Identity, Target } from './ids.ts';
 import type { CanonicalPath } from './path.ts';
@@ -41,3 +42,12 @@ interface CallParts {
   /** The moment, on the monotonic clock, by which the caller wants the answer. */
   readonly deadlineMs: number | undefined;
 }
+
+/** A call to what has no sidecar. Nobody there is told who calls. */
+export interface ExternalCall extends Omit<CallParts, 'target'> {
+  readonly kind: 'external';
+  readonly target: ExternalTarget;
+}
+
+/** Whatever may go the way out. */
+export type OutboundCall = Call | ExternalCall;

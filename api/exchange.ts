@@ -14,7 +14,7 @@
 //   E6. In a tunnel (a call of that kind, once its reply's head is 101) each message ends by itself: E3 does not hold, and
 //       the call is over when both have ended. `abort` and `cancel`, from either side, break off both messages, also
 //       where the one that they belong to has ended. Trailers there are none.
-import type { Call } from './call.ts';
+import type { Call, OutboundCall } from './call.ts';
 import type { Fault } from './fault.ts';
 import type { Headers } from './headers.ts';
 
@@ -68,7 +68,7 @@ export interface ReplyHead {
   readonly grpc?: GrpcOutcome;
 }
 
-export type Open<C extends Call = Call> = (call: C, reply: ReplyEnd) => RequestEnd;
+export type Open<C extends OutboundCall = Call> = (call: C, reply: ReplyEnd) => RequestEnd;
 
 /** The request end of a call that was already refused: takes everything, passes nothing on. */
 export const closedRequest: RequestEnd = {

@@ -27,6 +27,7 @@ const HTTP_STATUS: Readonly<Record<FaultCode, number>> = {
   unimplemented: 501,
   'peer-broke': 502,
   'app-broke': 502,
+  'external-broke': 502,
   'not-ready': 503,
   draining: 503,
   'no-endpoint': 503,
@@ -36,6 +37,8 @@ const HTTP_STATUS: Readonly<Record<FaultCode, number>> = {
   'peer-closing': 503,
   'app-unreachable': 503,
   'app-closing': 503,
+  'external-unreachable': 503,
+  'external-untrusted': 503,
   timeout: 504,
 };
 const CODES = Object.keys(HTTP_STATUS).filter(isFaultCode);

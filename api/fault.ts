@@ -40,9 +40,15 @@ const FAULTS = {
   /** The app was closing the connection as the call came; another connection to it may take it. */
   'app-closing': { http: 503, grpc: 14, again: 'anywhere' },
 
+  /** Of what has no sidecar: its name leads nowhere, or nobody answers. Its other addresses have been tried. */
+  'external-unreachable': { http: 503, grpc: 14, again: 'never' },
+  /** Its certificate, or ours, was not taken. */
+  'external-untrusted': { http: 503, grpc: 14, again: 'never' },
+
   // 502: the app may have seen it, and it broke.
   'peer-broke': { http: 502, grpc: 14, again: 'never' },
   'app-broke': { http: 502, grpc: 13, again: 'never' },
+  'external-broke': { http: 502, grpc: 14, again: 'never' },
 
   timeout: { http: 504, grpc: 4, again: 'never' },
   /** The caller went away; 499 is nginx's number for it and is seen in metrics only. */

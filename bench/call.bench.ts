@@ -3,17 +3,19 @@
 //
 //   node bench/call.bench.ts [calls] [bytes]    add --cpu-prof to node's arguments to see where the time goes
 import { cpuUsage } from 'node:process';
-import type { ReplyEnd, RequestEnd } from '../api/exchange.ts';
+import { closedRequest, type ReplyEnd, type RequestEnd } from '../api/exchange.ts';
+import { fault } from '../api/fault.ts';
 import { parseAppId, parseNamespace, parseTrustDomain } from '../api/ids.ts';
 import { systemClock } from '../kit/clock.ts';
 import { silentLog } from '../kit/log.ts';
-import { must } from '../kit/result.ts';
+import { err, must } from '../kit/result.ts';
 import { callLog, observers } from '../sidecar/admin/call-log.ts';
 import { callMetrics } from '../sidecar/admin/call-metrics.ts';
 import type { AppConnection, AppPool } from '../sidecar/app/pool.ts';
 import type { PermittedCall } from '../sidecar/authorize/authorize.ts';
 import { AppHttp, type AppHttpDeps } from '../sidecar/edge/app-http.ts';
 import { servePeerCall } from '../sidecar/edge/peer-exchange.ts';
+import { NOTHING_OUTSIDE } from '../sidecar/external/outside.ts';
 import { roundRobin } from '../sidecar/resilience/pick.ts';
 import { openStaticList } from '../sidecar/resolve/static-list.ts';
 import { openApp } from '../sidecar/transport/app.ts';
@@ -184,6 +186,7 @@ function caller(connection: PeerConnection): MemoryEdge {
     resolver: openStaticList([{ target: SHOP, addresses: [{ host: '10.0.0.2', port: 50002 }] }]),
     resilience: { clock, picker: roundRobin(clock) },
     transport: { peer: (call, _endpoint, reply) => openPeer(call, connection, reply, link) },
+    external: { rules: () => err(fault('denied', 'nobody calls out here')), transport: () => closedRequest },
     inbound: () => {
       throw new Error('nobody calls itself here');
     },
@@ -193,6 +196,7 @@ function caller(connection: PeerConnection): MemoryEdge {
     ...{ open, self: WEB, bodyBytesMax: 4 << 20, statuses: 'honest', clock, random, log: silentLog, rules },
     upgradeProtocols: [],
     routes: [],
+    outside: NOTHING_OUTSIDE.rules,
     countOffence: () => undefined,
   };
   return new MemoryEdge(deps);

@@ -19,6 +19,7 @@ const APP = 'Your app:';
 const PORTS = 'Ports (a given port is kept to; a default one gives way to a free one):';
 const LIMITS = 'Limits:';
 const NAMES = 'Finding other apps:';
+const OUTSIDE = 'Calling what has no sidecar:';
 const IDENTITY = 'Identity:';
 const GUARD = 'Who may call the app API:';
 const OUTPUT = 'Output:';
@@ -177,6 +178,20 @@ const table = {
     value: 'APP[.NS]=HOST:PORT,…',
     group: NAMES,
     help: 'where an app is, for --name-resolution static; may be repeated',
+  },
+
+  allowedExternal: {
+    flag: '--allowed-external',
+    value: 'HOST[:PORT],…',
+    group: OUTSIDE,
+    help: 'hosts that may be called beside public ones, such as localhost:8080 or *.corp.example',
+    initially: 'none',
+  },
+  secretsPath: {
+    flag: '--secrets-path',
+    value: 'DIR',
+    group: OUTSIDE,
+    help: 'Secrets for HTTPEndpoints: a folder for each, in it a file for each key',
   },
 
   sentryAddress: {

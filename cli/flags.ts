@@ -1,5 +1,6 @@
 // From what was written on the command line to what a sidecar needs to know, or to every mistake in it at once.
 import { resolve } from 'node:path';
+import { parseExternalPattern } from '../api/external-pattern.ts';
 import { parseAppId, parseNamespace, parseTrustDomain, type TrustDomain } from '../api/ids.ts';
 import type { SentryEndpoint } from '../identity/sentry-client.ts';
 import { LOG_LEVELS, type LogFormat, type LogLevel } from '../kit/log.ts';
@@ -19,6 +20,7 @@ import { nonBlank, readApp } from './app-flags.ts';
 import { type Form, openForm } from './flag-form.ts';
 import { FLAGS, type FlagName, type RawFlags } from './flag-table.ts';
 import { type Host, invokeHome, nonEmpty, registryDirectory } from './host.ts';
+import type { OutsideSettings } from './outside.ts';
 import { parseListenAddress, parsePeer, parseTtl } from './values.ts';
 
 /** The certificate authority of this machine's user; see signer.ts. */
@@ -42,6 +44,7 @@ export interface SidecarSettings {
   readonly signer: SignerConfig | undefined;
   readonly log: LogConfig;
   readonly resourcesPaths: readonly string[];
+  readonly outside: OutsideSettings;
 }
 
 const DEFAULT_HTTP_PORT = 3500;
@@ -71,6 +74,8 @@ export function readFlags(raw: RawFlags, host: Host): Result<SidecarSettings, re
   const ports = readPorts(form);
   const guard = readGuard(form, host);
   const app = readApp(form, host);
+  const allowedExternal = form.readAll('allowedExternal', parseList(parseExternalPattern)).flat();
+  const secretsPath = form.read('secretsPath', nonBlank);
   const limits = {
     bodyBytesMax: form.read('bodyMax', parseBodyMax) ?? DEFAULT_BODY_BYTES_MAX,
     gracefulShutdownMs: form.read('grace', parseGrace) ?? DEFAULT_GRACE_MS,
@@ -81,7 +86,11 @@ export function readFlags(raw: RawFlags, host: Host): Result<SidecarSettings, re
   const peerListenAddress = peerAddress ?? (names.kind === 'registry' ? '127.0.0.1' : '::');
   const { sentry, signer } = identity;
   const own = { appId, namespace, trustDomain, app, sentry, peerListenAddress };
-  return ok({ config: { ...own, ...ports, ...guard, ...limits }, names, signer, log, resourcesPaths });
+  const outside = {
+    allowed: allowedExternal,
+    secretsDirectory: secretsPath === undefined ? undefined : resolve(host.cwd, secretsPath),
+  };
+  return ok({ config: { ...own, ...ports, ...guard, ...limits }, names, signer, log, resourcesPaths, outside });
 }
 
 function readPorts(form: Form) {

@@ -6,6 +6,7 @@ import { type FromSidecar, isToSidecar } from './channel.ts';
 import type { SidecarSettings } from './flags.ts';
 import { EXIT, type Host, type ParentChannel, say } from './host.ts';
 import { type HostedSidecar, hostSidecar, openLog } from './host-sidecar.ts';
+import { endpointsFor, outsideOfLaptop } from './outside.ts';
 
 export async function sidecarCommand(settings: SidecarSettings, isSupervised: boolean, host: Host): Promise<number> {
   const log = openLog(settings.log, host);
@@ -22,7 +23,9 @@ export async function sidecarCommand(settings: SidecarSettings, isSupervised: bo
   const unwatch = parent?.onGone(() => {
     isOrphan = true;
   });
-  const started = await hostSidecar(settings, host, log);
+  const { appId } = settings.config;
+  const outside = outsideOfLaptop(settings.outside, endpointsFor(appId, resources.value.endpoints), host);
+  const started = await hostSidecar({ ...settings, config: { ...settings.config, outside } }, host, log);
   unwatch?.();
   if (!started.ok) {
     if (parent === undefined) say(host, started.error);

@@ -54,6 +54,9 @@ describe('faults.md', () => {
       'peer-downgraded': true,
       'app-unreachable': true,
       'app-closing': true,
+      'external-unreachable': true,
+      'external-untrusted': true,
+      'external-broke': true,
     },
     ...{ 'peer-broke': true, 'app-broke': true, timeout: true, cancelled: true },
   };

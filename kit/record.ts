@@ -47,6 +47,20 @@ export function parsedBy<T>(parse: (text: string) => Result<T>): Reader<T> {
 export const texts: Reader<readonly string[]> = (value) =>
   Array.isArray(value) && value.every((item) => typeof item === 'string') ? ok(value) : not('a list of texts', value);
 
+/** Each item by the same reader. */
+export function list<T>(read: Reader<T>): Reader<readonly T[]> {
+  return (value) => {
+    if (!Array.isArray(value)) return not('a list', value);
+    const items: T[] = [];
+    for (const [at, item] of value.entries()) {
+      const result = read(item);
+      if (!result.ok) return err(`[${at}]: ${result.error}`);
+      items.push(result.value);
+    }
+    return ok(items);
+  };
+}
+
 /** May be left out. */
 export function optional<T>(read: Reader<T>): Reader<T | undefined> {
   return (value) => (value === undefined ? ok(undefined) : read(value));

@@ -1,5 +1,4 @@
 // What the app API serves beside native calls: each block's routes over HTTP, and its methods over gRPC.
-
 import { HeldBytes } from '../kit/held-bytes.ts';
 import type { Pages } from '../kit/pages.ts';
 import { healthMethods } from './blocks/grpc-health.ts';
@@ -31,7 +30,7 @@ const HELD_BYTES_MAX = 128 * 1024 * 1024;
 
 export function appApi({ appId, app }: SidecarConfig, deps: AppApiDeps): AppApi {
   const { version, health, shutdown, statuses, clock, bodyBytesMax } = deps;
-  const metadata = new Metadata(appId, version, app);
+  const metadata = new Metadata(appId, version, app, () => [...deps.outside.current().endpoints.keys()]);
   const probes = healthPages(health, appId, statuses);
   const held = new HeldBytes(Math.max(HELD_BYTES_MAX, bodyBytesMax * 4));
   const methods: GrpcMethods = new GrpcMethods([

@@ -4,6 +4,7 @@ import type { AppProtocol } from '../api/app-protocol.ts';
 import type { AppId, Namespace, Target, TrustDomain } from '../api/ids.ts';
 import type { SentryEndpoint } from '../identity/sentry-client.ts';
 import type { AppTlsConfig } from './app/tls.ts';
+import type { OutsideConfig } from './external/outside.ts';
 
 /** A port to listen on. `isFlexible`: another free one will do when it is taken. 0 is any free port. */
 export interface PortChoice {
@@ -71,6 +72,8 @@ export interface SidecarConfig {
   readonly allowedOrigins: readonly string[];
   /** Host names by which the app API may be called, beside loopback and IP literals. */
   readonly allowedHosts: readonly string[];
+  /** What may be called that has no sidecar, and how; undefined: nothing. */
+  readonly outside?: OutsideConfig;
   /** `honest`: see api/fault.ts. `dapr`: 500 wherever Dapr says 500. */
   readonly statuses: 'honest' | 'dapr';
 }

@@ -8,11 +8,12 @@ import type { Random } from '../kit/backoff.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
 import { METRICS_CONTENT_TYPE } from '../kit/metrics.ts';
+import { err, ok } from '../kit/result.ts';
 import type { Snapshot } from '../kit/snapshot.ts';
 import { callLog, observers } from './admin/call-log.ts';
 import { type CallMetrics, callMetrics } from './admin/call-metrics.ts';
 import { appApi } from './app-api.ts';
-import { grounds } from './authorize/grounds.ts';
+import { type Grounds, grounds } from './authorize/grounds.ts';
 import type { HealthState } from './blocks/health.ts';
 import type { ShutdownSwitch } from './blocks/shutdown.ts';
 import type { SidecarConfig } from './config.ts';
@@ -20,18 +21,22 @@ import { AppGrpc } from './edge/app-grpc.ts';
 import { AppHttp } from './edge/app-http.ts';
 import { PageHttp } from './edge/page-http.ts';
 import { PeerEdge } from './edge/peer.ts';
+import type { LookUp } from './external/connect.ts';
+import { NOTHING_OUTSIDE, Outside } from './external/outside.ts';
 import type { FeedClient } from './feed/feed.ts';
 import { ownIdentity } from './identify/own.ts';
 import { trusting } from './identify/trusting.ts';
 import type { Servings } from './listeners.ts';
 import { roundRobin } from './resilience/pick.ts';
 import type { Names } from './resolve/resolver.ts';
+import { openExternal } from './transport/external.ts';
 import { openPeer } from './transport/peer.ts';
 import { openPeerGrpc } from './transport/peer-grpc.ts';
 import { type ForwardedBy, forwardedHeaders } from './transport/peer-head.ts';
 import { PeerPool } from './transport/peer-pool.ts';
 import { openPeerTunnel } from './transport/peer-tunnel.ts';
 import { type ToApp, toApp } from './transport/to-app.ts';
+import type { ExternalStages } from './way/external.ts';
 import { Flights } from './way/flights.ts';
 import { inboundWay } from './way/inbound.ts';
 import { outboundWay } from './way/outbound.ts';
@@ -44,6 +49,8 @@ export interface SidecarDeps {
   /** Where there is an operator: opens its feed, with what the sidecar proves itself by. */
   readonly openFeed?: (credentials: Snapshot<Credentials | undefined>) => FeedClient;
   readonly version: string;
+  /** How names outside of the mesh become addresses; by default as the system would have it. */
+  readonly lookUp?: LookUp;
 }
 
 export interface SidecarParts {
@@ -56,6 +63,7 @@ export interface SidecarParts {
   readonly flights: Flights;
   readonly metrics: CallMetrics;
   readonly app: ToApp;
+  readonly outside: Outside;
   readonly pool: PeerPool;
   readonly peers: PeerEdge;
   readonly servings: Servings;
@@ -84,7 +92,9 @@ export function joinParts(
   const pool = new PeerPool({ credentials: () => credentials.current(), trustDomain, clock, random, log, ...advice });
 
   const app = toApp(config.app, bodyBytesMax, clock);
-  const inbound = inboundWay({ flights, grounds: grounds(feed), transport: { app: app.open } });
+  const outside = new Outside(config.outside ?? NOTHING_OUTSIDE, deps);
+  const ground = grounds(feed);
+  const inbound = inboundWay({ flights, grounds: ground, transport: { app: app.open } });
 
   const link = { clock, forwarded: forwardedHeaders(forwardedBy(config.peerListenAddress)) };
   const outbound = outboundWay({
@@ -100,12 +110,13 @@ export function joinParts(
         return openPeer(call, connection, reply, link);
       },
     },
+    external: externalStages(outside, ground),
     inbound,
   });
 
   const peers = new PeerEdge({ open: inbound, self, bodyBytesMax, upgradeProtocols, clock, random, log });
   const countOffence = (rule: string) => metrics.httpOffence(rule);
-  const calls = { open: outbound, self, bodyBytesMax, statuses, clock, random };
+  const calls = { open: outbound, outside: outside.rules, self, bodyBytesMax, statuses, clock, random };
   const { probes, ...served } = appApi(config, { ...calls, version, health, shutdown });
   const edge = { ...calls, ...served, log, upgradeProtocols, rules: config, countOffence };
   const metricsText = { contentType: METRICS_CONTENT_TYPE, status: 200 };
@@ -116,7 +127,17 @@ export function joinParts(
     public: new PageHttp(probes, clock),
     metrics: new PageHttp({ '/metrics': () => ({ ...metricsText, body: metrics.render() }) }, clock),
   };
-  return { self, identity, feed, credentials, flights, metrics, app, pool, peers, servings };
+  return { self, identity, feed, credentials, flights, metrics, app, outside, pool, peers, servings };
+}
+
+function externalStages(outside: Outside, ground: Grounds): ExternalStages {
+  return {
+    rules: () => {
+      const groundless = ground.problem();
+      return groundless === undefined ? ok(outside.rules.current()) : err(groundless);
+    },
+    transport: (call, reply) => openExternal(call, reply, outside),
+  };
 }
 
 /** This machine as X-Forwarded-For names it: the address that peers see, as far as that can be known. */

@@ -138,11 +138,12 @@ class Life {
     if (phase.kind === 'starting' || phase.kind === 'closed') return;
     if (phase.kind === 'serving') this.drain();
     this.#phase = { kind: 'closed' };
-    const { identity, feed, pool, app } = this.parts;
+    const { identity, feed, pool, app, outside } = this.parts;
     const { clock, log } = this.#deps;
     void phase.listeners.close(graceMs, clock).then(() => {
       pool.close();
       app.close();
+      outside.close();
       feed?.stop();
       identity.stop();
       log.info('stopped', { code });

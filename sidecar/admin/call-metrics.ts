@@ -67,7 +67,7 @@ export function callMetrics(version: string): CallMetrics {
     ended(record: FlightRecord) {
       const { direction } = record;
       // Names that nobody has are as many as anybody cares to make up.
-      const peer = record.fault?.code === 'unknown-app' ? 'unknown' : record.peer;
+      const peer = record.fault?.code === 'unknown-app' ? 'unknown' : record.peerLabel;
       const slots = slotsOf(direction, peer);
       inFlight.add(flying[direction], -1);
       requests.add(requestSlot(record, peer, slots), 1);

@@ -12,13 +12,18 @@ import { ROUTE_BODY_BYTES_MAX, type Route, refusalAnswer } from '../edge/routes.
 const VALUES_MAX = 100;
 const SERVICE = '/dapr.proto.runtime.v1.Dapr';
 
+/** Of the endpoints outside of the mesh that the app may use. */
+export type EndpointNames = () => readonly string[];
+
 export class Metadata {
   readonly #appId: AppId;
   readonly #version: string;
   readonly #app: AppConfig;
+  readonly #endpoints: EndpointNames;
   readonly #values: Map<string, string>;
 
-  constructor(appId: AppId, version: string, app: AppConfig) {
+  constructor(appId: AppId, version: string, app: AppConfig, endpoints: EndpointNames) {
+    this.#endpoints = endpoints;
     this.#appId = appId;
     this.#version = version;
     this.#app = app;
@@ -32,7 +37,7 @@ export class Metadata {
       runtimeVersion: this.#version,
       enabledFeatures: [],
       extended: Object.fromEntries(this.#values),
-      httpEndpoints: [],
+      httpEndpoints: this.#endpoints().map((name) => ({ name })),
       ...(port !== undefined && { appConnectionProperties: { port, protocol, channelAddress: host } }),
     };
   }

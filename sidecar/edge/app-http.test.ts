@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Call } from '../../api/call.ts';
+import type { OutboundCall } from '../../api/call.ts';
 import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
 import { type FaultCode, fault } from '../../api/fault.ts';
 import { type Headers, headerValue } from '../../api/headers.ts';
@@ -10,17 +10,18 @@ import { type LogFields, silentLog } from '../../kit/log.ts';
 import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
 import { portOf } from '../../kit/testing/ports.ts';
 import { exchangeRaw, expectFault, parseRaw, RawClient, send } from '../contract/testing.ts';
+import { NOTHING_OUTSIDE } from '../external/outside.ts';
 import { identityOf } from '../testing/mesh.ts';
 import { AppHttp, type AppHttpDeps } from './app-http.ts';
 
 /** A call as the way out would see it: what was pushed into it, and a hand on its reply. */
 class OpenedCall implements RequestEnd {
-  readonly call: Call;
+  readonly call: OutboundCall;
   readonly reply: ReplyEnd;
   readonly said: string[] = [];
   flow: Flow = 'ok';
 
-  constructor(call: Call, reply: ReplyEnd) {
+  constructor(call: OutboundCall, reply: ReplyEnd) {
     this.call = call;
     this.reply = reply;
   }
@@ -74,6 +75,7 @@ beforeEach(async () => {
       return one;
     },
     self: identityOf('web'),
+    outside: NOTHING_OUTSIDE.rules,
     bodyBytesMax: 1024,
     upgradeProtocols: [],
     statuses: 'honest',

@@ -1,8 +1,9 @@
 // One call on the app API: reads the request into a Call, and pushes its body into the way out.
-import type { PlainCall } from '../../api/call.ts';
+import type { ExternalCall, OutboundCall, PlainCall } from '../../api/call.ts';
 import type { Flow, Open, RequestEnd } from '../../api/exchange.ts';
+import { calleeName, type Endpoints, isExternal } from '../../api/external.ts';
 import { type Fault, fault } from '../../api/fault.ts';
-import { endToEnd, type Headers, headerValue } from '../../api/headers.ts';
+import { endToEnd, type Headers, headerValue, without } from '../../api/headers.ts';
 import type { Identity } from '../../api/ids.ts';
 import { parseTimeout } from '../../api/timeout.ts';
 import { traced } from '../../api/trace.ts';
@@ -10,15 +11,18 @@ import { carriedProtocol } from '../../api/upgrade.ts';
 import type { Random } from '../../kit/backoff.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
+import type { Snapshot } from '../../kit/snapshot.ts';
 import { NOBODY, type RequestHead, type RequestReceiver, type WireFailure } from '../../wire/message.ts';
 import type { HttpReply } from './http-reply.ts';
 import { serveTunnel } from './http-tunnel.ts';
-import { readInvocation } from './invocation.ts';
+import { isTargetInAuthorization, readInvocation } from './invocation.ts';
 import { faultOfRequest } from './malformed.ts';
 
 export interface HttpCallDeps {
-  readonly open: Open;
+  readonly open: Open<OutboundCall>;
   readonly self: Identity;
+  /** What callers may name beside apps. */
+  readonly outside: Snapshot<{ readonly endpoints: Endpoints }>;
   readonly bodyBytesMax: number;
   /** Beside WebSocket. */
   readonly upgradeProtocols: readonly string[];
@@ -35,8 +39,7 @@ export function serveCall(head: RequestHead, said: Headers, reply: HttpReply, de
   }
   reply.traceparent = headerValue(call.value.headers, 'traceparent');
   const protocol = protocolAsked(head, deps);
-  if (protocol !== undefined)
-    return serveTunnel({ ...call.value, kind: 'tunnel', protocol, bodyBytes: undefined }, reply, deps.open);
+  if (protocol !== undefined) return serveUpgrade(call.value, protocol, reply, deps);
   const request = new HttpRequest(deps.open(call.value, reply), reply, deps.bodyBytesMax);
   if (head.expectsContinue) reply.askForBody();
   // A client that asks for what is not carried is answered as if it had not asked (RFC 9110, 7.8). Its request would end with
@@ -45,29 +48,40 @@ export function serveCall(head: RequestHead, said: Headers, reply: HttpReply, de
   return request;
 }
 
+function serveUpgrade(
+  call: PlainCall | ExternalCall,
+  protocol: string,
+  reply: HttpReply,
+  deps: HttpCallDeps,
+): RequestReceiver {
+  if (call.kind !== 'external')
+    return serveTunnel({ ...call, kind: 'tunnel', protocol, bodyBytes: undefined }, reply, deps.open);
+  const message = `${calleeName(call.target)} is outside of the mesh, where ${protocol} is not carried to; connect to it directly.`;
+  reply.refuse(fault('unimplemented', message));
+  return NOBODY;
+}
+
 function protocolAsked({ method, upgrade }: RequestHead, deps: HttpCallDeps): string | undefined {
   return upgrade === undefined ? undefined : carriedProtocol(method, upgrade, deps.upgradeProtocols);
 }
 
-function readCall(head: RequestHead, said: Headers, deps: HttpCallDeps): Result<PlainCall, Fault> {
+function readCall(head: RequestHead, said: Headers, deps: HttpCallDeps): Result<PlainCall | ExternalCall, Fault> {
   const { method, target, fields, bodyBytes } = head;
-  const invocation = readInvocation(target, said, deps.self.namespace);
+  const invocation = readInvocation(target, said, deps.self.namespace, deps.outside.current().endpoints);
   if (!invocation.ok) return invocation;
   if (bodyBytes !== undefined && bodyBytes > deps.bodyBytesMax) return err(tooLarge(deps.bodyBytesMax));
   const timeout = headerValue(said, 'invoke-timeout');
   const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);
   if (timeoutMs !== undefined && !timeoutMs.ok) return err(fault('bad-request', `invoke-timeout: ${timeoutMs.error}.`));
-  return ok({
-    kind: 'http',
-    target: invocation.value.target,
-    caller: deps.self,
-    method,
-    path: invocation.value.path,
-    query: invocation.value.query,
-    headers: traced(endToEnd(fields), deps.random),
-    bodyBytes,
-    deadlineMs: timeoutMs === undefined ? undefined : deps.clock.elapsed() + timeoutMs.value,
-  });
+  const { target: callee, path, query } = invocation.value;
+  const headers = traced(endToEnd(fields), deps.random);
+  const deadlineMs = timeoutMs === undefined ? undefined : deps.clock.elapsed() + timeoutMs.value;
+  const caller = deps.self;
+  if (!isExternal(callee))
+    return ok({ kind: 'http', target: callee, caller, method, path, query, headers, bodyBytes, deadlineMs });
+  // Nobody outside is to read how its own name was written here.
+  const kept = isTargetInAuthorization(said) ? without(headers, 'authorization') : headers;
+  return ok({ kind: 'external', target: callee, caller, method, path, query, headers: kept, bodyBytes, deadlineMs });
 }
 
 function tooLarge(bodyBytesMax: number): Fault {

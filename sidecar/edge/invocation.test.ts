@@ -1,7 +1,8 @@
 // Whom a request is for, and which path and query it carries there.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseNamespace, targetName } from '../../api/ids.ts';
+import { calleeName } from '../../api/external.ts';
+import { parseNamespace } from '../../api/ids.ts';
 import { must } from '../../kit/result.ts';
 import { readInvocation, splitTarget } from './invocation.ts';
 
@@ -12,7 +13,7 @@ function read(target: string, headers: readonly string[] = []): string {
   const invocation = readInvocation(target, headers, OWN);
   if (!invocation.ok) return invocation.error.code;
   const { path, query } = invocation.value;
-  return `${targetName(invocation.value.target)} ${path}${query === '' ? '' : ` ${query}`}`;
+  return `${calleeName(invocation.value.target)} ${path}${query === '' ? '' : ` ${query}`}`;
 }
 
 test.each([
@@ -36,7 +37,21 @@ test.each([
   ['/x/v1.0/invoke/web/method/a', 'no-target'],
   ['*', 'no-target'],
   ['/v1.0/invoke/web.a.b/method/a', 'bad-request'],
-  ['/v1.0/invoke/http:%2F%2Fexample.com/method/a', 'bad-request'],
+  ['/v1.0/invoke/http:%2F%2Fexample.com/method/a', 'http://example.com /a'],
+  ['/v1.0/invoke/https%3A%2F%2Fexample.com%3A8443/method/a?b', 'https://example.com:8443 /a b'],
+  ['/v1.0/invoke/https://example.com/method/a/b?c', 'https://example.com /a/b c'],
+  ['/v1.0/invoke/https://example.com:8443/method', 'https://example.com:8443 /'],
+  ['/v1.0/invoke/https:/Example.COM./method/a', 'https://example.com /a'],
+  ['//v1.0///invoke//HTTPS://example.com//method//a', 'https://example.com /a'],
+  ['/v1.0/invoke/https://[::1]:8443/method/a', 'https://[::1]:8443 /a'],
+  ['/v1.0/invoke/https://%5B::1%5D:8443/method/a', 'https://[::1]:8443 /a'],
+  ['/v1.0/invoke/https://method/method/method', 'https://method /method'],
+  ['/v1.0/invoke/https://method/a', 'bad-request'],
+  ['/v1.0/invoke/https://example.com/a', 'no-target'],
+  ['/v1.0/invoke/https://example.com/a/method/b', 'no-target'],
+  ['/v1.0/invoke/https://user@example.com/method/a', 'bad-request'],
+  ['/v1.0/invoke/https://example.com%2Fx/method/a', 'bad-request'],
+  ['/v1.0/invoke/ftp://example.com/method/a', 'no-target'],
   ['/v1.0/invoke/%/method/a', 'bad-request'],
   ['/v1.0/invoke/web/method/%', 'bad-request'],
 ])('%s is %s', (target, expected) => {
@@ -50,6 +65,8 @@ describe('headers', () => {
     [['dapr-app-id', 'web', 'invoke-app-id', 'web'], 'web.shop /v1.0/x q'],
     [['dapr-app-id', 'web', 'dapr-app-id', 'other'], 'bad-request'],
     [['dapr-app-id', ''], 'bad-request'],
+    [['dapr-app-id', 'https://api.example.com:8443'], 'https://api.example.com:8443 /v1.0/x q'],
+    [['dapr-app-id', 'https://api.example.com/v1'], 'bad-request'],
     [[...basic('dapr-app-id:web'), 'dapr-app-id', 'other'], 'other.shop /v1.0/x q'],
     [basic('dapr-app-id:web'), 'web.shop /v1.0/x q'],
     [basic('INVOKE-APP-ID:web.prod'), 'web.prod /v1.0/x q'],

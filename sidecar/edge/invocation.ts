@@ -3,14 +3,18 @@
 //   1. a header `dapr-app-id` or `invoke-app-id` on any path: the whole path is the method;
 //   2. `Authorization: Basic base64("dapr-app-id:<target>")`, likewise;
 //   3. `/v1.0/invoke/<target>/method/<path>`.
+//
+// A target is an app, a named endpoint, or the URL of a service that has no sidecar (api/external.ts).
+
+import { type Callee, type Endpoints, NO_ENDPOINTS, parseCallee } from '../../api/external.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { type Headers, headerValue, headerValues } from '../../api/headers.ts';
-import { type Namespace, parseTarget, type Target } from '../../api/ids.ts';
+import type { Namespace } from '../../api/ids.ts';
 import { type CanonicalPath, canonicalPath } from '../../api/path.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 
 export interface Invocation {
-  readonly target: Target;
+  readonly target: Callee;
   readonly path: CanonicalPath;
   /** Byte for byte, without the question mark. */
   readonly query: string;
@@ -22,6 +26,8 @@ const METHOD = '/method';
 const SLASH = 0x2f;
 /** The same with as many slashes as anybody likes. */
 const URL_FORM = /^\/+v1\.0\/+invoke\/+([^/]+)\/+method(\/.*)?$/s;
+/** Of a service outside of the mesh, whose URL stands there as it is: `https://host:port`. */
+const URL_OF_A_URL = /^\/+v1\.0\/+invoke\/+(https?:)\/+([^/]+)\/+method(\/.*)?$/is;
 
 const TWO_IDS = fault('bad-request', 'the headers name more than one app id; send one.');
 const NO_TARGET = fault(
@@ -34,13 +40,14 @@ export function readInvocation(
   requestTarget: string,
   headers: Headers,
   ownNamespace: Namespace,
+  endpoints: Endpoints = NO_ENDPOINTS,
 ): Result<Invocation, Fault> {
   const { path, query } = splitTarget(requestTarget);
   const id = headerValue(headers, 'dapr-app-id') ?? headerValue(headers, 'invoke-app-id');
   if (id !== undefined && namesAnother(headers, id)) return err(TWO_IDS);
   const target = id ?? basicAuthTarget(headers);
-  if (target !== undefined) return invocation(target.trim(), path, query, ownNamespace);
-  return readUrl(path, query, ownNamespace);
+  if (target !== undefined) return invocation(target.trim(), path, query, ownNamespace, endpoints);
+  return readUrl(path, query, ownNamespace, endpoints);
 }
 
 function namesAnother(headers: Headers, id: string): boolean {
@@ -48,7 +55,12 @@ function namesAnother(headers: Headers, id: string): boolean {
   return ids.some((other) => other !== id);
 }
 
-function readUrl(path: string, query: string, ownNamespace: Namespace): Result<Invocation, Fault> {
+function readUrl(
+  path: string,
+  query: string,
+  ownNamespace: Namespace,
+  endpoints: Endpoints,
+): Result<Invocation, Fault> {
   // Nearly every call by URL is written with single slashes, and then two looks for one tell its parts.
   const nameEnd = path.startsWith(CALL_PREFIX) ? path.indexOf('/', CALL_PREFIX.length) : -1;
   if (nameEnd > CALL_PREFIX.length && path.startsWith(METHOD, nameEnd)) {
@@ -56,20 +68,37 @@ function readUrl(path: string, query: string, ownNamespace: Namespace): Result<I
     const isWhole = methodAt === path.length;
     if (isWhole || path.charCodeAt(methodAt) === SLASH) {
       const name = decodeTarget(path.slice(CALL_PREFIX.length, nameEnd));
-      return invocation(name, isWhole ? '/' : path.slice(methodAt), query, ownNamespace);
+      return invocation(name, isWhole ? '/' : path.slice(methodAt), query, ownNamespace, endpoints);
     }
+  }
+  // Clients and proxies fold two slashes into one.
+  const external = URL_OF_A_URL.exec(path);
+  if (external !== null) {
+    const url = `${external[1]}//${decodeTarget(external[2] ?? '')}`;
+    return invocation(url, external[3] ?? '/', query, ownNamespace, endpoints);
   }
   const match = URL_FORM.exec(path);
   if (match === null) return err(NO_TARGET);
-  return invocation(decodeTarget(match[1] ?? ''), match[2] ?? '/', query, ownNamespace);
+  return invocation(decodeTarget(match[1] ?? ''), match[2] ?? '/', query, ownNamespace, endpoints);
 }
 
-function invocation(name: string, path: string, query: string, ownNamespace: Namespace): Result<Invocation, Fault> {
-  const target = parseTarget(name, ownNamespace);
+function invocation(
+  name: string,
+  path: string,
+  query: string,
+  ownNamespace: Namespace,
+  endpoints: Endpoints,
+): Result<Invocation, Fault> {
+  const target = parseCallee(name, ownNamespace, endpoints);
   if (!target.ok) return err(fault('bad-request', `${target.error}.`));
   const canonical = canonicalPath(path);
   if (!canonical.ok) return err(fault('bad-request', `${canonical.error}; nothing was called.`));
   return ok({ target: target.value, path: canonical.value, query });
+}
+
+/** Whether the credentials of the request are none, but a target that is written where they stand. */
+export function isTargetInAuthorization(headers: Headers): boolean {
+  return basicAuthTarget(headers) !== undefined;
 }
 
 /** The user name is fixed, in any letter case; exactly one colon, so the password is the target. */

@@ -1,8 +1,9 @@
 // InvokeService's one message, made a Call: an ordinary call over HTTP, as if the app had made it on the HTTP port.
-import type { Call } from '../../api/call.ts';
+import type { OutboundCall } from '../../api/call.ts';
+import { type Endpoints, isExternal, parseCallee } from '../../api/external.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { checkedHeaders, endToEnd, type Headers, headerValue } from '../../api/headers.ts';
-import { type Identity, parseTarget } from '../../api/ids.ts';
+import type { Identity } from '../../api/ids.ts';
 import { type CanonicalPath, canonicalPath, encodeDecodedPath } from '../../api/path.ts';
 import { VERBS } from '../../api/proto/peer.ts';
 import { decodeInvokeServiceRequest, type InvokeRequest } from '../../api/proto/runtime.ts';
@@ -11,18 +12,21 @@ import { traced } from '../../api/trace.ts';
 import type { Random } from '../../kit/backoff.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
+import type { Snapshot } from '../../kit/snapshot.ts';
 import { unreadableMessage } from './grpc-methods.ts';
 import { QUERY, TARGET_BYTES_MAX } from './peer-call.ts';
 
 export interface InvokeCallDeps {
   readonly self: Identity;
+  /** What callers may name beside apps. */
+  readonly outside: Snapshot<{ readonly endpoints: Endpoints }>;
   readonly bodyBytesMax: number;
   readonly clock: Clock;
   readonly random: Random;
 }
 
 export interface InvokeCall {
-  readonly call: Call;
+  readonly call: OutboundCall;
   readonly body: Buffer;
 }
 
@@ -33,7 +37,7 @@ export function readInvokeCall(message: Buffer, metadata: Headers, deps: InvokeC
   if (!request.ok) return err(unreadableMessage(request.error));
   const { id, message: invoked } = request.value;
   if (id === '') return err(NO_ID);
-  const target = parseTarget(id, deps.self.namespace);
+  const target = parseCallee(id, deps.self.namespace, deps.outside.current().endpoints);
   if (!target.ok) return refused(target.error);
   const path = readPath(invoked);
   if (!path.ok) return path;
@@ -46,9 +50,7 @@ export function readInvokeCall(message: Buffer, metadata: Headers, deps: InvokeC
   if (timeoutMs !== undefined && !timeoutMs.ok) return refused(`grpc-timeout: ${timeoutMs.error}`);
   const { body, dataTypeUrl, query } = invoked;
   if (body.length > deps.bodyBytesMax) return err(requestTooLarge(deps.bodyBytesMax));
-  const call: Call = {
-    kind: 'http',
-    target: target.value,
+  const call = {
     caller: deps.self,
     method: verb.value,
     path: path.value,
@@ -58,7 +60,9 @@ export function readInvokeCall(message: Buffer, metadata: Headers, deps: InvokeC
     deadlineMs: timeoutMs === undefined ? undefined : deps.clock.elapsed() + timeoutMs.value,
     ...(dataTypeUrl !== '' && { dataTypeUrl }),
   };
-  return ok({ call, body });
+  const callee = target.value;
+  if (isExternal(callee)) return ok({ call: { ...call, kind: 'external', target: callee }, body });
+  return ok({ call: { ...call, kind: 'http', target: callee }, body });
 }
 
 export function requestTooLarge(bodyBytesMax: number): Fault {

@@ -1,5 +1,6 @@
 // dapr.proto.runtime.v1.Dapr/InvokeService: a call over HTTP that an app makes by gRPC, one message there and one back. It takes
 // the same way as any other call.
+import type { OutboundCall } from '../../api/call.ts';
 import { closedRequest, type Open, type RequestEnd } from '../../api/exchange.ts';
 import { daprGrpcStatus, type Fault, fault } from '../../api/fault.ts';
 import { headerValue } from '../../api/headers.ts';
@@ -8,7 +9,7 @@ import { type InvokeCall, type InvokeCallDeps, readInvokeCall } from './invoke-c
 import { InvokeReply, type InvokeReplyDeps, type RepliedRequest } from './invoke-reply.ts';
 
 export interface InvokeServiceDeps extends InvokeCallDeps, InvokeReplyDeps {
-  readonly open: Open;
+  readonly open: Open<OutboundCall>;
 }
 
 /** What is around the body: the method, the query, names and types. */

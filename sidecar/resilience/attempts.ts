@@ -10,9 +10,9 @@
 //   A2. An endpoint is tried once per call, unless it was not the endpoint that refused (again: 'anywhere').
 //   A3. The deadline covers everything: resolving, connecting, the answer's last byte. Of a tunnel, all up to its opening.
 import type { Flow, ReplyEnd, ReplyHead, RequestEnd } from '../../api/exchange.ts';
+import { type Callee, calleeName } from '../../api/external.ts';
 import { type Fault, fault, mayBeSentAgain } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
-import { targetName } from '../../api/ids.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import type { Endpoint, Resolution, Resolved, Upstream } from '../resolve/resolver.ts';
@@ -20,12 +20,18 @@ import { endpointKey, type Picker } from './pick.ts';
 import { Replay } from './replay.ts';
 
 /** Sends a call to one endpoint, once. */
-export type Attempt = (call: PermittedCall, endpoint: Endpoint, reply: ReplyEnd) => RequestEnd;
+export type Attempt<C = PermittedCall> = (call: C, endpoint: Endpoint, reply: ReplyEnd) => RequestEnd;
 
-export interface ResilienceDeps {
+/** What is looked at of a call here. */
+interface Run {
+  readonly target: Callee;
+  readonly deadlineMs: number | undefined;
+}
+
+export interface ResilienceDeps<C = PermittedCall> {
   readonly clock: Clock;
   readonly picker: Picker;
-  readonly attempt: Attempt;
+  readonly attempt: Attempt<C>;
 }
 
 /** However many endpoints there are, a call that nobody can take comes back soon. */
@@ -34,28 +40,28 @@ const ATTEMPTS_MAX = 5;
 /** An attempt under way is the phase itself, `trying` or `replying`: a call has one object for both. */
 type Phase = { readonly kind: 'resolving'; readonly cancel: Cancel } | Trial | { readonly kind: 'done' };
 
-export function runCall(
-  call: PermittedCall,
+export function runCall<C extends Run>(
+  call: C,
   resolution: Resolution,
   reply: ReplyEnd,
-  deps: ResilienceDeps,
+  deps: ResilienceDeps<C>,
 ): RequestEnd {
   const run = new CallRun(call, reply, deps);
   run.start(resolution);
   return run;
 }
 
-class CallRun implements RequestEnd {
-  readonly #call: PermittedCall;
+class CallRun<C extends Run> implements RequestEnd, TrialHost {
+  readonly #call: C;
   readonly #reply: ReplyEnd;
-  readonly #deps: ResilienceDeps;
+  readonly #deps: ResilienceDeps<C>;
   readonly #replay = new Replay();
   /** The endpoints that a first attempt has failed at; most calls need none but the first. */
   #tried: Set<string> | undefined;
   #phase: Phase = UNRESOLVED;
   #cancelDeadline: Cancel | undefined;
 
-  constructor(call: PermittedCall, reply: ReplyEnd, deps: ResilienceDeps) {
+  constructor(call: C, reply: ReplyEnd, deps: ResilienceDeps<C>) {
     this.#call = call;
     this.#reply = reply;
     this.#deps = deps;
@@ -182,7 +188,7 @@ class CallRun implements RequestEnd {
   #expire(): void {
     const reason = fault(
       'timeout',
-      `${targetName(this.#call.target)} did not answer in time: the deadline passed ${EXPIRED_WHILE[this.#phase.kind]}.`,
+      `${calleeName(this.#call.target)} did not answer in time: the deadline passed ${EXPIRED_WHILE[this.#phase.kind]}.`,
     );
     this.#leave((request) => request.cancel(reason));
     this.#reply.abort(reason);
@@ -208,6 +214,17 @@ class CallRun implements RequestEnd {
   }
 }
 
+/** What an attempt says to its run. */
+interface TrialHost {
+  tunnelOpened(): void;
+  isCurrent(trial: Trial): boolean;
+  trialReplies(): ReplyEnd;
+  trialEnded(trailers: Headers): void;
+  trialFailed(trial: Trial, reason: Fault): void;
+  callerMayGoOn(): void;
+  callerMayStop(reason: Fault): void;
+}
+
 /** One attempt under way: its reply end, and its sending end once the transport has handed it out. */
 class Trial implements ReplyEnd {
   kind: 'trying' | 'replying' | 'tunnel' = 'trying';
@@ -215,11 +232,11 @@ class Trial implements ReplyEnd {
   readonly endpoint: Endpoint;
   readonly number: number;
   request: RequestEnd | undefined;
-  readonly #run: CallRun;
+  readonly #run: TrialHost;
   /** The caller's, once this attempt is the one that answers. */
   #reply: ReplyEnd | undefined;
 
-  constructor(run: CallRun, upstream: Upstream, endpoint: Endpoint, number: number) {
+  constructor(run: TrialHost, upstream: Upstream, endpoint: Endpoint, number: number) {
     this.#run = run;
     this.upstream = upstream;
     this.endpoint = endpoint;
@@ -276,6 +293,6 @@ const EXPIRED_WHILE = {
 function noEndpoint(upstream: Upstream): Fault {
   return fault(
     'no-endpoint',
-    `${targetName(upstream.target)} has no ready instance, so nothing was sent; try again once it has started.`,
+    `${calleeName(upstream.target)} has no ready instance, so nothing was sent; try again once it has started.`,
   );
 }

@@ -1,6 +1,6 @@
 // Which endpoint takes the next attempt: round robin per target, past those that this call has tried, and last of all
 // those that have lately turned a call away.
-import { targetName } from '../../api/ids.ts';
+import { calleeName } from '../../api/external.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Endpoint, Upstream } from '../resolve/resolver.ts';
 
@@ -62,7 +62,7 @@ export function roundRobin(clock: Clock): Picker {
     pick(upstream, tried) {
       const choice = choiceOf(upstream, tried);
       if (choice.length < 2) return choice[0];
-      return choice[turnOf(targetName(upstream.target)) % choice.length];
+      return choice[turnOf(calleeName(upstream.target)) % choice.length];
     },
     avoid(upstream, endpoint) {
       if (avoided.size >= ENTRIES_MAX) avoided.clear();
@@ -73,5 +73,5 @@ export function roundRobin(clock: Clock): Picker {
 }
 
 function avoidedKey({ target }: Upstream, endpoint: Endpoint): string {
-  return `${targetName(target)} ${endpointKey(endpoint)}`;
+  return `${calleeName(target)} ${endpointKey(endpoint)}`;
 }

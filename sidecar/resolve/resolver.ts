@@ -1,4 +1,5 @@
 // Names to endpoints: the interface, and what every maker of it (registry, mDNS, static list) shares.
+import type { Callee } from '../../api/external.ts';
 import type { Fault } from '../../api/fault.ts';
 import type { Identity, Target } from '../../api/ids.ts';
 import type { Cancel } from '../../kit/clock.ts';
@@ -12,7 +13,7 @@ export interface Endpoint {
 
 /** The instances of one app, as they are at the moment of asking: a later attempt sees later instances. */
 export interface Upstream {
-  readonly target: Target;
+  readonly target: Callee;
   /** The ready ones. May be empty by the time it is asked. */
   endpoints(): readonly Endpoint[];
 }

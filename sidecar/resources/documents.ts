@@ -10,6 +10,8 @@ export interface ResourceDocument {
   readonly group: string;
   readonly kind: string;
   readonly name: string;
+  /** The whole object, as it was written. */
+  readonly content: unknown;
 }
 
 export interface Flaw {
@@ -70,7 +72,7 @@ function readDocument({ line, content }: Parsed): Result<ResourceDocument, reado
   ].map((reason) => ({ line, reason }));
   if (flaws.length > 0) return err(flaws);
   const group = String(apiVersion).includes('/') ? String(apiVersion).split('/', 1).join() : '';
-  return ok({ line, group, kind: String(kind), name: String(name) });
+  return ok({ line, group, kind: String(kind), name: String(name), content });
 }
 
 function missing(value: unknown, field: string, hint: string): string[] {

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { loadResources } from './load.ts';
 
 /** What is said about a folder of files, without the folder's own path. */
@@ -12,19 +12,25 @@ async function load(files: Readonly<Record<string, string>>) {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
   const loaded = await loadResources([directory]);
   const said = loaded.ok ? loaded.value.ignored : loaded.error;
-  return { ok: loaded.ok, said: said.map((line) => line.replace(`${directory}/`, '')) };
+  const endpoints = loaded.ok ? loaded.value.endpoints : [];
+  return { ok: loaded.ok, endpoints, said: said.map((line) => line.replace(`${directory}/`, '')) };
 }
 
 const component = 'apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: store\n';
 
 test('an empty folder, an empty file and files of other kinds are fine', async () => {
-  expect(await load({})).toEqual({ ok: true, said: [] });
-  expect(await load({ 'a.yaml': '', 'b.yml': '# nothing\n---\n', 'c.txt': 'kind: [' })).toEqual({ ok: true, said: [] });
+  expect(await load({})).toEqual({ ok: true, endpoints: [], said: [] });
+  expect(await load({ 'a.yaml': '', 'b.yml': '# nothing\n---\n', 'c.txt': 'kind: [' })).toEqual({
+    ok: true,
+    endpoints: [],
+    said: [],
+  });
 });
 
 test("others' resources are ignored, with a line for each", async () => {
   expect(await load({ 'a.yaml': `${component}---\n# another\n${component}` })).toEqual({
     ok: true,
+    endpoints: [],
     said: [
       'a.yaml:1: Component "store" is not one of ours (invoke.io); it is ignored',
       'a.yaml:7: Component "store" is not one of ours (invoke.io); it is ignored',
@@ -38,6 +44,7 @@ test.each(['AccessPolicy', 'Resiliency', 'NamespacePolicy'])(
     const text = `${component}---\napiVersion: invoke.io/v1alpha1\nkind: ${kind}\nmetadata: { name: mine }\n`;
     expect(await load({ 'a.yaml': text })).toEqual({
       ok: false,
+      endpoints: [],
       said: [`a.yaml:6: ${kind} "mine" is not enforced by this version; remove it`],
     });
   },
@@ -46,7 +53,7 @@ test.each(['AccessPolicy', 'Resiliency', 'NamespacePolicy'])(
 test('a kind that we do not have is an error that names those we have', async () => {
   const text = 'apiVersion: invoke.io/v1alpha1\nkind: AcessPolicy\nmetadata: { name: mine }\n';
   expect((await load({ 'a.yaml': text })).said).toEqual([
-    'a.yaml:1: "AcessPolicy" is not a kind of invoke.io; there are AccessPolicy, Resiliency, NamespacePolicy',
+    'a.yaml:1: "AcessPolicy" is not a kind of invoke.io; there are AccessPolicy, Resiliency, NamespacePolicy, HTTPEndpoint',
   ]);
 });
 
@@ -81,5 +88,85 @@ test('a folder that is not there and a folder in place of a file are reasons', a
   expect(await loadResources([directory])).toEqual({
     ok: false,
     error: [expect.stringContaining('a.yaml: cannot be read: it is a folder')],
+  });
+});
+
+describe('an HTTPEndpoint', () => {
+  const bank = {
+    name: 'bank',
+    origin: { scheme: 'https', host: 'bank.example', port: 443, authority: 'bank.example' },
+    basePath: '/v3',
+    headers: [
+      { name: 'accept-language', value: { kind: 'literal', value: 'en' } },
+      { name: 'x-tries', value: { kind: 'literal', value: '3' } },
+      { name: 'authorization', value: { kind: 'secret', name: 'bank', key: 'token' } },
+      { name: 'x-id', value: { kind: 'env', variable: 'BANK_ID' } },
+    ],
+    tls: {
+      rootCA: { kind: 'secret', name: 'bank', key: 'ca.crt' },
+      certificate: { kind: 'literal', value: 'PEM' },
+      privateKey: { kind: 'secret', name: 'bank', key: 'tls.key' },
+    },
+  };
+  const spec = (tries: string) => `
+  baseUrl: https://Bank.example/v3/
+  headers:
+    - { name: Accept-Language, value: en }
+    - { name: x-tries, value: ${tries} }
+    - { name: Authorization, secretKeyRef: { name: bank, key: token } }
+    - { name: x-id, envRef: BANK_ID }
+  clientTLS:
+    rootCA: { secretKeyRef: { name: bank, key: ca.crt } }
+    certificate: { value: PEM }
+    privateKey: { secretKeyRef: { name: bank, key: tls.key } }
+`;
+  const head = (group: string, name = 'bank') =>
+    `apiVersion: ${group}/v1alpha1\nkind: HTTPEndpoint\nmetadata: { name: ${name} }\n`;
+
+  test('is read, and one of Dapr is read as it is', async () => {
+    const ours = `${head('invoke.io')}spec:${spec("'3'")}  scopes: [web]\n`;
+    const daprs = `${head('dapr.io')}scopes: [web]\nauth: { secretStore: vault }\nspec:${spec('3')}    renegotiation: RenegotiateNever\n`;
+    const read = { ok: true, said: [], endpoints: [{ endpoint: bank, scopes: ['web'] }] };
+    expect(await load({ 'a.yaml': ours })).toEqual(read);
+    expect(await load({ 'a.yaml': daprs })).toEqual(read);
+  });
+
+  test.each([
+    ['{ baseUrl: ftp://bank.example }', 'spec.baseUrl: "ftp://bank.example": write https://'],
+    ['{ baseUrl: https://0x7f.1 }', 'spec.baseUrl: "https://0x7f.1": write https://'],
+    ['{}', 'spec.baseUrl: '],
+    ['{ baseUrl: https://a.example, headers: [{ name: Host, value: b }] }', 'not about the connection itself'],
+    [
+      '{ baseUrl: https://a.example, headers: [{ name: x, value: a, envRef: B }] }',
+      'write one of value, secretKeyRef and envRef',
+    ],
+    [
+      '{ baseUrl: https://a.example, headers: [{ name: x, envRef: dapr_api_token }] }',
+      'DAPR_ or INVOKE_ cannot be read',
+    ],
+    [
+      '{ baseUrl: https://a.example, headers: [{ name: x, secretKeyRef: { name: .., key: k } }] }',
+      'the name of a Secret',
+    ],
+    [
+      '{ baseUrl: https://a.example, clientTLS: { certificate: { value: PEM } } }',
+      'certificate and privateKey go together',
+    ],
+    ['{ baseUrl: http://a.example, clientTLS: { rootCA: { value: PEM } } }', 'clientTLS is of no use without https://'],
+    ['{ baseUrl: https://a.example, url: x }', 'Unrecognized key: "url"'],
+  ])('with spec %s stops the start', async (text, words) => {
+    const { ok, said } = await load({ 'a.yaml': `${head('invoke.io')}spec: ${text}\n` });
+    expect(ok).toBe(false);
+    expect(said.join()).toContain(`a.yaml:1: HTTPEndpoint "bank": ${words.startsWith('spec') ? words : ''}`);
+    expect(said.join()).toContain(words);
+  });
+
+  test('has a name of its own, without a dot, which would be that of a namespace', async () => {
+    const one = `${head('invoke.io')}spec: { baseUrl: https://a.example }\n`;
+    expect((await load({ 'a.yaml': one, 'b.yaml': one })).said).toEqual([
+      'b.yaml:1: there is another HTTPEndpoint "bank"; name it otherwise',
+    ]);
+    const dotted = `${head('dapr.io', 'bank.shop')}spec: { baseUrl: https://a.example }\n`;
+    expect((await load({ 'a.yaml': dotted })).said.join()).toContain('lower-case letters, digits and dashes');
   });
 });

@@ -13,6 +13,7 @@ import { silentLog } from '../../kit/log.ts';
 import { must } from '../../kit/result.ts';
 import { portOf } from '../../kit/testing/ports.ts';
 import type { SidecarConfig } from '../config.ts';
+import type { LookUp } from '../external/connect.ts';
 import type { FeedClient } from '../feed/feed.ts';
 import type { Endpoint, Names } from '../resolve/resolver.ts';
 import { type Sidecar, startSidecar } from '../sidecar.ts';
@@ -34,6 +35,8 @@ export interface MeshApp {
   readonly clock?: Clock;
   /** Finds others by these instead of the map of the mesh. */
   readonly names?: Names;
+  /** Names outside of the mesh; the platform's by default. */
+  readonly lookUp?: LookUp;
   /** In place of an operator's; there is none by default. */
   readonly feed?: FeedClient;
 }
@@ -80,6 +83,7 @@ export async function startMesh(): Promise<Mesh> {
           log: silentLog,
           names: { ...names, announce: own.announce },
           ...(feed === undefined ? {} : { openFeed: () => feed }),
+          ...(options.lookUp === undefined ? {} : { lookUp: options.lookUp }),
           version: 'test',
         }),
       );

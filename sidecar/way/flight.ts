@@ -1,10 +1,10 @@
 // One call under way: what passes is counted, and what ends it is told once.
-import type { Call } from '../../api/call.ts';
+import type { OutboundCall } from '../../api/call.ts';
 import { closedRequest, type Flow, type ReplyEnd, type ReplyHead, type RequestEnd } from '../../api/exchange.ts';
+import { type Callee, calleeLabel, calleeName } from '../../api/external.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { knownGrpcStatus } from '../../api/grpc-status.ts';
 import { type Headers, headerValue } from '../../api/headers.ts';
-import { targetName } from '../../api/ids.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { type Enrolled, NOT_ENROLLED } from '../../kit/roster.ts';
 
@@ -13,9 +13,11 @@ export type Direction = 'outbound' | 'inbound';
 /** What is known of a call once it is over. */
 export interface FlightRecord {
   readonly direction: Direction;
-  readonly kind: Call['kind'];
-  /** The other side: whom it was for, or who made it, as `app.namespace`. */
+  readonly kind: OutboundCall['kind'];
+  /** The other side: whom it was for, or who made it, as `app.namespace`; outside of the mesh, what the caller wrote. */
   readonly peer: string;
+  /** The same for metrics: of what callers write as they like there is one alone. */
+  readonly peerLabel: string;
   /** The app's status; undefined if a fault came before it. */
   readonly status: number | undefined;
   /** Of a gRPC call, the app's; undefined where it said none, or none that there is. */
@@ -48,7 +50,7 @@ export class Flight implements RequestEnd, Enrolled {
   placeInRoster = NOT_ENROLLED;
   readonly direction: Direction;
   readonly reply: FlightReply;
-  readonly #call: Call;
+  readonly #call: OutboundCall;
   readonly #clock: Clock;
   readonly #startedMs: number;
   protected readonly host: FlightHost;
@@ -56,7 +58,7 @@ export class Flight implements RequestEnd, Enrolled {
   #isOver = false;
   #requestBytes = 0;
 
-  constructor(direction: Direction, call: Call, caller: ReplyEnd, clock: Clock, host: FlightHost) {
+  constructor(direction: Direction, call: OutboundCall, caller: ReplyEnd, clock: Clock, host: FlightHost) {
     this.direction = direction;
     this.reply = new FlightReply(this, caller, call.kind === 'grpc');
     this.#call = call;
@@ -147,10 +149,13 @@ export class Flight implements RequestEnd, Enrolled {
 
   #tell(reason: Fault | undefined): void {
     const { status, grpcStatus, bytes } = this.reply;
+    const peer: Callee = this.direction === 'outbound' ? this.#call.target : this.#call.caller;
+    const name = calleeName(peer);
     this.host.ended(this, {
       direction: this.direction,
       kind: this.#call.kind,
-      peer: targetName(this.direction === 'outbound' ? this.#call.target : this.#call.caller),
+      peer: name,
+      peerLabel: this.#call.kind === 'external' ? calleeLabel(peer) : name,
       status,
       grpcStatus,
       fault: reason,

@@ -3,7 +3,7 @@
 // Every call of either direction passes here first. A closed direction refuses, so that draining is one switch; what is
 // in flight is let finish, and at the end of the grace cut. A stream without an end (server-sent events, a tunnel) is not work
 // whose end could be awaited: it is cut then and forgiven.
-import type { Call } from '../../api/call.ts';
+import type { OutboundCall } from '../../api/call.ts';
 import type { ReplyEnd, RequestEnd } from '../../api/exchange.ts';
 import { fault } from '../../api/fault.ts';
 import type { Clock } from '../../kit/clock.ts';
@@ -34,7 +34,7 @@ export class Flights implements FlightHost {
   }
 
   /** Lets a call through as a flight, or refuses it. `open` gets the reply end that the call's stages are to use. */
-  track(direction: Direction, call: Call, caller: ReplyEnd, open: (reply: ReplyEnd) => RequestEnd): RequestEnd {
+  track(direction: Direction, call: OutboundCall, caller: ReplyEnd, open: (reply: ReplyEnd) => RequestEnd): RequestEnd {
     this.#observer.began(direction);
     const Kind = call.kind === 'tunnel' ? TunnelFlight : Flight;
     const flight = new Kind(direction, call, caller, this.#clock, this);

@@ -1,12 +1,14 @@
 // The way out: from the app, through this sidecar, to the sidecar of whoever is called.
 //
 //   edge/app-http ▶ identify ▶ authorize ▶ resolve ▶ resilience ▶ transport ▶ peer
+import type { OutboundCall } from '../../api/call.ts';
 import { type Open, refuse } from '../../api/exchange.ts';
 import { isSameTarget, type Target } from '../../api/ids.ts';
 import { authorize } from '../authorize/authorize.ts';
 import type { OwnIdentity } from '../identify/own.ts';
 import { type Attempt, type ResilienceDeps, runCall } from '../resilience/attempts.ts';
 import type { Resolution, Resolver } from '../resolve/resolver.ts';
+import { type ExternalStages, externalWay } from './external.ts';
 import type { Flights } from './flights.ts';
 
 export interface OutboundStages {
@@ -15,17 +17,21 @@ export interface OutboundStages {
   readonly resolver: Resolver;
   readonly resilience: Omit<ResilienceDeps, 'attempt'>;
   readonly transport: { readonly peer: Attempt };
+  /** To what has no sidecar. */
+  readonly external: ExternalStages;
   /** The way in. A call to oneself skips the network, and nothing else. */
   readonly inbound: Open;
 }
 
-export function outboundWay(stages: OutboundStages): Open {
+export function outboundWay(stages: OutboundStages): Open<OutboundCall> {
   const toSelf: ResilienceDeps = { ...stages.resilience, attempt: (own, _endpoint, back) => stages.inbound(own, back) };
   const toPeers: ResilienceDeps = { ...stages.resilience, attempt: stages.transport.peer };
+  const outOfTheMesh = externalWay(stages.external, stages.resilience);
   return (call, caller) =>
     stages.flights.track('outbound', call, caller, (reply) => {
       const unproven = stages.own.problem(); //            no certificate, no call: `not-ready`, and why
       if (unproven) return refuse(reply, unproven);
+      if (call.kind === 'external') return outOfTheMesh(call, reply);
       const permitted = authorize(call); //                the only maker of a PermittedCall
       const { target } = permitted;
       if (isSameTarget(target, permitted.caller)) return runCall(permitted, selfUpstream(target), reply, toSelf);

@@ -1,0 +1,42 @@
+// What a sidecar on a laptop may call that has no sidecar: any public host, what flags allow, and the endpoints of the resource
+// files.
+import type { ExternalPattern } from '../api/external-pattern.ts';
+import type { HttpEndpoint } from '../api/http-endpoint.ts';
+import type { AppId } from '../api/ids.ts';
+import { snapshot } from '../kit/snapshot.ts';
+import type { OutsideConfig, OutsideRules } from '../sidecar/external/outside.ts';
+import type { LoadedEndpoint } from '../sidecar/resources/endpoints.ts';
+import type { Host } from './host.ts';
+
+export interface OutsideSettings {
+  readonly allowed: readonly ExternalPattern[];
+  /** A folder for each Secret, a file for each key. */
+  readonly secretsDirectory: string | undefined;
+}
+
+const RULES_ADVICE =
+  'Allow it with --allowed-external HOST[:PORT], if it is meant; an address of this machine has to be named itself, such as localhost:8080.';
+const NO_SECRETS = 'Secrets are folders below --secrets-path, with a file for each key';
+
+export function outsideOfLaptop(
+  { allowed, secretsDirectory }: OutsideSettings,
+  endpoints: readonly HttpEndpoint[],
+  { env }: Pick<Host, 'env'>,
+): OutsideConfig {
+  return {
+    rules: snapshot<OutsideRules>({
+      endpoints: new Map(endpoints.map((endpoint) => [endpoint.name, endpoint])),
+      allowed,
+      arePublicHostsAllowed: true,
+      advice: RULES_ADVICE,
+    }),
+    secretsDirectory,
+    secretsAdvice: NO_SECRETS,
+    variable: (name) => env[name],
+  };
+}
+
+/** Those that an app may use. */
+export function endpointsFor(app: AppId, loaded: readonly LoadedEndpoint[]): readonly HttpEndpoint[] {
+  return loaded.filter(({ scopes }) => scopes?.includes(app) ?? true).map(({ endpoint }) => endpoint);
+}

@@ -1,0 +1,194 @@
+// Connecting to an outside service: its name is looked up, each address is judged, and the socket goes to the very address that
+// was judged. A name that leads elsewhere a moment later (DNS rebinding) therefore leads nowhere.
+//
+//   looking up ──▶ judging ──▶ connecting to one address after the other ──▶ TLS ──▶ connected
+import { isIP, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls, type SecureContext } from 'node:tls';
+import { type Origin, originText } from '../../api/origin.ts';
+import { classifyTlsError } from '../../identity/tls.ts';
+import type { Cancel, Clock } from '../../kit/clock.ts';
+import { messageOf } from '../../kit/errors.ts';
+import { err, ok, type Result } from '../../kit/result.ts';
+import { AnswerFirstSocket } from '../../wire/socket-link.ts';
+import { type AddressClass, classOf } from './address-class.ts';
+
+/** Every address of a name, in the order in which they are to be tried. Calls back once, in a later turn. */
+export type LookUp = (host: string, done: (error: Error | null, addresses: readonly string[]) => void) => void;
+
+export interface ConnectDeps {
+  readonly clock: Clock;
+  readonly lookUp: LookUp;
+  /** The addresses of this machine's interfaces, as they are now. */
+  readonly ownAddresses: () => readonly string[];
+}
+
+export interface Destination {
+  readonly origin: Origin;
+  /** Whether an address of this kind may be connected to. */
+  readonly isAllowed: (address: string, kind: AddressClass) => boolean;
+  /** Of https: by what the server is proven, and we are. */
+  readonly secureContext: SecureContext | undefined;
+}
+
+/** Why there is no connection. `cause` is for the log alone. */
+export type NotConnected =
+  | { readonly kind: 'refused-address'; readonly addressClass: AddressClass; readonly cause: string }
+  | { readonly kind: 'unresolved' | 'unreachable' | 'untrusted'; readonly cause: string }
+  /** What an endpoint refers to is not there; `cause` is for people, too. */
+  | { readonly kind: 'unconfigured'; readonly cause: string };
+
+const LOOK_UP_TIMEOUT_MS = 5000;
+/** For each address, within what Dapr gives to all: a server that answers a SYN at all does it in that time. */
+const CONNECT_TIMEOUT_MS = 2000;
+const TLS_TIMEOUT_MS = 5000;
+/** Of a name with more of them, the others are not tried: a caller waits for no more than this. */
+const ADDRESSES_MAX = 4;
+
+/** Whoever reads a connection ends its other half as well (wire/). The platform's types do not know the option for TLS. */
+const HALF_OPEN = { allowHalfOpen: true };
+
+type Done = (connected: Result<Socket, NotConnected>) => void;
+
+/** Calls `done` once, in a later turn, unless it is cancelled. */
+export function connectOutside(destination: Destination, deps: ConnectDeps, done: Done): Cancel {
+  const connecting = new Connecting(destination, deps, done);
+  connecting.lookUp();
+  return () => connecting.cancel();
+}
+
+class Connecting {
+  readonly #to: Destination;
+  readonly #deps: ConnectDeps;
+  #done: Done | undefined;
+  #cancelStep: Cancel = () => undefined;
+  #addresses: string[] = [];
+
+  constructor(to: Destination, deps: ConnectDeps, done: Done) {
+    this.#to = to;
+    this.#deps = deps;
+    this.#done = done;
+  }
+
+  cancel(): void {
+    this.#done = undefined;
+    this.#cancelStep();
+  }
+
+  lookUp(): void {
+    const { host } = this.#to.origin;
+    const { clock, lookUp } = this.#deps;
+    let isOver = false;
+    const answered = (error: Error | null, addresses: readonly string[]) => {
+      if (isOver || this.#done === undefined) return;
+      isOver = true;
+      this.#cancelStep();
+      if (error === null && addresses.length > 0) this.#judge(addresses);
+      else this.#finish(err({ kind: 'unresolved', cause: error?.message ?? 'the name has no address' }));
+    };
+    this.#cancelStep = clock.after(LOOK_UP_TIMEOUT_MS, () => {
+      answered(new Error(`looking the name up took longer than ${LOOK_UP_TIMEOUT_MS} ms`), []);
+    });
+    // A literal is judged like what a name leads to.
+    if (isIP(host) === 0) lookUp(host, answered);
+    else queueMicrotask(() => answered(null, [host]));
+  }
+
+  #judge(addresses: readonly string[]): void {
+    const own = this.#deps.ownAddresses();
+    const judged = addresses.map((address) => ({ address, kind: classOf(address, own) }));
+    const allowed = judged.filter(({ address, kind }) => this.#to.isAllowed(address, kind));
+    const [refused] = judged;
+    if (allowed.length === 0 && refused !== undefined) {
+      const cause = `${this.#to.origin.host} leads to ${refused.address}`;
+      this.#finish(err({ kind: 'refused-address', addressClass: refused.kind, cause }));
+      return;
+    }
+    this.#addresses = allowed.slice(0, ADDRESSES_MAX).map(({ address }) => address);
+    this.#next('no address was tried');
+  }
+
+  #next(lastCause: string): void {
+    const address = this.#addresses.shift();
+    if (address === undefined) this.#finish(err({ kind: 'unreachable', cause: lastCause }));
+    else this.#connect(address);
+  }
+
+  #connect(address: string): void {
+    const { origin, secureContext } = this.#to;
+    const isSecure = origin.scheme === 'https';
+    const place = { host: address, port: origin.port };
+    const socket = isSecure
+      ? connectTls({ ...place, ...tlsOptions(origin, secureContext) })
+      : new AnswerFirstSocket(HALF_OPEN).connect(place);
+    let cause: Error = new Error('the connection was closed');
+    let isConnected = false;
+    const { clock } = this.#deps;
+    const outOfTime = (what: string, ms: number) => () =>
+      socket.destroy(new Error(`${what} took longer than ${ms} ms`));
+    let cancelTimeout = clock.after(CONNECT_TIMEOUT_MS, outOfTime('connecting', CONNECT_TIMEOUT_MS));
+    const onError = (error: Error) => {
+      cause = error;
+    };
+    const onClose = () => {
+      cancelTimeout();
+      if (this.#done === undefined) return;
+      const told = `${originText(origin)} at ${address}: ${messageOf(cause)}`;
+      // Who answers and is not trusted is no reason to ask the next: that is for people to look at.
+      if (classifyTlsError(cause) === 'untrusted')
+        this.#finish(err({ kind: 'untrusted', cause: wordsFor(cause, told) }));
+      else if (isConnected) this.#finish(err({ kind: 'unreachable', cause: told }));
+      else this.#next(told);
+    };
+    socket.on('error', onError);
+    socket.on('close', onClose);
+    const ready = () => {
+      cancelTimeout();
+      socket.off('error', onError);
+      socket.off('close', onClose);
+      this.#finish(ok(socket));
+    };
+    socket.once('connect', () => {
+      isConnected = true;
+      cancelTimeout();
+      if (isSecure) cancelTimeout = clock.after(TLS_TIMEOUT_MS, outOfTime('the TLS handshake', TLS_TIMEOUT_MS));
+      else ready();
+    });
+    if (isSecure) socket.once('secureConnect', ready);
+    this.#cancelStep = () => socket.destroy();
+  }
+
+  #finish(connected: Result<Socket, NotConnected>): void {
+    const done = this.#done;
+    this.#done = undefined;
+    done?.(connected);
+  }
+}
+
+/** The certificate is checked always; an address has no name to be sent, and is looked for in the certificate itself. */
+function tlsOptions({ host }: Origin, secureContext: SecureContext | undefined): ConnectionOptions {
+  return {
+    ...HALF_OPEN,
+    minVersion: 'TLSv1.2',
+    rejectUnauthorized: true,
+    ALPNProtocols: ['http/1.1'],
+    ...(isIP(host) === 0 && { servername: host }),
+    ...(secureContext !== undefined && { secureContext }),
+  };
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by nobody but itself',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is signed by an authority that is not trusted here',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is signed by an authority that is not trusted here',
+  UNABLE_TO_GET_ISSUER_CERT: 'its certificate is signed by an authority that is not trusted here',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is signed by an authority that is not trusted here',
+  CERT_SIGNATURE_FAILURE: 'its certificate is signed by an authority that is not trusted here',
+};
+
+function wordsFor(error: Error, told: string): string {
+  const code = 'code' in error ? String(error.code) : '';
+  return `${WORDS[code] ?? 'the TLS handshake failed over a certificate'} (${told})`;
+}

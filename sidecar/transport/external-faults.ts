@@ -1,0 +1,97 @@
+// What can go wrong between a sidecar and an outside service, in words for the caller.
+import { calleeName } from '../../api/external.ts';
+import { type Fault, fault } from '../../api/fault.ts';
+import { originText } from '../../api/origin.ts';
+import type { WireFailure } from '../../wire/message.ts';
+import type { PermittedExternalCall } from '../authorize/external.ts';
+import type { AddressClass } from '../external/address-class.ts';
+import type { NotConnected } from '../external/connect.ts';
+
+type Called = Pick<PermittedExternalCall, 'target'>;
+
+export function notConnected({ target }: Called, why: NotConnected, advice: string): Fault {
+  const name = calleeName(target);
+  const { host, port } = target.origin;
+  switch (why.kind) {
+    case 'refused-address':
+      return fault('denied', `${host} leads to ${PLACES[why.addressClass]}, so nothing was sent. ${advice}`, why.cause);
+    case 'unresolved':
+      return fault(
+        'external-unreachable',
+        `the name ${host} leads nowhere, so nothing was sent; is it spelled right?`,
+        why.cause,
+      );
+    case 'unreachable':
+      return fault(
+        'external-unreachable',
+        `${name} cannot be reached on port ${port}, so nothing was sent; see whether it is up, and whether this network lets calls out to it.`,
+        why.cause,
+      );
+    case 'untrusted':
+      return fault(
+        'external-untrusted',
+        `${name} does not prove to be ${host}, so nothing was sent: ${withoutDetails(why.cause)}. Mend it there, or name its authority in an HTTPEndpoint (clientTLS.rootCA).`,
+        why.cause,
+      );
+    case 'unconfigured':
+      return fault('external-unreachable', `${name} cannot be called, so nothing was sent: ${why.cause}.`);
+  }
+}
+
+/** In the order of what is likely. */
+const PLACES: Readonly<Record<AddressClass, string>> = {
+  public: 'a public address',
+  private: 'a private address, and nobody has named the host',
+  loopback: 'this machine itself',
+  own: 'this machine itself',
+  'link-local': 'an address of the local link',
+  metadata: 'a metadata service of the cloud',
+  multicast: 'a multicast address',
+  unspecified: 'no address at all',
+  reserved: 'an address that no host has',
+};
+
+/** The platform's own words hold addresses. */
+function withoutDetails(cause: string): string {
+  return cause.replace(/ \(.*$/s, '');
+}
+
+const CERTIFICATE_ALERT = /SSL alert number (4[2-9]|51|116)\b/;
+
+/** From the moment that a request is given to a connection, nobody can tell what was seen of it; but for one case. */
+export function broke({ target }: Called, { kind, reason }: WireFailure): Fault {
+  const name = calleeName(target);
+  const cause = `${originText(target.origin)}: ${CAUSES[kind]}: ${reason}`;
+  // In TLS 1.3 the server looks at our certificate when we have begun to speak; what it then refuses it has not read.
+  if (CERTIFICATE_ALERT.test(reason)) {
+    const message = `${name} does not take this client's certificate, or wants one; see clientTLS of its HTTPEndpoint. Nothing reached it.`;
+    return fault('external-untrusted', message, cause);
+  }
+  const message = `the connection to ${name} broke before its answer was complete; it may have seen the call.`;
+  return fault('external-broke', message, cause);
+}
+
+const CAUSES: Readonly<Record<WireFailure['kind'], string>> = {
+  malformed: 'its answer is not HTTP/1.1',
+  limit: 'its answer goes past a limit',
+  reset: 'the connection ended in the middle of its answer',
+  closed: 'the connection ended before its answer',
+  refused: 'the connection took no request',
+};
+
+export function wrongLength({ target }: Called): Fault {
+  return fault(
+    'bad-request',
+    `the body of the call to ${calleeName(target)} is not as long as its content-length says.`,
+  );
+}
+
+export function unwritable({ target }: Called, flaw: string): Fault {
+  const message = `the call to ${calleeName(target)} cannot be written as HTTP/1.1 (${flaw}). Look at its query, headers and trailers.`;
+  return fault('bad-request', message);
+}
+
+export function noRoom({ target }: Called): Fault {
+  const message = `this sidecar calls so many outside services at once that there is no room for ${calleeName(target)}; try again.`;
+  return fault('external-unreachable', message);
+}
