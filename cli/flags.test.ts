@@ -57,6 +57,7 @@ test('without a flag but the name, everything is private to this machine and no 
     },
     log: { level: 'info', format: 'text' },
     resourcesPaths: [],
+    outside: { allowed: [], secretsDirectory: undefined },
   });
 });
 
@@ -102,6 +103,25 @@ test('a list of peers is itself the choice of where names come from', () => {
     ],
   });
   expect(config.peerListenAddress).toBe('::');
+});
+
+test('outside hosts add up, and Secrets are a folder', () => {
+  const flags = [
+    '--allowed-external',
+    'localhost:8080, *.Corp.example',
+    '--allowed-external',
+    '[fd00::7]',
+    '--secrets-path',
+    's',
+  ];
+  expect(settingsOf(flags).outside).toEqual({
+    allowed: [
+      { kind: 'host', host: 'localhost', port: 8080 },
+      { kind: 'below', host: 'corp.example', port: undefined },
+      { kind: 'host', host: 'fd00::7', port: undefined },
+    ],
+    secretsDirectory: '/work/s',
+  });
 });
 
 test('an app that calls nobody may have an empty list', () => {
