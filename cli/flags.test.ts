@@ -120,7 +120,7 @@ test('outside hosts add up, and Secrets are a folder', () => {
       { kind: 'below', host: 'corp.example', port: undefined },
       { kind: 'host', host: 'fd00::7', port: undefined },
     ],
-    secretsDirectory: '/work/s',
+    secretsDirectory: '/somewhere/s',
   });
 });
 
