@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { freePort } from '../../kit/testing/ports.ts';
 import { machine } from '../machine.ts';
-import { areMissing, outcomesOf, type Step, separateClient, startApp } from './programs.ts';
+import { areMissing, type ClientName, outcomesOf, type Step, separateClient, startApp } from './programs.ts';
 
 const echo = (app: string): Step => ({ do: 'invoke', app, method: 'echo', data: '{}' });
+const ALL = ['py-http', 'py-grpc', 'js-http', 'js-grpc'] as const satisfies readonly ClientName[];
 const METADATA: readonly Step[] = [{ do: 'set', key: 'colour', value: 'blue' }, { do: 'metadata' }];
 
 describe.skipIf(areMissing)('what SDKs ask of a sidecar', { timeout: 120_000 }, () => {
@@ -50,15 +51,24 @@ describe.skipIf(areMissing)('what SDKs ask of a sidecar', { timeout: 120_000 }, 
     expect(await client.outcomes()).toMatchObject([{ failure: { status: 401 } }]);
   });
 
-  test.each(['js-http'] as const)('the client %s reads and writes metadata', async (client) => {
+  test.each(ALL)('the client %s reads and writes metadata', async (client) => {
     const [set, read] = await outcomesOf(machine(), client, METADATA);
-    expect(set).toEqual({ done: true });
+    expect(set).not.toHaveProperty('failure');
     expect(read).toMatchObject({ id: 'caller', extended: { colour: 'blue' } });
   });
 
-  test.each(['js-http'] as const)('the client %s ends its sidecar', async (client) => {
-    const sidecar = await machine().sidecar('web');
+  test.each(ALL)('the client %s ends its sidecar', async (client) => {
+    const sidecar = await machine().sidecar('web', ['--grpc-port', '0']);
     expect(await separateClient(client, [{ do: 'shutdown' }], sidecar).outcomes()).toEqual([{}]);
     expect(await sidecar.cli.ended).toBe(0);
+  });
+
+  test('a client in JavaScript over gRPC waits for its sidecar, too', async () => {
+    const laptop = machine();
+    const ports = { httpPort: await freePort(), grpcPort: await freePort() };
+    const client = separateClient('js-grpc', METADATA, ports);
+    await client.program.printed(/Awaiting Sidecar to be Started/);
+    await laptop.sidecar('web', ['--grpc-port', String(ports.grpcPort)]);
+    expect((await client.outcomes()).at(-1)).toMatchObject({ id: 'web' });
   });
 });
