@@ -21,7 +21,7 @@ const quietly = {
 export const PYTHON_SDK: Sdk = {
   name: "Dapr's SDK for Python",
   folder: folder('python'),
-  packages: ['dapr[grpc,fastapi,flask]==1.19.0'],
+  packages: ['dapr[grpc,fastapi]==1.19.0'],
   installer: { program: 'python3', args: ['-m', 'pip', 'install', ...quietly.pip, '--target', folder('python')] },
 };
 

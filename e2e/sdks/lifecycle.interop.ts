@@ -35,20 +35,26 @@ describe.skipIf(areMissing)('what SDKs ask of a sidecar', { timeout: 120_000 }, 
 
   test('both tokens: the SDKs show theirs to the sidecar, and the sidecar shows the other to the app', async () => {
     const laptop = machine();
-    const apps = ['py-http', 'js-http'] as const;
+    const apps = ['py-http', 'js-http', 'py-grpc', 'js-grpc'] as const;
     const env = { DAPR_API_TOKEN: 'for-the-sidecar', APP_API_TOKEN: 'for-the-app' };
     await Promise.all(apps.map((app) => startApp(laptop, app, { env })));
-    for (const client of ['py-http', 'js-http'] as const) {
-      const heard = JSON.stringify(await outcomesOf(laptop, client, apps.map(echo), { env }));
-      expect(heard.match(/for-the-app/g)).toHaveLength(2);
+    for (const client of ALL) {
+      const outcomes = await outcomesOf(laptop, client, apps.map(echo), { env });
+      expect(outcomes.filter((outcome) => 'failure' in outcome)).toEqual([]);
+      const heard = JSON.stringify(outcomes);
+      // The SDK for JavaScript does not tell its handlers of metadata.
+      expect(heard.match(/for-the-app/g)).toHaveLength(3);
       expect(heard).not.toContain('for-the-sidecar');
     }
   });
 
-  test('a client with another token is told so', async () => {
-    const sidecar = await machine().sidecar('web', [], { DAPR_API_TOKEN: 'one' });
-    const client = separateClient('py-http', [echo('web')], sidecar, { DAPR_API_TOKEN: 'another' });
-    expect(await client.outcomes()).toMatchObject([{ failure: { status: 401 } }]);
+  test.each([
+    ['py-http', 401],
+    ['py-grpc', 'UNAUTHENTICATED'],
+  ] as const)('the client %s with another token is told %s', async (name, status) => {
+    const sidecar = await machine().sidecar('web', ['--grpc-port', '0'], { DAPR_API_TOKEN: 'one' });
+    const client = separateClient(name, [echo('web')], sidecar, { DAPR_API_TOKEN: 'another' });
+    expect(await client.outcomes()).toMatchObject([{ failure: { status } }]);
   });
 
   test.each(ALL)('the client %s reads and writes metadata', async (client) => {

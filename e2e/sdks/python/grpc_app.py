@@ -10,13 +10,15 @@ app = App()
 
 @app.method("echo")
 def echo(request: InvokeMethodRequest) -> InvokeMethodResponse:
-    seen = {key: value for key, value in request.metadata if isinstance(value, str)}
+    def sent(name: str) -> str | None:
+        return request.metadata.get(name, [None])[0]
+
     answer = {
         "got": request.text(),
         "type": request.content_type,
-        "sent": seen.get("x-sent"),
-        "token": seen.get("dapr-api-token"),
-        "caller": seen.get("dapr-caller-app-id"),
+        "sent": sent("x-sent"),
+        "token": sent("dapr-api-token"),
+        "caller": sent("dapr-caller-app-id"),
     }
     return InvokeMethodResponse(json.dumps(answer), "application/json", headers=(("x-served-by", "grpc_app.py"),))
 
