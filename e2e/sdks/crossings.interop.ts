@@ -1,6 +1,7 @@
 // Every way across: clients on Dapr's SDKs that speak HTTP or gRPC to their sidecar call apps in another namespace that speak
 // either to theirs.
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { endOfGroup } from '../machine.ts';
 import {
   type AppName,
   areMissing,
@@ -11,19 +12,40 @@ import {
   type Step,
 } from './programs.ts';
 
-const CLIENTS = ['py-http', 'py-grpc', 'js-http', 'js-grpc'] as const satisfies readonly ClientName[];
 const APPS = ['py-http', 'py-grpc', 'js-http', 'js-grpc'] as const satisfies readonly AppName[];
-const CROSSINGS = CLIENTS.flatMap((client) => APPS.map((app) => ({ client, app })));
 const THERE = 'shop';
 const SAID = '{"errorCode":"NO_ORDER","message":"no such order"}';
+const BROKE = 'Exception calling application: no such order';
 
-/** The SDK for JavaScript makes the JSON itself, and that for Python is given it. */
-const dataOf = (client: ClientName) => (client.startsWith('py') ? '{"a":1}' : { a: 1 });
+const FAILING = [
+  { what: 'an error of an app over HTTP', app: 'py-http', method: 'fail/404' },
+  { what: 'an error of an app over gRPC', app: 'py-grpc', method: 'fail' },
+  { what: 'a method that is not there', app: 'py-grpc', method: 'unknown' },
+] as const;
+/** How each client shows these. */
+const FAILURES = {
+  'py-http': [
+    { status: 404, code: 'NO_ORDER', message: 'no such order', raw: SAID },
+    { status: 500, message: BROKE },
+    { status: 501 },
+  ],
+  'py-grpc': [
+    {
+      ...{ status: 'NOT_FOUND', code: 'Not Found', message: 'Not Found' },
+      info: { 'http.code': '404', 'http.error_message': SAID },
+    },
+    { status: 'UNKNOWN', message: BROKE },
+    { status: 'UNIMPLEMENTED' },
+  ],
+  'js-http': [
+    { status: 404, error: 'Not Found', error_msg: SAID },
+    { status: 500, error_msg: expect.stringContaining(BROKE) },
+    { status: 501, error: 'Not Implemented' },
+  ],
+  'js-grpc': [{ name: 'ConnectError', code: 5, message: 'Not Found' }, { code: 2, message: BROKE }, { code: 12 }],
+} as const satisfies Record<ClientName, readonly Outcome[]>;
 
-function invoke(client: ClientName, app: AppName, method: string): Step {
-  const step = { do: 'invoke', app: `${app}.${THERE}`, method, data: dataOf(client) };
-  return { ...step, type: 'application/json', headers: { 'x-sent': 'by me' } };
-}
+const CLIENTS = Object.entries(FAILURES).map(([client, failures]) => ({ client: client as ClientName, failures }));
 
 /** What the app said: the SDK for Python gives its text, and that for JavaScript what the text means. */
 function heard({ text, answer }: Outcome): unknown {
@@ -33,44 +55,38 @@ function heard({ text, answer }: Outcome): unknown {
 describe.skipIf(areMissing)('crossings', { timeout: 120_000 }, () => {
   const laptop = laptopWith(APPS, { flags: ['--namespace', THERE] });
 
-  test.each(CROSSINGS)('a client $client calls an app $app', async ({ client, app }) => {
-    const [outcome] = await outcomesOf(laptop(), client, [invoke(client, app, 'echo')]);
-    // The SDK for JavaScript sends no metadata over gRPC, and tells its own handlers of none.
-    const sent = client === 'js-grpc' ? {} : { sent: 'by me' };
-    const seen = app === 'js-grpc' ? {} : { caller: 'caller', ...sent };
-    expect(heard(outcome ?? {})).toMatchObject({ got: '{"a":1}', type: 'application/json', ...seen });
-    if (client.startsWith('py') && app === 'py-grpc')
-      expect(outcome).toMatchObject({ type: 'application/json', headers: { 'x-served-by': ['grpc_app.py'] } });
-  });
+  describe.each(CLIENTS)('a client $client', ({ client, failures }) => {
+    const atEnd = endOfGroup();
+    let echoes: Outcome[];
+    let failed: Outcome[];
 
-  const notFound = { 'http.code': '404', 'http.error_message': SAID };
-  test.each<[ClientName, Outcome]>([
-    ['py-http', { status: 404, code: 'NO_ORDER', message: 'no such order', raw: SAID }],
-    ['py-grpc', { status: 'NOT_FOUND', code: 'Not Found', message: 'Not Found', info: notFound }],
-    ['js-http', { status: 404, error: 'Not Found', error_msg: SAID }],
-    ['js-grpc', { name: 'ConnectError', code: 5, message: 'Not Found' }],
-  ])('a client %s has the status of an app over HTTP', async (client, failure) => {
-    const outcomes = await outcomesOf(laptop(), client, [invoke(client, 'py-http', 'fail/404')]);
-    expect(outcomes).toEqual([{ failure }]);
-  });
+    function invoke(app: AppName, method: string): Step {
+      // The SDK for JavaScript makes the JSON itself, and that for Python is given it.
+      const data = client.startsWith('py') ? '{"a":1}' : { a: 1 };
+      const step = { do: 'invoke', app: `${app}.${THERE}`, method, data };
+      return { ...step, type: 'application/json', headers: { 'x-sent': 'by me' } };
+    }
 
-  const broke = 'Exception calling application: no such order';
-  test.each<[ClientName, Outcome]>([
-    ['py-http', { status: 500, message: broke }],
-    ['py-grpc', { status: 'UNKNOWN', message: broke }],
-    ['js-http', { status: 500, error_msg: expect.stringContaining(broke) }],
-    ['js-grpc', { code: 2, message: broke }],
-  ])('a client %s has the status of an app over gRPC', async (client, failure) => {
-    const outcomes = await outcomesOf(laptop(), client, [invoke(client, 'py-grpc', 'fail')]);
-    expect(outcomes).toMatchObject([{ failure }]);
-  });
+    beforeAll(async () => {
+      const failing = FAILING.map(({ app, method }) => invoke(app, method));
+      const steps = [...APPS.map((app) => invoke(app, 'echo')), ...failing];
+      const outcomes = await outcomesOf(laptop(), client, steps, { atEnd });
+      echoes = outcomes.slice(0, APPS.length);
+      failed = outcomes.slice(APPS.length);
+    });
 
-  test.each<[ClientName, unknown]>([
-    ['py-http', 501],
-    ['py-grpc', 'UNIMPLEMENTED'],
-    ['js-http', 501],
-  ])('a client %s is told that the app has no such method', async (client, status) => {
-    const outcomes = await outcomesOf(laptop(), client, [invoke(client, 'py-grpc', 'unknown')]);
-    expect(outcomes).toMatchObject([{ failure: { status } }]);
+    test.each(APPS)('calls an app %s', (app) => {
+      const outcome = echoes[APPS.indexOf(app)] ?? {};
+      // The SDK for JavaScript sends no metadata over gRPC, and tells its own handlers of none.
+      const sent = client === 'js-grpc' ? {} : { sent: 'by me' };
+      const seen = app === 'js-grpc' ? {} : { caller: 'caller', ...sent };
+      expect(heard(outcome)).toMatchObject({ got: '{"a":1}', type: 'application/json', ...seen });
+      if (client.startsWith('py') && app === 'py-grpc')
+        expect(outcome).toMatchObject({ type: 'application/json', headers: { 'x-served-by': ['grpc_app.py'] } });
+    });
+
+    test.each(FAILING)('is told of $what', (failing) => {
+      expect(failed[FAILING.indexOf(failing)]).toMatchObject({ failure: failures[FAILING.indexOf(failing)] ?? {} });
+    });
   });
 });

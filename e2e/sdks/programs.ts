@@ -44,10 +44,10 @@ export const APPS = {
 } as const;
 
 export const CLIENTS = {
-  'py-http': () => python(here('python/client.py')),
-  'py-grpc': () => python(here('python/client.py'), { DAPR_API_METHOD_INVOCATION_PROTOCOL: 'grpc' }),
-  'js-http': () => javascript(here('js/client.mjs'), ['http']),
-  'js-grpc': () => javascript(here('js/client.mjs'), ['grpc']),
+  'py-http': (_atEnd?: AtEnd) => python(here('python/client.py')),
+  'py-grpc': (_atEnd?: AtEnd) => python(here('python/client.py'), { DAPR_API_METHOD_INVOCATION_PROTOCOL: 'grpc' }),
+  'js-http': (atEnd?: AtEnd) => javascript(here('js/client.mjs'), ['http'], atEnd),
+  'js-grpc': (atEnd?: AtEnd) => javascript(here('js/client.mjs'), ['grpc'], atEnd),
 } as const;
 
 export type AppName = keyof typeof APPS;
@@ -87,10 +87,10 @@ export async function outcomesOf(
   laptop: Machine,
   client: ClientName,
   steps: readonly Step[],
-  { flags = [], env = {} }: Options = {},
+  { flags = [], env = {}, atEnd }: Options = {},
 ): Promise<Outcome[]> {
   const ports = ['--http-port', '0', '--metrics-port', '0', ...GRPC_PORT];
-  const command = [...CLIENTS[client](), JSON.stringify(steps)];
+  const command = [...CLIENTS[client](atEnd), JSON.stringify(steps)];
   const cli = laptop.invokectlWith(env, 'run', '--app-id', 'caller', ...ports, ...flags, '--', ...command);
   return outcomesOfEnded(cli);
 }
