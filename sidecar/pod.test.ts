@@ -59,9 +59,12 @@ async function untilStatus(port: number | undefined, path: string, expected: num
 
 test('it waits for what is mounted, proves itself to the sentry by the token, and says meanwhile what it waits for', async () => {
   const sidecar = await start();
-  const { public: probes } = sidecar.ports;
-  const unready = await send(probes ?? 0, { path: '/v1.0/healthz/outbound' });
-  expect([unready.status, unready.body.toString()]).toEqual([503, expect.stringContaining(pod.paths.trustAnchors)]);
+  const { http, public: probes = 0 } = sidecar.ports;
+  for (const port of [http, probes]) {
+    const unready = await send(port, { path: '/v1.0/healthz/outbound' });
+    expect([unready.status, unready.body.toString()]).toEqual([503, expect.stringContaining(pod.paths.trustAnchors)]);
+    expect((await send(port, { path: '/v1.0/healthz' })).status).toBe(503);
+  }
   feed.config.set(EMPTY_CONFIG);
   pod.mount();
   await untilStatus(probes, '/v1.0/healthz/outbound', 204);

@@ -45,6 +45,10 @@ test('a client that comes by Upgrade gets 101, its answer on stream 1, and goes 
   client.socket.destroy();
 });
 
+test('no tunnel is offered that would be refused', () => {
+  expect(caller.session.remoteSettings.enableConnectProtocol).not.toBe(true);
+});
+
 test('calls of one connection run side by side, each with its own body', async () => {
   const numbers = Array.from({ length: 100 }, (_, i) => i);
   const answers = await Promise.all(

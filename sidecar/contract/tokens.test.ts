@@ -3,7 +3,17 @@
 import type { Server } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { portOf } from '../../kit/testing/ports.ts';
-import { expectFault, expectFaultBody, gotValues, type Pair, pairForAll, send, to } from './testing.ts';
+import {
+  expectFault,
+  expectFaultBody,
+  gotValues,
+  type Pair,
+  pairForAll,
+  type ScriptedApp,
+  send,
+  to,
+} from './testing.ts';
+import { sendHttp2 } from './testing-http2.ts';
 
 const API_TOKEN = 'of-the-api';
 const APP_TOKEN = 'of-the-callee';
@@ -26,21 +36,39 @@ pairForAll(async (started) => {
   port = guarded.sidecar.ports.http;
 });
 
-test("the called app gets its own sidecar's token, and never the caller's", async () => {
-  expect((await send(port, { path: to('trusting'), headers: SHOWN })).status).toBe(200);
-  expect(gotValues(pair.app.seen[0], 'dapr-api-token')).toEqual([APP_TOKEN]);
-  expect(JSON.stringify(pair.app.seen[0]?.rawHeaders)).not.toContain(API_TOKEN);
-});
+describe.each([
+  ['HTTP/1.1', send],
+  ['HTTP/2', sendHttp2],
+])('over %s', (_protocol, ask) => {
+  /** Who called whom, as the app was told. */
+  const identities = (of: ScriptedApp) =>
+    ['dapr-caller-app-id', 'dapr-caller-namespace', 'dapr-callee-app-id', 'invoke-caller-id'].map(
+      (name) => gotValues(of.seen[0], name)[0],
+    );
 
-test('an app without a token of its own gets none', async () => {
-  await send(port, { path: to('callee'), headers: SHOWN });
-  expect(gotValues(pair.app.seen[0], 'dapr-api-token')).toEqual([]);
-  expect(JSON.stringify(pair.app.seen[0]?.rawHeaders)).not.toContain(API_TOKEN);
-});
+  test("the called app gets its own sidecar's token, and never the caller's", async () => {
+    expect((await ask(port, { path: to('trusting'), headers: SHOWN })).status).toBe(200);
+    expect(gotValues(pair.app.seen[0], 'dapr-api-token')).toEqual([APP_TOKEN]);
+    expect(JSON.stringify(pair.app.seen[0]?.rawHeaders)).not.toContain(API_TOKEN);
+    expect(identities(pair.app)).toEqual(['guarded', 'default', 'trusting', 'spiffe://test.local/ns/default/guarded']);
+  });
 
-test('a call to oneself shows the app token in place of the API token', async () => {
-  await send(port, { path: to('guarded'), headers: SHOWN });
-  expect(gotValues(pair.ownApp.seen[0], 'dapr-api-token')).toEqual([OWN_APP_TOKEN]);
+  test('an app without a token of its own gets none', async () => {
+    await ask(port, { path: to('callee'), headers: SHOWN });
+    expect(gotValues(pair.app.seen[0], 'dapr-api-token')).toEqual([]);
+    expect(JSON.stringify(pair.app.seen[0]?.rawHeaders)).not.toContain(API_TOKEN);
+  });
+
+  test('a call to oneself shows the app token in place of the API token', async () => {
+    await ask(port, { path: to('guarded'), headers: SHOWN });
+    expect(gotValues(pair.ownApp.seen[0], 'dapr-api-token')).toEqual([OWN_APP_TOKEN]);
+    expect(identities(pair.ownApp)).toEqual([
+      'guarded',
+      'default',
+      'guarded',
+      'spiffe://test.local/ns/default/guarded',
+    ]);
+  });
 });
 
 describe.each([

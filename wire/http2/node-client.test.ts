@@ -251,10 +251,11 @@ test('an app that gives up ends the stream, and the connection lives on', async 
 
 test('CONNECT and extended CONNECT are tunnels', async () => {
   const heads: RequestHead[] = [];
-  const session = await connect((head, responder) => {
+  const serve: Serve = (head, responder) => {
     heads.push(head);
     return echo(head, { ...bound(responder), head: (answer) => responder.head({ ...answer, status: 101 }) });
-  });
+  };
+  const session = await connect(serve, { offersTunnels: true });
   expect(session.remoteSettings.enableConnectProtocol).toBe(true);
   const stream = session.request(
     { ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/chat' },

@@ -16,6 +16,8 @@ import { NO_FIELDS, type Stream } from './stream.ts';
 export interface ServerOptions extends ConnectionOptions {
   /** After an Upgrade to h2c: the request that asked for it, whole, and the payload of its HTTP2-Settings. */
   readonly upgraded?: { readonly request: RequestHead; readonly settings: Buffer };
+  /** Whether extended CONNECT (RFC 8441) is offered; false where whoever serves would refuse it. */
+  readonly offersTunnels?: boolean;
   /** What is answered to a head that is larger than one may be; by default a status alone. */
   readonly refusal?: (failure: WireFailure, status: number) => Refusal;
 }
@@ -44,6 +46,7 @@ export function http2Server(
 export class Http2ServerConnection extends Http2Connection {
   readonly #serve: Serve;
   readonly #streamsMax: number;
+  readonly #offersTunnels: boolean;
   readonly #refusal: (failure: WireFailure, status: number) => Refusal;
   #prefaceRead = 0;
   /** Streams beyond are not looked at: set by the final GOAWAY. */
@@ -54,6 +57,7 @@ export class Http2ServerConnection extends Http2Connection {
     super(link, events, options, streamsMax);
     this.#serve = serve;
     this.#streamsMax = streamsMax;
+    this.#offersTunnels = options.offersTunnels ?? false;
     this.#refusal = options.refusal ?? bareRefusal;
   }
 
@@ -65,7 +69,7 @@ export class Http2ServerConnection extends Http2Connection {
   begin(upgraded: ServerOptions['upgraded']): void {
     this.writeOwnSettings([
       [Setting.MAX_CONCURRENT_STREAMS, this.#streamsMax],
-      [Setting.ENABLE_CONNECT_PROTOCOL, 1],
+      ...(this.#offersTunnels ? [[Setting.ENABLE_CONNECT_PROTOCOL, 1] as const] : []),
     ]);
     if (upgraded === undefined) return;
     // Settings that came in a field of the request are not acknowledged (RFC 7540, 3.2.1).

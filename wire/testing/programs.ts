@@ -14,7 +14,7 @@ const run = promisify(execFile);
 export const PROGRAMS_FOLDER = join(import.meta.dirname, '../../node_modules/.cache/interop');
 
 /** All that the tests look for. */
-export const PROGRAMS = ['go', 'h2spec', 'grpcurl', 'curl', 'nghttp', 'h2load', 'nghttpd'];
+export const PROGRAMS = ['go', 'h2spec', 'grpcurl', 'curl', 'nghttp', 'h2load', 'nghttpd', 'java'];
 
 export function findProgram(name: string): string | undefined {
   return findProgramIn(name, [PROGRAMS_FOLDER, ...(env.PATH ?? '').split(':'), '/usr/local/go/bin']);
