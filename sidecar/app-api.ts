@@ -27,14 +27,17 @@ export interface AppApiDeps extends Omit<InvokeServiceDeps, 'held'> {
 
 /** Of all messages that are under way on the gRPC port: some dozens of the largest. */
 const HELD_BYTES_MAX = 128 * 1024 * 1024;
+/** Of a body in one message, where the sidecar has no limit of its own: what is held whole has to be bounded. */
+const INVOKE_BYTES_MAX = 64 * 1024 * 1024;
 
 export function appApi({ appId, app }: SidecarConfig, deps: AppApiDeps): AppApi {
-  const { version, health, shutdown, statuses, clock, bodyBytesMax } = deps;
+  const { version, health, shutdown, statuses, clock } = deps;
+  const bodyBytesMax = Number.isFinite(deps.bodyBytesMax) ? deps.bodyBytesMax : INVOKE_BYTES_MAX;
   const metadata = new Metadata(appId, version, app, () => [...deps.outside.current().endpoints.keys()]);
   const probes = healthPages(health, appId, statuses);
   const held = new HeldBytes(Math.max(HELD_BYTES_MAX, bodyBytesMax * 4));
   const methods: GrpcMethods = new GrpcMethods([
-    invokeService({ ...deps, held }),
+    invokeService({ ...deps, bodyBytesMax, held }),
     ...metadataMethods(metadata),
     ...shutdownMethods(shutdown),
     ...healthMethods(health, (service) => methods.services.includes(service), clock),

@@ -6,6 +6,7 @@ import { faultTrailers, outcomeTrailers } from '../../api/grpc-status.ts';
 import type { Headers } from '../../api/headers.ts';
 import type { EncodedMessage } from '../../api/proto/peer-encoding.ts';
 import type { HeldBytes } from '../../kit/held-bytes.ts';
+import { Hold } from '../../kit/hold.ts';
 import type { Log } from '../../kit/log.ts';
 import { type FrameError, FrameReader, frameMessage, frameText } from '../../wire/grpc-frame.ts';
 import type { RequestHead, RequestReceiver, Responder, WireFailure } from '../../wire/message.ts';
@@ -44,6 +45,8 @@ class MethodCall implements RequestReceiver, MethodAnswer {
   readonly #deps: MethodCallDeps;
   readonly #messageBytesMax: number;
   readonly #frames: FrameReader;
+  /** Of a message that is not whole yet. */
+  readonly #hold: Hold;
   #receiver: MethodReceiver = NO_RECEIVER;
   /** Whole, and not handed on yet. */
   #waiting: Buffer[] = [];
@@ -57,6 +60,7 @@ class MethodCall implements RequestReceiver, MethodAnswer {
     this.#responder = responder;
     this.#deps = deps;
     this.#frames = new FrameReader(messageBytesMax);
+    this.#hold = new Hold(deps.held);
   }
 
   open(method: GrpcMethod, metadata: Headers): void {
@@ -69,10 +73,9 @@ class MethodCall implements RequestReceiver, MethodAnswer {
 
   data(chunk: Buffer): Flow {
     if (this.#isOver) return 'ok';
-    const { held } = this.#deps;
-    held.give(this.#frames.heldBytes);
+    this.#hold.release();
     const messages = this.#frames.push(chunk);
-    if (!held.take(this.#frames.heldBytes)) {
+    if (!this.#hold.take(this.#frames.heldBytes)) {
       this.#frames.letGo();
       this.#refuse(TOO_MUCH_HELD);
     } else if (!messages.ok) {
@@ -187,7 +190,7 @@ class MethodCall implements RequestReceiver, MethodAnswer {
     this.#isOver = true;
     this.#receiver = NO_RECEIVER;
     this.#waiting = [];
-    this.#deps.held.give(this.#frames.heldBytes);
+    this.#hold.release();
     this.#frames.letGo();
   }
 }

@@ -8,6 +8,7 @@ import { encodeErrorInfo } from '../../api/proto/rpc-status.ts';
 import { encodeInvokeResponse } from '../../api/proto/runtime.ts';
 import { GatheredBytes } from '../../kit/gathered-bytes.ts';
 import type { HeldBytes } from '../../kit/held-bytes.ts';
+import { Hold } from '../../kit/hold.ts';
 import { reasonOf } from '../../wire/http1/write-head.ts';
 import type { MethodAnswer } from './grpc-methods.ts';
 import type { StatusStyle } from './refuse.ts';
@@ -42,7 +43,7 @@ export class InvokeReply implements ReplyEnd {
   readonly #traceparent: string | undefined;
   #head: ReplyHead | undefined;
   #body: GatheredBytes;
-  #heldBytes = 0;
+  readonly #hold: Hold;
   /** The answer is written, and waits for its caller to read it. */
   #isWritten = false;
   #trailers: Headers = [];
@@ -54,6 +55,7 @@ export class InvokeReply implements ReplyEnd {
     this.#traceparent = traceparent;
     this.#deps = deps;
     this.#body = new GatheredBytes(deps.bodyBytesMax);
+    this.#hold = new Hold(deps.held);
   }
 
   head(head: ReplyHead): void {
@@ -66,11 +68,10 @@ export class InvokeReply implements ReplyEnd {
     if (this.#isOver || this.#head === undefined) return 'ok';
     if (isError(this.#head)) {
       this.#body.push(chunk.subarray(0, EXCERPT_BYTES_MAX - this.#body.length));
-    } else if (!this.#deps.held.take(chunk.length)) {
+    } else if (!this.#hold.take(chunk.length)) {
       this.#giveUp(TOO_MUCH_HELD);
-    } else {
-      this.#heldBytes += chunk.length;
-      if (!this.#body.push(chunk)) this.#giveUp(answerTooLarge(this.#deps.bodyBytesMax));
+    } else if (!this.#body.push(chunk)) {
+      this.#giveUp(answerTooLarge(this.#deps.bodyBytesMax));
     }
     return 'ok';
   }
@@ -133,8 +134,7 @@ export class InvokeReply implements ReplyEnd {
   #settle(): void {
     this.#isOver = true;
     this.#body.take();
-    this.#deps.held.give(this.#heldBytes);
-    this.#heldBytes = 0;
+    this.#hold.release();
   }
 
   #metadataOf({ status, headers }: ReplyHead): Headers {

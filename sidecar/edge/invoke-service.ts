@@ -4,6 +4,7 @@ import type { OutboundCall } from '../../api/call.ts';
 import { closedRequest, type Open, type RequestEnd } from '../../api/exchange.ts';
 import { daprGrpcStatus, type Fault, fault } from '../../api/fault.ts';
 import { headerValue } from '../../api/headers.ts';
+import { Hold } from '../../kit/hold.ts';
 import { type GrpcMethod, type MethodAnswer, type MethodReceiver, SoleMessage } from './grpc-methods.ts';
 import { type InvokeCall, type InvokeCallDeps, readInvokeCall } from './invoke-call.ts';
 import { InvokeReply, type InvokeReplyDeps, type RepliedRequest } from './invoke-reply.ts';
@@ -30,8 +31,9 @@ export function invokeService(deps: InvokeServiceDeps): GrpcMethod {
     open: (metadata, answer) => {
       const receiver = new InvokeReceiver(answer, (message) => {
         const read = readInvokeCall(message, metadata, deps);
-        if (read.ok && deps.held.take(read.value.body.length)) {
-          receiver.begin(new InvokeExchange(read.value, answer, deps));
+        const hold = new Hold(deps.held);
+        if (read.ok && hold.take(read.value.body.length)) {
+          receiver.begin(new InvokeExchange(read.value, hold, answer, deps));
           return;
         }
         const reason = read.ok ? TOO_MUCH_HELD : read.error;
@@ -64,14 +66,17 @@ class InvokeReceiver extends SoleMessage implements MethodReceiver {
 class InvokeExchange implements RepliedRequest {
   readonly reply: InvokeReply;
   readonly #invoked: InvokeCall;
+  /** Of the body, until all of it is on its way. */
+  readonly #hold: Hold;
   readonly #deps: InvokeServiceDeps;
   #request: RequestEnd = closedRequest;
   #left: Buffer;
   #isEnded = false;
   #isOver = false;
 
-  constructor(invoked: InvokeCall, answer: MethodAnswer, deps: InvokeServiceDeps) {
+  constructor(invoked: InvokeCall, hold: Hold, answer: MethodAnswer, deps: InvokeServiceDeps) {
     this.#invoked = invoked;
+    this.#hold = hold;
     this.#deps = deps;
     this.#left = invoked.body;
     this.reply = new InvokeReply(answer, this, headerValue(invoked.call.headers, 'traceparent'), deps);
@@ -85,17 +90,18 @@ class InvokeExchange implements RepliedRequest {
   resume(): void {
     while (this.#left.length > 0) {
       const piece = this.#left.subarray(0, PIECE_BYTES);
-      this.#letGo(piece.length);
+      this.#left = this.#left.subarray(piece.length);
       if (this.#request.data(piece) === 'pause' && this.#left.length > 0) return;
     }
     if (this.#isEnded || this.#isOver) return;
+    this.#letGo();
     this.#isEnded = true;
     this.#request.end([]);
   }
 
   stop(): void {
     this.#isEnded = true;
-    this.#letGo(this.#left.length);
+    this.#letGo();
   }
 
   answered(unwanted?: Fault): void {
@@ -118,11 +124,11 @@ class InvokeExchange implements RepliedRequest {
   #over(): void {
     this.#isOver = true;
     this.#request = closedRequest;
-    this.#letGo(this.#left.length);
+    this.#letGo();
   }
 
-  #letGo(bytes: number): void {
-    this.#deps.held.give(bytes);
-    this.#left = bytes === this.#left.length ? NO_BYTES : this.#left.subarray(bytes);
+  #letGo(): void {
+    this.#left = NO_BYTES;
+    this.#hold.release();
   }
 }

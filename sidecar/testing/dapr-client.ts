@@ -38,9 +38,12 @@ export class DaprClient {
     fields: Fields = {},
     options?: CallOptions,
   ): Promise<Outcome> {
-    const request = `${RUNTIME}.${method}Request`;
-    const bytes = oracleEncode(request, message);
-    return this.caller.call(`/${RUNTIME}.Dapr/${method}`, [bytes], this.caller.metadata(fields), options);
+    const { caller } = this;
+    return caller.call(`/${RUNTIME}.Dapr/${method}`, [this.encode(method, message)], caller.metadata(fields), options);
+  }
+
+  encode(method: string, message: Record<string, unknown>): Buffer {
+    return oracleEncode(`${RUNTIME}.${method}Request`, message);
   }
 
   async invoke(call: Invoke, fields: Fields = {}, options?: CallOptions): Promise<Invoked> {

@@ -5,7 +5,7 @@
 //     ◀─ head, data, end ──           ◀─ InvokeAnswer: gathered ─────────
 //
 // A message says first how long it is. A body of known length passes as it comes; another is gathered before the app hears of
-// the call. Everything that is held counts against one bound for all calls (hold.ts).
+// the call. Everything that is held counts against one bound for all calls (kit/hold.ts).
 import type { Call } from '../../api/call.ts';
 import { closedRequest, type Flow, type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
@@ -15,13 +15,13 @@ import { canonicalPath } from '../../api/path.ts';
 import { encodeInvokeRequestFront, type InvokeRequestHead } from '../../api/proto/invoke.ts';
 import { GatheredBytes } from '../../kit/gathered-bytes.ts';
 import { HeldBytes } from '../../kit/held-bytes.ts';
+import { Hold } from '../../kit/hold.ts';
 import { must } from '../../kit/result.ts';
 import { frameFront } from '../../wire/grpc-frame.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import { wrongLength } from './app-faults.ts';
 import { InvokeAnswer, type Invoked, type WholeReply } from './app-invoke-answer.ts';
 import { invokeMetadata, invokeRequestHead, neverIndexedMetadata } from './app-invoke-head.ts';
-import { Hold } from './hold.ts';
 
 const ON_INVOKE = must(canonicalPath('/dapr.proto.runtime.v1.AppCallback/OnInvoke'));
 /** Of a body, where the sidecar has no limit of its own: what is held whole has to be bounded. */

@@ -1,5 +1,5 @@
 // How much is held of one call whose messages have to be whole before they go on, within the bound for all such calls.
-import type { HeldBytes } from '../../kit/held-bytes.ts';
+import type { HeldBytes } from './held-bytes.ts';
 
 /** Each call holds as much as this without being counted, as any call does: small ones pass while large ones fill the room. */
 const FREE_BYTES = 64 * 1024;

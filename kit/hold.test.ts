@@ -1,6 +1,6 @@
 // The bound for what is held: counted by call, free up to a size, and given back whole.
 import { expect, test } from 'vitest';
-import { HeldBytes } from '../../kit/held-bytes.ts';
+import { HeldBytes } from './held-bytes.ts';
 import { Hold } from './hold.ts';
 
 const KIB = 1024;
