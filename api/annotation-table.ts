@@ -31,6 +31,7 @@ import {
 import { parseAppProtocol } from './app-protocol.ts';
 import { parseAppId } from './ids.ts';
 import { PORTS } from './pod.ts';
+import { parseUpgradeProtocol } from './upgrade.ts';
 
 export interface ServedAnnotation<T = unknown> {
   /** Without the prefix. */
@@ -188,6 +189,12 @@ export const SERVED = {
     value: 'HOST,…',
     help: 'host names by which the app API may be called, beside localhost and IP addresses',
     parse: parseList(parseHostName),
+  },
+  upgradeProtocols: {
+    key: 'upgrade-protocols',
+    value: 'TOKEN,…',
+    help: 'protocols that requests may go on in (the header Upgrade), beside websocket; caller and called both have to list one',
+    parse: parseList(parseUpgradeProtocol),
   },
   statuses: {
     key: 'statuses',

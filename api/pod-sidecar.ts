@@ -48,6 +48,8 @@ export interface PodSidecar {
   readonly logFormat: LogFormat;
   readonly allowedOrigins: readonly string[];
   readonly allowedHosts: readonly string[];
+  /** Left out: WebSocket alone. */
+  readonly upgradeProtocols?: readonly string[] | undefined;
   readonly statuses: 'honest' | 'dapr';
 }
 
@@ -78,6 +80,7 @@ const podSidecar: Readers<PodSidecar> = {
   logFormat: parsedBy(parseOneOf(LOG_FORMATS)),
   allowedOrigins: texts,
   allowedHosts: texts,
+  upgradeProtocols: optional(texts),
   statuses: parsedBy(parseOneOf(['honest', 'dapr'])),
 };
 

@@ -242,6 +242,13 @@ const table = {
     help: 'host names by which it may be called, beside localhost and IP addresses',
     initially: 'none',
   },
+  upgradeProtocols: {
+    flag: '--upgrade-protocols',
+    value: 'TOKEN,…',
+    group: GUARD,
+    help: 'protocols that requests may go on in (the header Upgrade), beside websocket; both sidecars have to list one',
+    initially: 'none',
+  },
   statuses: {
     flag: '--statuses',
     value: 'KIND',

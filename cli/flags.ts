@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { parseExternalPattern } from '../api/external-pattern.ts';
 import { parseAppId, parseNamespace, parseTrustDomain, type TrustDomain } from '../api/ids.ts';
+import { parseUpgradeProtocol } from '../api/upgrade.ts';
 import type { SentryEndpoint } from '../identity/sentry-client.ts';
 import { LOG_LEVELS, type LogFormat, type LogLevel } from '../kit/log.ts';
 import { parseDuration } from '../kit/quantity.ts';
@@ -113,6 +114,7 @@ function readGuard(form: Form, { env }: Host) {
     apiToken: nonEmpty(env.INVOKE_API_TOKEN) ?? nonEmpty(env.DAPR_API_TOKEN),
     allowedOrigins: form.read('allowedOrigins', parseList(parseOrigin)) ?? [],
     allowedHosts: form.read('allowedHosts', parseList(parseHostName)) ?? [],
+    upgradeProtocols: form.read('upgradeProtocols', parseList(parseUpgradeProtocol)) ?? [],
     statuses: form.read('statuses', parseOneOf(['honest', 'dapr'])) ?? 'honest',
   };
 }

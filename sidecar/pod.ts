@@ -80,6 +80,7 @@ function configOf(
     ...{ appId, namespace, trustDomain, gracefulShutdownMs, allowedOrigins, allowedHosts, statuses },
     app,
     apiToken,
+    upgradeProtocols: pod.upgradeProtocols ?? [],
     sentry: {
       kind: 'tls',
       ...sentry,

@@ -171,6 +171,13 @@ test('the sidecar of an app behind TLS gets who vouches for it from a Secret, an
   expect(secretsOf({ 'app-protocol': 'h2c' })).toEqual([]);
 });
 
+test('the sidecar is told which upgrades it carries', () => {
+  const configOf = (values: Readonly<Record<string, string>>) =>
+    must(parsePodSidecar(variable(sidecarOf(injected(values)), 'INVOKE_SIDECAR')));
+  expect(configOf({ 'upgrade-protocols': 'Talk, chat/2' }).upgradeProtocols).toEqual(['talk', 'chat/2']);
+  expect(configOf({}).upgradeProtocols).toBeUndefined();
+});
+
 test('the pod is labelled with its app id, with or without labels of its own', () => {
   expect(injected().metadata?.labels).toEqual({ 'invoke.io/app-id': 'web' });
   const labelled = { ...podOf({ 'app-id': 'web' }), metadata: { labels: { a: 'b' } } };

@@ -155,6 +155,7 @@ function podSidecar(settings: SidecarSettings, namespace: Namespace, config: Ope
     logFormat: settings.isLogJson ? 'json' : 'text',
     allowedOrigins: [...(settings.allowedOrigins ?? [])],
     allowedHosts: [...(settings.allowedHosts ?? [])],
+    upgradeProtocols: settings.upgradeProtocols,
     statuses: settings.statuses,
   };
 }
