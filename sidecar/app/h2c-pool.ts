@@ -3,8 +3,7 @@
 // A connection is used once the app's first SETTINGS are here. Only then is it known that HTTP/2 is spoken there at all, so
 // that what fails earlier has reached nobody; and how many calls it takes.
 //
-// No pings are sent: servers of gRPC take a client that pings often for an attack, and hang up. TCP's own keep-alive finds an
-// app on another machine that has vanished.
+// One that has stalled gets no new calls (stall-watch.ts). TCP's own keep-alive finds an app on another machine that has vanished.
 import type { Socket } from 'node:net';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
@@ -13,6 +12,7 @@ import type { WireFailure } from '../../wire/message.ts';
 import { socketLink } from '../../wire/socket-link.ts';
 import { authority } from './address.ts';
 import { type AppAddress, type ConnectProblem, connectToApp } from './connect.ts';
+import { StallWatch } from './stall-watch.ts';
 
 /** Why there is no connection to call on; whichever it is, nothing has reached the app. */
 export type H2cProblem =
@@ -44,6 +44,7 @@ export class H2cPool {
   #cancelConnecting: Cancel | undefined;
   #cancelSweep: Cancel | undefined;
   readonly #waiters = new Set<H2cWaiter>();
+  readonly #watch: StallWatch;
 
   constructor(address: AppAddress, clock: Clock) {
     this.authority = authority(address.host, address.port);
@@ -51,10 +52,12 @@ export class H2cPool {
     this.scheme = address.tls === undefined ? 'http' : 'https';
     this.#address = address;
     this.#clock = clock;
+    this.#watch = new StallWatch(clock, (connection) => connection.drain());
   }
 
   /** A connection that takes another call now. */
   get ready(): Http2ClientConnection | undefined {
+    this.#watch.wake();
     return this.#usable.find(({ streamsFree }) => streamsFree > 0);
   }
 
@@ -68,6 +71,7 @@ export class H2cPool {
   /** Breaks off everything. */
   destroy(): void {
     this.#cancelSweep?.();
+    this.#watch.stop();
     this.#cancelConnecting?.();
     this.#failed({ kind: 'no-connection', cause: STOPPING.reason });
     for (const connection of this.#open) connection.destroy(STOPPING);
@@ -97,12 +101,14 @@ export class H2cPool {
         ready: () => {
           isReady = true;
           cancelTimeout();
+          this.#watch.add(connection, () => socket.bytesRead);
           this.#became(connection);
         },
         retired: () => this.#leave(connection),
         closed: ({ reason }) => {
           cancelTimeout();
           this.#open.delete(connection);
+          this.#watch.remove(connection);
           if (!isReady) this.#failed({ kind: 'no-http2', cause: reason });
         },
       },
