@@ -13,6 +13,7 @@ import {
   parseOneOf,
   parseOrigin,
   parsePort,
+  parseWhole,
 } from '../kit/values.ts';
 import { UNSERVED } from './annotation-unserved.ts';
 import {
@@ -26,8 +27,15 @@ import {
   parseMemory,
   parseMounts,
   parseSwitch,
-  parseWhole,
 } from './annotation-values.ts';
+import {
+  APP_HEALTH_DEFAULTS,
+  parseHealthIntervalSec,
+  parseHealthPath,
+  parseHealthThreshold,
+  parseHealthTimeoutMs,
+  parseMaxConcurrency,
+} from './app-health.ts';
 import { parseAppProtocol } from './app-protocol.ts';
 import { parseAppId } from './ids.ts';
 import { PORTS } from './pod.ts';
@@ -100,6 +108,48 @@ export const SERVED = {
     help: 'whether any certificate of an app of https or grpcs is taken',
     initially: 'false',
     parse: parseSwitch,
+  },
+  appMaxConcurrency: {
+    key: 'app-max-concurrency',
+    value: 'NUMBER',
+    help: 'how many calls may be in the app at once, others wait for their turn; -1 for any number',
+    initially: '-1',
+    parse: parseMaxConcurrency,
+  },
+  isAppHealthChecked: {
+    key: 'enable-app-health-check',
+    value: 'true or false',
+    help: 'whether the app is asked for its health, and gets calls only while it is healthy',
+    initially: 'false',
+    parse: parseSwitch,
+  },
+  appHealthPath: {
+    key: 'app-health-check-path',
+    value: 'PATH',
+    help: 'what it is asked, where it speaks HTTP',
+    initially: APP_HEALTH_DEFAULTS.path,
+    parse: parseHealthPath,
+  },
+  appHealthIntervalSec: {
+    key: 'app-health-probe-interval',
+    value: 'SECONDS',
+    help: 'how often it is asked',
+    initially: APP_HEALTH_DEFAULTS.intervalSec,
+    parse: parseHealthIntervalSec,
+  },
+  appHealthTimeoutMs: {
+    key: 'app-health-probe-timeout',
+    value: 'MILLISECONDS',
+    help: 'how long it has for an answer',
+    initially: APP_HEALTH_DEFAULTS.timeoutMs,
+    parse: parseHealthTimeoutMs,
+  },
+  appHealthThreshold: {
+    key: 'app-health-threshold',
+    value: 'NUMBER',
+    help: 'failures in a row that make it unhealthy',
+    initially: APP_HEALTH_DEFAULTS.threshold,
+    parse: parseHealthThreshold,
   },
   httpPort: {
     key: 'http-port',

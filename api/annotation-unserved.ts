@@ -31,7 +31,6 @@ function isSwitchedTo(text: string, wanted: boolean): boolean {
   return value.ok && value.value === wanted;
 }
 
-const HEALTH = 'health checks of the app are not served yet';
 const LIVENESS = 'the sidecar has no liveness probe, since a restart would cut its calls';
 const PLUGGABLE = 'there are no components';
 const ACTORS = 'actors are not served yet';
@@ -43,7 +42,6 @@ export const UNSERVED: readonly UnservedAnnotation[] = [
     'app-ssl',
     'it is an old name; write invoke.io/app-protocol: https, or grpcs, and see invoke.io/app-tls-ca-secret, because certificates are verified here',
   ),
-  only('app-max-concurrency', ['-1'], 'limits on concurrency are not served yet'),
   only('config', [], 'there is no Configuration; policies are resources of their own'),
   off('enable-api-logging', 'the log names every failed call, and a log of all calls is not served yet'),
   off('enable-profiling', 'profiling is not served yet'),
@@ -68,11 +66,6 @@ export const UNSERVED: readonly UnservedAnnotation[] = [
   only('http-max-request-size', ['4'], 'it is an old name; write invoke.io/max-body-size, such as 8Mi'),
   only('block-shutdown-duration', ['', '0', '0s'], 'the sidecar serves until the app has ended anyway'),
   only('unix-domain-socket-path', [], 'sockets other than TCP are not served yet'),
-  off('enable-app-health-check', HEALTH),
-  only('app-health-check-path', ['/healthz'], HEALTH),
-  only('app-health-probe-interval', ['5'], HEALTH),
-  only('app-health-probe-timeout', ['500'], HEALTH),
-  only('app-health-threshold', ['3'], HEALTH),
   only('disable-builtin-k8s-secret-store', ['true', 'false'], 'there is no secret store'),
   only('disable-init-endpoints', [], 'there are no init endpoints'),
   only('placement-host-address', [], ACTORS),

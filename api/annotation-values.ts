@@ -1,7 +1,7 @@
 // The grammar of annotation values that flags do not share (those are in kit/values.ts).
 import { isIP } from 'node:net';
 import { err, ok, type Result } from '../kit/result.ts';
-import { parseHostName, parseList, parseObjectName } from '../kit/values.ts';
+import { parseHostName, parseList, parseObjectName, parseWhole } from '../kit/values.ts';
 import { APP_CA_VARIABLE, SIDECAR_VARIABLE, TOKEN_VARIABLES } from './pod-sidecar.ts';
 
 /** A variable of the sidecar's environment. */
@@ -30,14 +30,6 @@ export function parseSwitch(text: string): Result<boolean> {
   const lower = text.toLowerCase();
   if (YES.includes(lower)) return ok(true);
   return NO.includes(lower) ? ok(false) : err(`"${text}" is neither true nor false`);
-}
-
-export function parseWhole(min: number, max: number, what: string): (text: string) => Result<number> {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d{1,9}$/.test(text) && value >= min && value <= max) return ok(value);
-    return err(`"${text}" is not ${what}; give a whole number from ${min} to ${max}`);
-  };
 }
 
 const GRACE_MAX_SEC = 3600;

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { must } from '../kit/result.ts';
 import { KNOWN_KEYS, SERVED, type ServedAnnotation } from './annotation-table.ts';
 import { UNSERVED } from './annotation-unserved.ts';
-import { annotationMistakes, defaultMistakes, readAnnotations, sidecarPorts } from './annotations.ts';
+import { annotationMistakes, appHealthOf, defaultMistakes, readAnnotations, sidecarPorts } from './annotations.ts';
 import { PORTS } from './pod.ts';
 import { readNamespacePolicy, sidecarDefaults } from './resources/namespace-policy.ts';
 
@@ -114,6 +114,42 @@ describe('what changes what runs or is trusted', () => {
     for (const path of ['/app', '/', '/var', '/var/run/invoke/x', '//var//run/secrets', '/data/../app']) {
       expect(mistakes({ 'volume-mounts': `data:${path}` }, free)).not.toBe('none');
     }
+  });
+});
+
+describe('looking after the app', () => {
+  test('is off unless it is asked for, with what holds where nobody says', () => {
+    const settings = must(read({ 'app-port': '8080', 'app-max-concurrency': '-1' }));
+    expect([settings.appMaxConcurrency, appHealthOf(settings)]).toEqual([undefined, undefined]);
+    const checked = must(read({ 'app-port': '8080', 'app-max-concurrency': '5', 'enable-app-health-check': 'true' }));
+    expect([checked.appMaxConcurrency, appHealthOf(checked)]).toEqual([
+      5,
+      { path: '/healthz', intervalMs: 5000, timeoutMs: 500, threshold: 3 },
+    ]);
+    expect(appHealthOf(must(read({ 'enable-app-health-check': 'true' })))).toBeUndefined();
+  });
+
+  test('is as the annotations say, in seconds, milliseconds and failures', () => {
+    const values = {
+      ...{ 'app-port': '8080', 'enable-app-health-check': 'yes', 'app-health-check-path': 'alive?deep=1' },
+      ...{ 'app-health-probe-interval': '2', 'app-health-probe-timeout': '1500', 'app-health-threshold': '1' },
+    };
+    expect(appHealthOf(must(read(values)))).toEqual({
+      ...{ path: '/alive?deep=1', intervalMs: 2000, timeoutMs: 1500, threshold: 1 },
+    });
+    expect(mistakes({ ...values, 'app-health-probe-timeout': '2001' })).toBe(
+      'invoke.io/app-health-probe-timeout: 2001 ms is longer than the interval of 2 s; make it shorter',
+    );
+  });
+
+  test.each([
+    ['app-max-concurrency', '0'],
+    ['app-health-check-path', '/a b'],
+    ['app-health-probe-interval', '0'],
+    ['app-health-probe-timeout', '5s'],
+    ['app-health-threshold', '-1'],
+  ])('%s is not %s', (key, value) => {
+    expect(mistakes({ [key]: value })).toContain(`invoke.io/${key}: `);
   });
 });
 

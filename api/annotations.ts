@@ -4,6 +4,7 @@ import { err, must, ok, type Result } from '../kit/result.ts';
 import { excerpt, nearest, printable } from '../kit/text.ts';
 import { KNOWN_KEYS, SERVED, type ServedAnnotation } from './annotation-table.ts';
 import { UNSERVED } from './annotation-unserved.ts';
+import { type AppHealthConfig, healthTimeoutMistake } from './app-health.ts';
 import { isOverTls } from './app-protocol.ts';
 import { COPIED_KEY, GROUP } from './pod.ts';
 
@@ -51,7 +52,8 @@ export function readAnnotations(
     else mistakes.push(value.error);
   }
   const settings = values as SidecarSettings;
-  if (mistakes.length === 0) mistakes.push(...portMistakes(settings), ...tlsMistakes(annotations, settings));
+  if (mistakes.length === 0)
+    mistakes.push(...portMistakes(settings), ...tlsMistakes(annotations, settings), ...healthMistakes(settings));
   return mistakes.length === 0 ? ok(settings) : err(mistakes);
 }
 
@@ -170,6 +172,23 @@ function tlsMistakes(annotations: Annotations, settings: SidecarSettings): reado
   return given.map(
     (key) => `${key} would mean nothing with ${unverified}, which verifies nothing; take one of them away`,
   );
+}
+
+function healthMistakes(settings: SidecarSettings): readonly string[] {
+  const health = appHealthOf(settings);
+  const mistake = health && healthTimeoutMistake(health);
+  return mistake === undefined ? [] : [`${annotationKey('appHealthTimeoutMs')}: ${mistake}`];
+}
+
+/** Undefined: its health is not asked for. */
+export function appHealthOf(settings: SidecarSettings): AppHealthConfig | undefined {
+  if (!settings.isAppHealthChecked || settings.appPort === undefined) return undefined;
+  return {
+    path: settings.appHealthPath,
+    intervalMs: settings.appHealthIntervalSec * 1000,
+    timeoutMs: settings.appHealthTimeoutMs,
+    threshold: settings.appHealthThreshold,
+  };
 }
 
 function withoutPrefix(key: string): string {

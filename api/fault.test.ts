@@ -36,6 +36,8 @@ const HTTP_STATUS: Readonly<Record<FaultCode, number>> = {
   'peer-downgraded': 503,
   'peer-closing': 503,
   'app-unreachable': 503,
+  'app-unhealthy': 503,
+  'app-busy': 503,
   'app-closing': 503,
   'external-unreachable': 503,
   'external-untrusted': 503,

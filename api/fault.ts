@@ -37,6 +37,10 @@ const FAULTS = {
   /** An old Dapr sidecar that knows no streams: the same endpoint is asked again, in one message. */
   'peer-downgraded': { http: 503, grpc: 14, again: 'anywhere' },
   'app-unreachable': { http: 503, grpc: 14, again: 'elsewhere' },
+  /** It does not pass its health check. */
+  'app-unhealthy': { http: 503, grpc: 14, again: 'elsewhere' },
+  /** It has all the calls that it takes at once, and the queue for the next turn is full. */
+  'app-busy': { http: 503, grpc: 14, again: 'elsewhere' },
   /** The app was closing the connection as the call came; another connection to it may take it. */
   'app-closing': { http: 503, grpc: 14, again: 'anywhere' },
 

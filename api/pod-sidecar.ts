@@ -5,9 +5,20 @@
 // flags (cli/flags.ts).
 import { parseJson } from '../kit/json.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../kit/log.ts';
-import { optional, parsedBy, type Readers, readRecord, text, texts, truth, wholeNumber } from '../kit/record.ts';
+import {
+  optional,
+  parsedBy,
+  type Readers,
+  readRecord,
+  record,
+  text,
+  texts,
+  truth,
+  wholeNumber,
+} from '../kit/record.ts';
 import { err, type Result } from '../kit/result.ts';
 import { parseOneOf } from '../kit/values.ts';
+import type { AppHealthConfig } from './app-health.ts';
 import { type AppProtocol, parseAppProtocol } from './app-protocol.ts';
 import { type AppId, type Namespace, parseAppId, parseNamespace, parseTrustDomain, type TrustDomain } from './ids.ts';
 
@@ -35,6 +46,10 @@ export interface PodSidecar {
   /** Left out: its host. */
   readonly appTlsServerName?: string | undefined;
   readonly isAppTlsUnverified?: boolean | undefined;
+  /** Left out: any number. */
+  readonly appMaxConcurrency?: number | undefined;
+  /** Left out: its health is not asked for. */
+  readonly appHealth?: AppHealthConfig | undefined;
   readonly httpPort: number;
   readonly grpcPort: number;
   readonly publicPort: number;
@@ -56,6 +71,13 @@ export interface PodSidecar {
 const port = wholeNumber(1, 65_535);
 const count = wholeNumber(0);
 
+const appHealth: Readers<AppHealthConfig> = {
+  path: text,
+  intervalMs: wholeNumber(1),
+  timeoutMs: wholeNumber(1),
+  threshold: wholeNumber(1),
+};
+
 const podSidecar: Readers<PodSidecar> = {
   appId: parsedBy(parseAppId),
   namespace: parsedBy(parseNamespace),
@@ -69,6 +91,8 @@ const podSidecar: Readers<PodSidecar> = {
   appHost: text,
   appTlsServerName: optional(text),
   isAppTlsUnverified: optional(truth),
+  appMaxConcurrency: optional(wholeNumber(1)),
+  appHealth: optional(record(appHealth)),
   httpPort: port,
   grpcPort: port,
   publicPort: port,

@@ -1,6 +1,16 @@
 // The flags about the app itself: where it is, what it speaks, and whose certificate it shows.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import {
+  APP_HEALTH_DEFAULTS,
+  type AppHealthConfig,
+  healthTimeoutMistake,
+  parseHealthIntervalSec,
+  parseHealthPath,
+  parseHealthThreshold,
+  parseHealthTimeoutMs,
+  parseMaxConcurrency,
+} from '../api/app-health.ts';
 import { type AppProtocol, isOverTls, parseAppProtocol } from '../api/app-protocol.ts';
 import { readCertificates } from '../identity/chain.ts';
 import { messageOf } from '../kit/errors.ts';
@@ -14,11 +24,15 @@ import { type Host, nonEmpty } from './host.ts';
 export function readApp(form: Form, host: Host): AppConfig {
   const protocol = form.read('appProtocol', parseAppProtocol) ?? 'http';
   const tls = readTls(form, protocol, host);
+  const health = readHealth(form);
+  const maxConcurrency = form.read('appMaxConcurrency', parseMaxConcurrency);
   return {
     port: form.read('appPort', parsePort),
     host: form.read('appHost', nonBlank) ?? 'localhost',
     protocol,
     ...(tls !== undefined && { tls }),
+    ...(maxConcurrency !== undefined && { maxConcurrency }),
+    ...(health !== undefined && { health }),
     token: nonEmpty(host.env.APP_API_TOKEN),
   };
 }
@@ -40,6 +54,29 @@ function readTls(form: Form, protocol: AppProtocol, host: Host): AppConfig['tls'
     form.mistake(`--app-tls-unverified: nothing is verified with it, and ${others.join(' and ')} would mean nothing`);
   }
   return { caPem, serverName, isUnverified };
+}
+
+const HEALTH_FLAGS = ['appHealthPath', 'appHealthInterval', 'appHealthTimeout', 'appHealthThreshold'] as const;
+
+function readHealth(form: Form): AppHealthConfig | undefined {
+  const defaults = APP_HEALTH_DEFAULTS;
+  const health = {
+    path: form.read('appHealthPath', parseHealthPath) ?? defaults.path,
+    intervalMs: 1000 * (form.read('appHealthInterval', parseHealthIntervalSec) ?? Number(defaults.intervalSec)),
+    timeoutMs: form.read('appHealthTimeout', parseHealthTimeoutMs) ?? Number(defaults.timeoutMs),
+    threshold: form.read('appHealthThreshold', parseHealthThreshold) ?? Number(defaults.threshold),
+  };
+  const mistake = healthTimeoutMistake(health);
+  if (mistake !== undefined) form.mistake(`${FLAGS.appHealthTimeout.flag}: ${mistake}`);
+  if (form.isGiven('appHealthCheck')) {
+    if (!form.isGiven('appPort')) form.mistake('--enable-app-health-check: it goes with --app-port, which is missing');
+    return health;
+  }
+  for (const name of HEALTH_FLAGS) {
+    if (form.isGiven(name))
+      form.mistake(`${FLAGS[name].flag}: it goes with --enable-app-health-check, which is missing`);
+  }
+  return undefined;
 }
 
 /** Read once, as the sidecar starts. */

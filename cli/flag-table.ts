@@ -2,6 +2,7 @@
 //
 // `aliases` are the spellings of `dapr run` and `daprd`, so that command lines and manifests carry over.
 import { type Command, Option } from 'commander';
+import { APP_HEALTH_DEFAULTS } from '../api/app-health.ts';
 
 export interface FlagSpec {
   readonly flag: string;
@@ -72,6 +73,46 @@ const table = {
     flag: '--app-tls-unverified',
     group: APP,
     help: 'take whatever certificate the app shows',
+  },
+  appMaxConcurrency: {
+    flag: '--app-max-concurrency',
+    value: 'NUMBER',
+    group: APP,
+    help: 'how many calls may be in the app at once, others wait; -1 for any number',
+    initially: '-1',
+  },
+  appHealthCheck: {
+    flag: '--enable-app-health-check',
+    group: APP,
+    help: 'ask the app whether it is healthy, and give it calls only then',
+  },
+  appHealthPath: {
+    flag: '--app-health-check-path',
+    value: 'PATH',
+    group: APP,
+    help: 'what it is asked, over HTTP',
+    initially: APP_HEALTH_DEFAULTS.path,
+  },
+  appHealthInterval: {
+    flag: '--app-health-probe-interval',
+    value: 'SECONDS',
+    group: APP,
+    help: 'how often it is asked',
+    initially: APP_HEALTH_DEFAULTS.intervalSec,
+  },
+  appHealthTimeout: {
+    flag: '--app-health-probe-timeout',
+    value: 'MILLISECONDS',
+    group: APP,
+    help: 'how long it has for an answer',
+    initially: APP_HEALTH_DEFAULTS.timeoutMs,
+  },
+  appHealthThreshold: {
+    flag: '--app-health-threshold',
+    value: 'NUMBER',
+    group: APP,
+    help: 'failures in a row that make it unhealthy',
+    initially: APP_HEALTH_DEFAULTS.threshold,
   },
   namespace: {
     flag: '--namespace',

@@ -214,6 +214,19 @@ test('every mistake is told, each once, by the flag as it was written', () => {
 test.each([
   [[], '--app-id is missing; name this app, such as --app-id web'],
   [['-a', 'web', '--app-port', 'x'], '--app-port: "x" is not a port; give a number from 1 to 65535'],
+  [
+    ['-a', 'web', '--app-health-threshold', '5'],
+    '--app-health-threshold: it goes with --enable-app-health-check, which is missing',
+  ],
+  [['-a', 'web', '--enable-app-health-check'], '--enable-app-health-check: it goes with --app-port, which is missing'],
+  [
+    ['-a', 'web', '-p', '80', '--enable-app-health-check', '--app-health-probe-timeout', '6000'],
+    '--app-health-probe-timeout: 6000 ms is longer than the interval of 5 s; make it shorter',
+  ],
+  [
+    ['-a', 'web', '--app-max-concurrency', '0'],
+    '--app-max-concurrency: "0" is not a number of calls; give a whole number from 1 to 1000000',
+  ],
   [['-a', 'web', '--app-protocol', 'soap'], '--app-protocol: "soap" is none of http, h2c, https, grpc, grpcs'],
   [
     ['-a', 'web', '--app-protocol', 'h2c', '--app-tls-unverified'],
@@ -255,9 +268,24 @@ test('an app behind TLS is verified, by whoever is named, unless that is switche
   expect(settingsOf(['--app-tls-unverified', ...https]).config.app.tls).toEqual({ isUnverified: true });
 });
 
+test('an app is looked after where that was asked for', () => {
+  const { app } = settingsOf(['--app-max-concurrency', '-1']).config;
+  expect([app.maxConcurrency, app.health]).toEqual([undefined, undefined]);
+  const flags = ['-p', '80', '--app-max-concurrency', '3', '--enable-app-health-check'];
+  expect(settingsOf(flags).config.app).toMatchObject({
+    maxConcurrency: 3,
+    health: { path: '/healthz', intervalMs: 5000, timeoutMs: 500, threshold: 3 },
+  });
+  const more = ['--app-health-check-path', 'alive', '--app-health-probe-interval', '1'];
+  more.push('--app-health-probe-timeout', '99', '--app-health-threshold', '7');
+  expect(settingsOf([...flags, ...more]).config.app.health).toEqual({
+    ...{ path: '/alive', intervalMs: 1000, timeoutMs: 99, threshold: 7 },
+  });
+});
+
 test('the flags handed to another process mean the same there', () => {
   const args = ['-a', 'web', '--dapr-http-port', '3600', '--peer', 'a=b:1', '--peer', 'c=d:2', '--max-body-size', '-1'];
-  args.push('--app-protocol', 'grpcs', '--app-tls-unverified');
+  args.push('--app-protocol', 'grpcs', '--app-tls-unverified', '--app-port', '80', '--enable-app-health-check');
   const { raw, settings } = read(args);
   expect(read(printFlags(raw)).settings).toEqual(settings);
 });

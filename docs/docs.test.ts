@@ -53,6 +53,8 @@ describe('faults.md', () => {
       'peer-closing': true,
       'peer-downgraded': true,
       'app-unreachable': true,
+      'app-unhealthy': true,
+      'app-busy': true,
       'app-closing': true,
       'external-unreachable': true,
       'external-untrusted': true,
@@ -146,6 +148,7 @@ describe('metrics.md', () => {
       return closedRequest;
     });
     metrics.httpOffence('head-bytes');
+    metrics.appAsked(true);
     const text = metrics.render();
     return [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => {
       const labels = new RegExp(`^${name}(?:_bucket)?(?:\\{(.*)\\})? `, 'm').exec(text)?.[1] ?? '';

@@ -61,6 +61,14 @@ export function list<T>(read: Reader<T>): Reader<readonly T[]> {
   };
 }
 
+/** A record within a record. */
+export function record<T extends object>(readers: Readers<T>): Reader<T> {
+  return (value) => {
+    const read = readRecord(readers, value);
+    return read.ok ? read : err(read.error.join(', '));
+  };
+}
+
 /** May be left out. */
 export function optional<T>(read: Reader<T>): Reader<T | undefined> {
   return (value) => (value === undefined ? ok(undefined) : read(value));

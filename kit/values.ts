@@ -9,6 +9,14 @@ export interface HostPort {
   readonly port: number;
 }
 
+export function parseWhole(min: number, max: number, what: string): (text: string) => Result<number> {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d{1,9}$/.test(text) && value >= min && value <= max) return ok(value);
+    return err(`"${text}" is not ${what}; give a whole number from ${min} to ${max}`);
+  };
+}
+
 /** A port to reach somebody at. */
 export function parsePort(text: string): Result<number> {
   const port = Number(text);

@@ -1,6 +1,8 @@
 // What the app API serves beside native calls: each block's routes over HTTP, and its methods over gRPC.
 import { HeldBytes } from '../kit/held-bytes.ts';
 import type { Pages } from '../kit/pages.ts';
+import { appConnection } from './app/connection-properties.ts';
+import type { AppHealth } from './app/health.ts';
 import { healthMethods } from './blocks/grpc-health.ts';
 import { type HealthState, healthPages, healthRoutes } from './blocks/health.ts';
 import { Metadata, metadataMethods, metadataRoutes } from './blocks/metadata.ts';
@@ -21,6 +23,8 @@ export interface AppApi {
 
 export interface AppApiDeps extends Omit<InvokeServiceDeps, 'held'> {
   readonly version: string;
+  /** Of the app: undefined where nobody asks it. */
+  readonly appHealth: AppHealth | undefined;
   readonly health: HealthState;
   readonly shutdown: ShutdownSwitch;
 }
@@ -33,7 +37,9 @@ const INVOKE_BYTES_MAX = 64 * 1024 * 1024;
 export function appApi({ appId, app }: SidecarConfig, deps: AppApiDeps): AppApi {
   const { version, health, shutdown, statuses, clock } = deps;
   const bodyBytesMax = Number.isFinite(deps.bodyBytesMax) ? deps.bodyBytesMax : INVOKE_BYTES_MAX;
-  const metadata = new Metadata(appId, version, app, () => [...deps.outside.current().endpoints.keys()]);
+  const isAppHealthy = () => deps.appHealth && deps.appHealth.state.current().kind === 'healthy';
+  const connection = () => appConnection(app, isAppHealthy());
+  const metadata = new Metadata(appId, version, connection, () => [...deps.outside.current().endpoints.keys()]);
   const probes = healthPages(health, appId, statuses);
   const held = new HeldBytes(Math.max(HELD_BYTES_MAX, bodyBytesMax * 4));
   const methods: GrpcMethods = new GrpcMethods([

@@ -1,5 +1,6 @@
 // Everything a sidecar needs to know before it starts, checked and complete. Whoever starts one (the CLI, a test) makes
 // this from flags and environment; nothing past this point reads either.
+import type { AppHealthConfig } from '../api/app-health.ts';
 import type { AppProtocol } from '../api/app-protocol.ts';
 import type { AppId, Namespace, Target, TrustDomain } from '../api/ids.ts';
 import type { SentryEndpoint } from '../identity/sentry-client.ts';
@@ -22,6 +23,10 @@ export interface AppConfig {
   readonly protocol?: AppProtocol;
   /** Of `https` and `grpcs`. */
   readonly tls?: AppTlsConfig;
+  /** How many calls may be in it at once; undefined for any number. */
+  readonly maxConcurrency?: number | undefined;
+  /** Undefined: its health is not asked for. */
+  readonly health?: AppHealthConfig | undefined;
   /** Sent to the app as `dapr-api-token`, so that it knows its own sidecar. */
   readonly token: string | undefined;
 }

@@ -27,6 +27,7 @@ import type { FeedClient } from './feed/feed.ts';
 import { ownIdentity } from './identify/own.ts';
 import { trusting } from './identify/trusting.ts';
 import type { Servings } from './listeners.ts';
+import { type OwnApp, ownApp } from './own-app.ts';
 import { roundRobin } from './resilience/pick.ts';
 import type { Names } from './resolve/resolver.ts';
 import { openExternal } from './transport/external.ts';
@@ -35,7 +36,6 @@ import { openPeerGrpc } from './transport/peer-grpc.ts';
 import { type ForwardedBy, forwardedHeaders } from './transport/peer-head.ts';
 import { PeerPool } from './transport/peer-pool.ts';
 import { openPeerTunnel } from './transport/peer-tunnel.ts';
-import { type ToApp, toApp } from './transport/to-app.ts';
 import type { ExternalStages } from './way/external.ts';
 import { Flights } from './way/flights.ts';
 import { inboundWay } from './way/inbound.ts';
@@ -62,7 +62,7 @@ export interface SidecarParts {
   readonly credentials: Snapshot<Credentials | undefined>;
   readonly flights: Flights;
   readonly metrics: CallMetrics;
-  readonly app: ToApp;
+  readonly app: OwnApp;
   readonly outside: Outside;
   readonly pool: PeerPool;
   readonly peers: PeerEdge;
@@ -91,7 +91,7 @@ export function joinParts(
   const advice = feed === undefined ? {} : { untrustedAdvice: IN_A_CLUSTER };
   const pool = new PeerPool({ credentials: () => credentials.current(), trustDomain, clock, random, log, ...advice });
 
-  const app = toApp(config.app, bodyBytesMax, clock);
+  const app = ownApp(config.app, bodyBytesMax, { clock, log, metrics });
   const outside = new Outside(config.outside ?? NOTHING_OUTSIDE, deps);
   const ground = grounds(feed);
   const inbound = inboundWay({ flights, grounds: ground, transport: { app: app.open } });
@@ -117,7 +117,7 @@ export function joinParts(
   const peers = new PeerEdge({ open: inbound, self, bodyBytesMax, upgradeProtocols, clock, random, log });
   const countOffence = (rule: string) => metrics.httpOffence(rule);
   const calls = { open: outbound, outside: outside.rules, self, bodyBytesMax, statuses, clock, random };
-  const { probes, ...served } = appApi(config, { ...calls, version, health, shutdown });
+  const { probes, ...served } = appApi(config, { ...calls, version, health, appHealth: app.health, shutdown });
   const edge = { ...calls, ...served, log, upgradeProtocols, rules: config, countOffence };
   const metricsText = { contentType: METRICS_CONTENT_TYPE, status: 200 };
   const servings: Servings = {

@@ -119,6 +119,15 @@ test('its environment says whether the app speaks HTTP or gRPC; HTTP unless it d
   expect([protocolOf(sidecar), protocolOf({ ...sidecar, appProtocol: 'grpc' })]).toEqual(['http', 'grpc']);
 });
 
+test('its environment says how the app is looked after', () => {
+  const health = { path: '/alive', intervalMs: 1000, timeoutMs: 100, threshold: 2 };
+  const read = (config: PodSidecar) => must(readPod({ [SIDECAR_VARIABLE]: printPodSidecar(config) })).config.app;
+  expect(read({ ...pod.sidecar, appMaxConcurrency: 5, appHealth: health })).toMatchObject({
+    ...{ maxConcurrency: 5, health },
+  });
+  expect(read(pod.sidecar)).toMatchObject({ maxConcurrency: undefined, health: undefined });
+});
+
 test('its tokens come from variables of their own', () => {
   const { config } = must(readPod({ ...pod.env, INVOKE_API_TOKEN: 'api', APP_API_TOKEN: 'app' }));
   expect([config.apiToken, config.app.token]).toEqual(['api', 'app']);

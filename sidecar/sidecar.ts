@@ -1,6 +1,7 @@
 // A sidecar's life.
 //
-//   start   ask for an identity ▶ bind every port (a taken one fails at once) ▶ serve peers, tell the name ▶ app listens: ready
+//   start   ask for an identity ▶ bind every port (a taken one fails at once) ▶ serve peers, tell the name ▶ app listens,
+//           and is healthy: ready
 //   drain   take the name back ▶ GOAWAY to peers ▶ refuse new inbound calls; outbound stays open
 //   stop    drain ▶ refuse outbound too ▶ let calls in flight finish, within the grace ▶ close everything
 import type { IdentityState } from '../identity/source.ts';
@@ -90,6 +91,8 @@ class Life {
     use(credentials.current());
     const cancels = [credentials.changed(use), identity.firstReady(() => this.#announce(listeners.ports))];
     const { host, port } = this.#config.app;
+    const { health } = this.parts.app;
+    if (health !== undefined) cancels.push(health.state.changed(() => this.#announced?.setReady(this.#isAppServing)));
     if (port !== undefined) cancels.push(whenPortOpens(host, port, clock, () => this.#appOpened(port)));
     this.#phase = { kind: 'serving', listeners, cancels };
     log.info('listening', { ...listeners.ports });
@@ -109,6 +112,7 @@ class Life {
     this.#phase = { kind: 'draining', listeners: phase.listeners };
     for (const cancel of phase.cancels) cancel();
     this.#announced?.withdraw();
+    this.parts.app.health?.stop();
     this.parts.flights.close('inbound');
     this.parts.peers.drain();
     this.parts.flights.whenServed(() => this.#drained.resolve());
@@ -157,19 +161,29 @@ class Life {
     const isWildcard = peerListenAddress === '::' || peerListenAddress === '0.0.0.0';
     const peer = { host: isWildcard ? '127.0.0.1' : peerListenAddress, port: ports.peer };
     this.#announced = names.announce({ identity: this.parts.self, peer, httpPort: ports.http, appPort: app.port });
-    this.#announced.setReady(this.#isAppOpen);
+    this.#announced.setReady(this.#isAppServing);
   }
 
   #appOpened(port: number): void {
     this.#isAppOpen = true;
-    this.#announced?.setReady(true);
+    this.#announced?.setReady(this.#isAppServing);
+    this.parts.app.health?.start();
     this.#deps.log.info('the app listens', { appPort: port });
+  }
+
+  get #isAppServing(): boolean {
+    return this.#appUnready() === undefined;
+  }
+
+  #appUnready(): Unready {
+    if (!this.#isAppOpen) return `the app does not listen on port ${this.#config.app.port} yet`;
+    const health = this.parts.app.health?.state.current();
+    return health?.kind === 'unhealthy' ? `the app is not healthy: ${health.why}` : undefined;
   }
 
   #unready(): Unready {
     if (this.#phase.kind !== 'serving') return 'the sidecar is stopping and takes no new calls';
-    if (this.#isAppOpen) return this.#outboundUnready();
-    return this.#outboundUnready() ?? `the app does not listen on port ${this.#config.app.port} yet`;
+    return this.#outboundUnready() ?? this.#appUnready();
   }
 
   #outboundUnready(): Unready {

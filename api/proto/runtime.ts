@@ -85,6 +85,19 @@ export interface AppConnection {
   readonly port: number;
   readonly protocol: string;
   readonly channelAddress: string;
+  /** How many calls may be in it at once. */
+  readonly maxConcurrency?: number;
+  readonly health?: AppConnectionHealth;
+}
+
+export interface AppConnectionHealth {
+  readonly healthCheckPath: string;
+  /** As Go writes durations. */
+  readonly healthProbeInterval: string;
+  readonly healthProbeTimeout: string;
+  readonly healthThreshold: number;
+  /** Of ours, over HTTP alone: the message has no field for it. */
+  readonly status?: string;
 }
 
 /** ActorRuntime.ActorRuntimeStatus: there are no actors here. */
@@ -106,12 +119,23 @@ export function encodeMetadata(metadata: SidecarMetadata): Buffer {
       properties.uint(1, app.port);
       properties.utf8(2, app.protocol);
       properties.utf8(3, app.channelAddress);
+      if (app.maxConcurrency !== undefined) properties.uint(4, app.maxConcurrency);
+      if (app.health !== undefined) encodeHealth(properties, app.health);
     });
   }
   writer.utf8(8, metadata.runtimeVersion);
   for (const feature of metadata.enabledFeatures) writer.utf8(9, feature);
   writer.message(10, (actors) => actors.uint(1, ACTORS_DISABLED));
   return writer.finish();
+}
+
+function encodeHealth(properties: ProtoWriter, health: AppConnectionHealth): void {
+  properties.message(5, (field) => {
+    field.utf8(1, health.healthCheckPath);
+    field.utf8(2, health.healthProbeInterval);
+    field.utf8(3, health.healthProbeTimeout);
+    field.uint(4, health.healthThreshold);
+  });
 }
 
 export function decodeSetMetadata(bytes: Buffer): Result<{ readonly key: string; readonly value: string }> {

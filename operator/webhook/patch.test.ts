@@ -178,6 +178,15 @@ test('the sidecar is told which upgrades it carries', () => {
   expect(configOf({}).upgradeProtocols).toBeUndefined();
 });
 
+test('the sidecar is told how its app is looked after', () => {
+  const values = { 'app-port': '8080', 'app-max-concurrency': '5', 'enable-app-health-check': 'true' };
+  const config = must(parsePodSidecar(variable(sidecarOf(injected(values)), 'INVOKE_SIDECAR')));
+  expect(config.appMaxConcurrency).toBe(5);
+  expect(config.appHealth).toEqual({ path: '/healthz', intervalMs: 5000, timeoutMs: 500, threshold: 3 });
+  const left = must(parsePodSidecar(variable(sidecarOf(injected({ 'app-port': '8080' })), 'INVOKE_SIDECAR')));
+  expect([left.appMaxConcurrency, left.appHealth]).toEqual([undefined, undefined]);
+});
+
 test('the pod is labelled with its app id, with or without labels of its own', () => {
   expect(injected().metadata?.labels).toEqual({ 'invoke.io/app-id': 'web' });
   const labelled = { ...podOf({ 'app-id': 'web' }), metadata: { labels: { a: 'b' } } };

@@ -7,7 +7,7 @@ import type {
   V1Volume,
   V1VolumeMount,
 } from '@kubernetes/client-node';
-import { type SidecarSettings, sidecarPorts } from '../../api/annotations.ts';
+import { appHealthOf, type SidecarSettings, sidecarPorts } from '../../api/annotations.ts';
 import { isOverTls } from '../../api/app-protocol.ts';
 import type { Namespace } from '../../api/ids.ts';
 import {
@@ -131,6 +131,7 @@ function environmentOf(settings: SidecarSettings, namespace: Namespace, config: 
 function podSidecar(settings: SidecarSettings, namespace: Namespace, config: OperatorConfig): PodSidecar {
   const address = (service: string, port: number) =>
     `${service}.${config.namespace}.svc.${config.clusterDomain}:${port}`;
+  const appHealth = appHealthOf(settings);
   return {
     appId: settings.appId,
     namespace,
@@ -144,6 +145,8 @@ function podSidecar(settings: SidecarSettings, namespace: Namespace, config: Ope
     appHost: settings.appHost,
     ...(settings.appTlsServerName !== undefined && { appTlsServerName: settings.appTlsServerName }),
     ...(settings.isAppTlsUnverified && { isAppTlsUnverified: true }),
+    ...(settings.appMaxConcurrency !== undefined && { appMaxConcurrency: settings.appMaxConcurrency }),
+    ...(appHealth !== undefined && { appHealth }),
     httpPort: settings.httpPort,
     grpcPort: settings.grpcPort,
     publicPort: settings.publicPort,

@@ -23,6 +23,11 @@ export interface CallMetrics extends FlightObserver {
   certificateExpires(epochMs: number): void;
   /** By the rule of wire/http1 that was broken: the code names them all, so there are only so many. */
   httpOffence(rule: string): void;
+  /** The app answered the question for its health, well or not. */
+  appAsked(isGood: boolean): void;
+  appIsHealthy(isHealthy: boolean): void;
+  /** Calls that wait for their turn at the app. */
+  appCallsWaiting(count: number): void;
   render(): string;
 }
 
@@ -30,6 +35,7 @@ export function callMetrics(version: string): CallMetrics {
   const numbers = openNumbers();
   const { requests, grpcRequests, duration, requestBytes, replyBytes, inFlight, tunnels } = numbers;
   const { offences, certificate, build } = numbers;
+  const { appHealthy: healthy, appProbes: probes, appWaiting: waiting } = numbers;
   build.set(build.slot(version), 1);
   const flying: Record<Direction, number> = { outbound: inFlight.slot('outbound'), inbound: inFlight.slot('inbound') };
   const open: Record<Direction, number> = { outbound: tunnels.slot('outbound'), inbound: tunnels.slot('inbound') };
@@ -79,6 +85,9 @@ export function callMetrics(version: string): CallMetrics {
       replyBytes.add(slots.replyBytes, record.replyBytes);
     },
     httpOffence: (rule) => offences.add(offences.slot(rule), 1),
+    appAsked: (isGood) => probes.add(probes.slot(isGood ? 'good' : 'bad'), 1),
+    appIsHealthy: (isHealthy) => healthy.set(healthy.slot(), isHealthy ? 1 : 0),
+    appCallsWaiting: (count) => waiting.set(waiting.slot(), count),
     certificateExpires: (epochMs) => certificate.set(certificate.slot(), epochMs / 1000),
     render: () => renderMetrics(Object.values(numbers)),
   };
@@ -116,6 +125,9 @@ function openNumbers() {
       'What came to the app API that was no HTTP or went past a limit, by the rule that it broke.',
       ['offence'],
     ),
+    appHealthy: gauge('invoke_app_healthy', 'Whether the app passes its health check; absent where there is none.'),
+    appProbes: counter('invoke_app_health_probes_total', 'Health checks of the app, by how they ended.', ['result']),
+    appWaiting: gauge('invoke_app_calls_waiting', 'Calls that wait for their turn at the app (app-max-concurrency).'),
     certificate: gauge('invoke_certificate_expiry_timestamp_seconds', 'When the workload certificate in use ends.'),
   };
 }

@@ -2,9 +2,13 @@
 // over gRPC it is the same.
 import { fault } from '../../api/fault.ts';
 import type { AppId } from '../../api/ids.ts';
-import { decodeSetMetadata, encodeMetadata, type SidecarMetadata } from '../../api/proto/runtime.ts';
+import {
+  type AppConnection,
+  decodeSetMetadata,
+  encodeMetadata,
+  type SidecarMetadata,
+} from '../../api/proto/runtime.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
-import type { AppConfig } from '../config.ts';
 import { answerSole, type GrpcMethod, unaryMethod, unreadableMessage } from '../edge/grpc-methods.ts';
 import { ROUTE_BODY_BYTES_MAX, type Route, refusalAnswer } from '../edge/routes.ts';
 
@@ -18,11 +22,12 @@ export type EndpointNames = () => readonly string[];
 export class Metadata {
   readonly #appId: AppId;
   readonly #version: string;
-  readonly #app: AppConfig;
+  readonly #app: () => AppConnection | undefined;
   readonly #endpoints: EndpointNames;
   readonly #values: Map<string, string>;
 
-  constructor(appId: AppId, version: string, app: AppConfig, endpoints: EndpointNames) {
+  /** `app` says how the sidecar is connected to its app, if it has one. */
+  constructor(appId: AppId, version: string, app: () => AppConnection | undefined, endpoints: EndpointNames) {
     this.#endpoints = endpoints;
     this.#appId = appId;
     this.#version = version;
@@ -31,14 +36,14 @@ export class Metadata {
   }
 
   current(): SidecarMetadata {
-    const { port, protocol = 'http', host } = this.#app;
+    const app = this.#app();
     return {
       id: this.#appId,
       runtimeVersion: this.#version,
       enabledFeatures: [],
       extended: Object.fromEntries(this.#values),
       httpEndpoints: this.#endpoints().map((name) => ({ name })),
-      ...(port !== undefined && { appConnectionProperties: { port, protocol, channelAddress: host } }),
+      ...(app !== undefined && { appConnectionProperties: app }),
     };
   }
 

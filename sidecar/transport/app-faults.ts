@@ -7,6 +7,7 @@ import type { ConnectProblem } from '../app/connect.ts';
 import type { H2cProblem } from '../app/h2c-pool.ts';
 import type { AppPool } from '../app/pool.ts';
 import type { CertificateFlaw } from '../app/tls.ts';
+import type { Turns } from '../app/turns.ts';
 
 export function noAppPort({ target }: Call): Fault {
   const message = `${targetName(target)} has no app port, so it takes no calls; start it with --app-port.`;
@@ -135,4 +136,20 @@ export function appHeadTooLarge({ target }: Call): Fault {
     'headers-too-large',
     `the headers of the call are larger than the app of ${targetName(target)} takes; nothing reached it.`,
   );
+}
+
+/** `why` is for the log alone: it may name addresses. */
+export function appUnhealthy({ target }: Call, why: string): Fault {
+  const message = `the app of ${targetName(target)} does not pass its health check, so it is given no calls; nothing reached it. Its sidecar goes on asking it: try again, or look at the app's log.`;
+  return fault('app-unhealthy', message, why);
+}
+
+export function appBusy({ target }: Call, { max, waitingMax }: Turns): Fault {
+  const message = `the app of ${targetName(target)} takes ${max} calls at once (--app-max-concurrency), and ${waitingMax} more wait already; nothing of this one reached it. Try again later, or start more instances.`;
+  return fault('app-busy', message);
+}
+
+export function lateForApp({ target }: Call, { max }: Turns): Fault {
+  const message = `${targetName(target)} did not answer in time: the deadline passed while the call waited for its turn, for the app takes ${max} at once (--app-max-concurrency). Nothing reached it.`;
+  return fault('timeout', message);
 }

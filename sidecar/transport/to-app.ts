@@ -8,7 +8,9 @@ import { targetName } from '../../api/ids.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { AppAddress } from '../app/connect.ts';
 import { H2cPool } from '../app/h2c-pool.ts';
+import type { Ask } from '../app/health.ts';
 import { AppPool } from '../app/pool.ts';
+import { askGrpc, askHttp1, askHttp2 } from '../app/probe.ts';
 import { appTlsOptions, type Spoken } from '../app/tls.ts';
 import { AppTunnels } from '../app/tunnels.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
@@ -22,6 +24,8 @@ import { openAppTunnel } from './app-tunnel.ts';
 
 export interface ToApp {
   open(call: PermittedCall, reply: ReplyEnd): RequestEnd;
+  /** How it is asked for its health; `path` is of HTTP alone. Undefined for a program that only calls. */
+  healthProbe(path: string): Ask | undefined;
   /** Breaks off everything. */
   close(): void;
 }
@@ -50,6 +54,7 @@ function overHttp(app: AppConfig, clock: Clock): ToApp {
       if (call.kind === 'tunnel') return openAppTunnel(call, reply, deps);
       return refuse(reply, speaksHttp(call));
     },
+    healthProbe: (path) => address && askHttp1(address, clock, { path, token: app.token }),
     close() {
       pool?.destroy();
       tunnels?.destroy();
@@ -66,6 +71,7 @@ function overHttp2(app: AppConfig, clock: Clock): ToApp {
       if (call.kind === 'http') return openAppH2(call, reply, deps);
       return refuse(reply, call.kind === 'tunnel' ? takesNoUpgrade(call, 'HTTP/2') : speaksHttp(call));
     },
+    healthProbe: (path) => pool && askHttp2(pool, { path, token: app.token }),
     close: () => pool?.destroy(),
   };
 }
@@ -82,6 +88,7 @@ function overGrpc(app: AppConfig, bodyBytesMax: number, clock: Clock): ToApp {
       if (call.kind === 'tunnel') return refuse(reply, takesNoUpgrade(call, 'gRPC'));
       return openAppInvoke(call, reply, invoking);
     },
+    healthProbe: () => pool && askGrpc(pool, app.token),
     close: () => pool?.destroy(),
   };
 }

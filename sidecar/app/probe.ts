@@ -1,0 +1,180 @@
+// One question to the app whether it is healthy, in the protocol that it speaks.
+import type { Cancel, Clock } from '../../kit/clock.ts';
+import { GrpcAnswer, type GrpcEnd, grpcRequest } from '../../wire/grpc-call.ts';
+import type { Http2ClientConnection } from '../../wire/http2/client.ts';
+import type { Fields, Flow, Requester, RequestHead, ResponseReceiver, WireFailure } from '../../wire/message.ts';
+import { authority } from './address.ts';
+import type { AppAddress, ConnectProblem } from './connect.ts';
+import type { H2cPool } from './h2c-pool.ts';
+import type { Ask } from './health.ts';
+import { type AppConnection, AppPool, type AppWaiter } from './pool.ts';
+
+/** What is asked of an app that speaks HTTP. */
+export interface HttpQuestion {
+  readonly path: string;
+  /** Shows the app that its own sidecar asks. */
+  readonly token: string | undefined;
+}
+
+type Answered = (problem: string | undefined) => void;
+
+/** By HTTP/1.1, on a connection of its own: no call can be in the way. */
+export function askHttp1(address: AppAddress, clock: Clock, question: HttpQuestion): Ask {
+  const head = requestHead(question, authority(address.host, address.port), undefined);
+  return (answered) => {
+    const probe = new Http1Probe(new AppPool(address, clock, { connectionsMax: 1, idleMax: 0 }), head, answered);
+    return () => probe.cancel();
+  };
+}
+
+/** By HTTP/2, on the connection of the calls. */
+export function askHttp2(pool: H2cPool, question: HttpQuestion): Ask {
+  const head = requestHead(question, pool.authority, pool.scheme);
+  return (answered) =>
+    onConnection(pool, answered, (connection) => {
+      const requester = connection.request(head, new StatusReader(head.target, answered));
+      requester.end([]);
+      return requester;
+    });
+}
+
+const HEALTH_CHECK = '/dapr.proto.runtime.v1.AppCallbackHealthCheck/HealthCheck';
+/** google.protobuf.Empty, as a message of gRPC. */
+const EMPTY_MESSAGE = Buffer.alloc(5);
+const ANSWER_BYTES_MAX = 64 * 1024;
+
+/** By gRPC, on the connection of the calls. */
+export function askGrpc(pool: H2cPool, token: string | undefined): Ask {
+  return (answered) =>
+    onConnection(pool, answered, (connection) => {
+      const ended = (end: GrpcEnd) => answered(grpcProblem(end));
+      const answer = new GrpcAnswer(ANSWER_BYTES_MAX, { message: () => undefined, ended });
+      const requester = connection.request(grpcRequest(pool, HEALTH_CHECK, tokenField(token)), answer);
+      requester.data(EMPTY_MESSAGE);
+      requester.end([]);
+      return requester;
+    });
+}
+
+const NOT_WANTED: WireFailure = { kind: 'reset', reason: 'nobody waits for the answer' };
+
+function onConnection(
+  pool: H2cPool,
+  answered: Answered,
+  ask: (connection: Http2ClientConnection) => Requester,
+): Cancel {
+  const { ready } = pool;
+  let requester = ready && ask(ready);
+  const leave =
+    ready === undefined
+      ? pool.wait((found) => {
+          if (found.ok) requester = ask(found.value);
+          else answered(noConnection(found.error));
+        })
+      : undefined;
+  return () => {
+    leave?.();
+    requester?.cancel(NOT_WANTED);
+  };
+}
+
+class Http1Probe implements AppWaiter {
+  readonly #pool: AppPool;
+  readonly #head: RequestHead;
+  readonly #answered: Answered;
+  #connection: AppConnection | undefined;
+  #requester: Requester | undefined;
+
+  constructor(pool: AppPool, head: RequestHead, answered: Answered) {
+    this.#pool = pool;
+    this.#head = head;
+    this.#answered = answered;
+    pool.wait(this);
+  }
+
+  connected(connection: AppConnection): void {
+    this.#connection = connection;
+    const told = (problem: string | undefined) => {
+      this.#pool.release(connection);
+      this.#answered(problem);
+    };
+    this.#requester = connection.request(this.#head, new StatusReader(this.#head.target, told));
+    this.#requester.end([]);
+  }
+
+  unreachable(problem: ConnectProblem): void {
+    this.#answered(noConnection(problem));
+  }
+
+  cancel(): void {
+    this.#pool.leave(this);
+    if (this.#connection === undefined) {
+      this.#pool.destroy();
+      return;
+    }
+    this.#requester?.cancel(NOT_WANTED);
+    this.#pool.release(this.#connection);
+  }
+}
+
+/** The status is all that counts. */
+class StatusReader implements ResponseReceiver {
+  readonly #path: string;
+  readonly #answered: Answered;
+  #status = 0;
+
+  constructor(path: string, answered: Answered) {
+    this.#path = path;
+    this.#answered = answered;
+  }
+
+  informational(): void {}
+
+  head({ status }: { readonly status: number }): void {
+    this.#status = status;
+  }
+
+  data(): Flow {
+    return 'ok';
+  }
+
+  end(_trailers: Fields): void {
+    const isGood = this.#status >= 200 && this.#status < 300;
+    this.#answered(isGood ? undefined : `GET ${this.#path} was answered with ${this.#status}`);
+  }
+
+  abort({ reason }: WireFailure): void {
+    this.#answered(`GET ${this.#path} was not answered: ${reason}`);
+  }
+
+  resume(): void {}
+
+  cancel(): void {}
+}
+
+function grpcProblem(end: GrpcEnd): string | undefined {
+  if (end.kind !== 'status') return `HealthCheck was not answered: ${end.reason}`;
+  if (end.status === 12) return 'it does not serve dapr.proto.runtime.v1.AppCallbackHealthCheck (UNIMPLEMENTED)';
+  return end.status === 0 ? undefined : `HealthCheck was answered with the gRPC status ${end.status}`;
+}
+
+function noConnection({ cause }: { readonly cause: string }): string {
+  return `there is no connection to it: ${cause}`;
+}
+
+function requestHead({ path, token }: HttpQuestion, to: string, scheme: RequestHead['scheme']): RequestHead {
+  return {
+    method: 'GET',
+    target: path,
+    authority: to,
+    scheme,
+    fields: ['user-agent', 'invoke', ...tokenField(token)],
+    bodyBytes: 0,
+    upgrade: undefined,
+    expectsContinue: false,
+  };
+}
+
+function tokenField(token: string | undefined): Fields {
+  return token === undefined ? [] : ['dapr-api-token', token];
+}

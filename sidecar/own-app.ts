@@ -1,0 +1,76 @@
+// The app of this sidecar, as calls come to it: only while it is healthy, and no more at once than it takes, where that was asked for.
+// Where it was not, nothing stands between a call and the transport.
+import { refuse } from '../api/exchange.ts';
+import type { Clock } from '../kit/clock.ts';
+import type { Log } from '../kit/log.ts';
+import type { Snapshot } from '../kit/snapshot.ts';
+import type { CallMetrics } from './admin/call-metrics.ts';
+import { AppHealth, type AppHealthState } from './app/health.ts';
+import { Turns } from './app/turns.ts';
+import type { AppConfig } from './config.ts';
+import { appUnhealthy } from './transport/app-faults.ts';
+import { type OpenApp, openInTurn } from './transport/app-turn.ts';
+import { type ToApp, toApp } from './transport/to-app.ts';
+
+export interface OwnApp {
+  readonly open: OpenApp;
+  /** Undefined: nobody asks it. */
+  readonly health: AppHealth | undefined;
+  /** Breaks off everything. */
+  close(): void;
+}
+
+export interface OwnAppDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: CallMetrics;
+}
+
+/** `bodyBytesMax`: of what has to be whole before it goes on. */
+export function ownApp(config: AppConfig, bodyBytesMax: number, deps: OwnAppDeps): OwnApp {
+  const { clock, metrics } = deps;
+  const transport = toApp(config, bodyBytesMax, clock);
+  const health = healthOf(config, transport, deps);
+  const { maxConcurrency: max } = config;
+  const turns = max === undefined ? undefined : new Turns(max, (count) => metrics.appCallsWaiting(count));
+  health?.state.changed((state) => {
+    if (state.kind === 'unhealthy') turns?.drop(state.why);
+  });
+  const inTurn = turns === undefined ? transport.open : openInTurn(transport.open, turns, clock);
+  return {
+    open: health === undefined ? inTurn : whileHealthy(inTurn, health.state),
+    health,
+    close() {
+      health?.stop();
+      transport.close();
+    },
+  };
+}
+
+function whileHealthy(open: OpenApp, health: Snapshot<AppHealthState>): OpenApp {
+  return (call, reply) => {
+    const state = health.current();
+    return state.kind === 'healthy' ? open(call, reply) : refuse(reply, appUnhealthy(call, state.why));
+  };
+}
+
+function healthOf(
+  { health: config }: AppConfig,
+  transport: ToApp,
+  { clock, log, metrics }: OwnAppDeps,
+): AppHealth | undefined {
+  const ask = config && transport.healthProbe(config.path);
+  if (config === undefined || ask === undefined) return undefined;
+  const health = new AppHealth(config, ask, clock, (problem) => metrics.appAsked(problem === undefined));
+  metrics.appIsHealthy(false);
+  let wasHealthy = false;
+  health.state.changed((state) => {
+    const isHealthy = state.kind === 'healthy';
+    metrics.appIsHealthy(isHealthy);
+    if (state.kind === 'unhealthy' && wasHealthy)
+      log.warn('the app is unhealthy: it gets no calls', { why: state.why });
+    if (isHealthy) log.info('the app is healthy');
+    wasHealthy = isHealthy;
+  });
+  return health;
+}
