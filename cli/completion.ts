@@ -15,9 +15,17 @@ export function completionScript(program: Command, shell: Shell): string {
   const commands = help.visibleCommands(program).map((command) => ({
     name: command.name(),
     description: command.description(),
-    flags: help.visibleOptions(command).flatMap(({ long, description }) => (long ? [{ long, description }] : [])),
+    flags: flagsOf(command),
   }));
   return { bash, zsh, fish }[shell](commands);
+}
+
+/** Its own, and those of the commands below it. */
+function flagsOf(command: Command): Completed['flags'] {
+  const help = command.createHelp();
+  const options = [command, ...command.commands].flatMap((each) => help.visibleOptions(each));
+  const flags = options.flatMap(({ long, description }) => (long ? [{ long, description }] : []));
+  return flags.filter(({ long }, i) => flags.findIndex((flag) => flag.long === long) === i);
 }
 
 function bash(commands: readonly Completed[]): string {

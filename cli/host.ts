@@ -47,6 +47,15 @@ export function say(host: Host, message: string): void {
   host.stderr.write(`invokectl: ${message}\n`);
 }
 
+/** Takes the exit code of a command. */
+export type Finish = (exitCode: number) => void;
+
+/** One line for each mistake, and the exit code that means them. */
+export function refuse(mistakes: readonly string[], host: Host, finish: Finish): void {
+  for (const mistake of mistakes) say(host, mistake);
+  finish(EXIT.usage);
+}
+
 /** Where everything of this user lies: CA, registry. */
 export function invokeHome(host: Host): string {
   return nonEmpty(host.env.INVOKE_HOME) ?? `${host.home}/.invoke`;

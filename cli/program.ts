@@ -8,7 +8,8 @@ import { CALL_LOG_LEVEL, type CallOptions, readCall } from './call-request.ts';
 import { completionScript, SHELLS } from './completion.ts';
 import { addFlags, type FlagName, SIDECAR_FLAGS } from './flag-table.ts';
 import { readFlags } from './flags.ts';
-import { EXIT, type Host, say } from './host.ts';
+import { EXIT, type Finish, type Host, refuse, say } from './host.ts';
+import { addExplain, addPolicy } from './policy-commands.ts';
 import type { SentryOptions } from './sentry-command.ts';
 import { LIST_FORMATS, parseTtl } from './values.ts';
 import { VERSION } from './version.ts';
@@ -40,8 +41,6 @@ export function reportBug(error: unknown, args: readonly string[], host: Host): 
   return EXIT.bug;
 }
 
-type Finish = (exitCode: number) => void;
-
 function build(host: Host, finish: Finish): Command {
   const program = new Command('invokectl');
   program
@@ -64,7 +63,18 @@ function build(host: Host, finish: Finish): Command {
         ),
     })
     .addHelpText('after', FIRST_STEPS);
-  for (const add of [addRun, addSidecar, addCall, addList, addStop, addSentry, addUninstall, addCompletion])
+  for (const add of [
+    addRun,
+    addSidecar,
+    addCall,
+    addList,
+    addStop,
+    addSentry,
+    addExplain,
+    addPolicy,
+    addUninstall,
+    addCompletion,
+  ])
     add(program, host, finish);
   program
     .command('version')
@@ -86,12 +96,6 @@ First steps:
 
 An app calls another through its own sidecar:
   curl http://127.0.0.1:$DAPR_HTTP_PORT/v1.0/invoke/orders/method/hello`;
-
-/** One line for each mistake, and the exit code that means them. */
-function refuse(mistakes: readonly string[], host: Host, finish: Finish): void {
-  for (const mistake of mistakes) say(host, mistake);
-  finish(EXIT.usage);
-}
 
 function addRun(program: Command, host: Host, finish: Finish): void {
   const command = program

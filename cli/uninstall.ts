@@ -5,13 +5,12 @@
 import { spawn } from 'node:child_process';
 import { COPIED_KEY, SIDECAR_CONTAINER } from '../api/pod.ts';
 import { messageOf } from '../kit/errors.ts';
-import { silentLog } from '../kit/log.ts';
 import { err, ok, type Result } from '../kit/result.ts';
-import { openKube } from '../kube/client.ts';
 import type { Answered, Kube } from '../kube/kube.ts';
 import { JOBS, type KubernetesObject, PODS } from '../kube/types.ts';
 import { templateOf, WORKLOAD_KINDS, type Workload } from '../kube/workload.ts';
-import { EXIT, type Host, nonEmpty, say } from './host.ts';
+import { openCluster } from './cluster.ts';
+import { EXIT, type Host, say } from './host.ts';
 
 export interface UninstallSettings {
   /** Of the control plane. */
@@ -21,7 +20,7 @@ export interface UninstallSettings {
 }
 
 export async function uninstallCommand(settings: UninstallSettings, host: Host): Promise<number> {
-  const opened = openCluster(host);
+  const opened = openCluster({}, host);
   if (!opened.ok) return failed(host, opened.error);
   // Before anything is taken away: a cluster that cannot be read is not to be left half done.
   const found = await leftBehind(opened.value);
@@ -37,11 +36,6 @@ export async function uninstallCommand(settings: UninstallSettings, host: Host):
 function failed(host: Host, message: string): number {
   say(host, message);
   return EXIT.failed;
-}
-
-function openCluster({ env, home, clock }: Host): Result<Kube> {
-  const kubeconfigFile = nonEmpty(env.KUBECONFIG) ?? `${home}/.kube/config`;
-  return openKube({ kubeConfig: { kubeconfigFile }, fieldManager: 'invokectl', clock, log: silentLog });
 }
 
 /** What nobody but its owner should change. */

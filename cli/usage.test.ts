@@ -14,7 +14,7 @@ async function usage(...args: readonly string[]) {
   return { exitCode, stdout: (await stdout.toArray()).join(''), stderr: lines.slice(0, -1) };
 }
 
-const COMMANDS = ['run', 'sidecar', 'call', 'list', 'stop', 'sentry', 'version', 'completion'];
+const COMMANDS = ['run', 'sidecar', 'call', 'list', 'stop', 'sentry', 'explain', 'policy', 'version', 'completion'];
 
 test('help and version are asked for, and no mistake', async () => {
   const help = await usage('--help');
@@ -73,6 +73,31 @@ test.each<[string, string[]]>([
       '--jwks-file and --jwks-url: give one of the two',
     ],
   ],
+  ['explain web.front GET orders.shop', ["missing required argument 'PATH'"]],
+  [
+    'explain W GET a.b.c orders -n X --trust-domain / --default-access maybe -o xml',
+    [
+      expect.stringMatching(/^--namespace: "X" is not a namespace/),
+      expect.stringMatching(/^--trust-domain: "\/" is not a trust domain/),
+      '--default-access: "maybe" is none of allow, deny',
+      '--output: "xml" is none of text, json',
+    ],
+  ],
+  [
+    'explain W G(T a.b.c orders',
+    [
+      expect.stringMatching(/^the caller: "W" is not an app id/),
+      expect.stringMatching(/^the app that is called: "a.b.c" is not an app id/),
+      'the call: "G(T" is no method; write one of HTTP, GRPC or WEBSOCKET',
+    ],
+  ],
+  ['explain a GET b orders', ['the call: "orders" is no path; a path begins with a slash, such as /orders/7']],
+  ['explain a GET b /%', [expect.stringMatching(/^the call: a sidecar refuses \/%: the path has a percent sign/)]],
+  ['explain a GRPC b /dapr.proto.X/Y', [expect.stringMatching(/^the call: this sidecar does not serve/)]],
+  ['explain a GET b / -f x --context y', [expect.stringMatching(/^--kubeconfig and --context: they name a cluster/)]],
+  ['policy tst', ["unknown command 'tst' (Did you mean test?)"]],
+  ['policy test', ["missing required argument 'FILE'"]],
+  ['policy learn --trust-domain /', [expect.stringMatching(/^--trust-domain: /)]],
   ['completion tcsh', ['"tcsh" is none of bash, zsh, fish']],
 ])('invokectl %s: every mistake is one line, and the exit code is 64', async (line, mistakes) => {
   const { exitCode, stderr } = await usage(...line.split(' '));

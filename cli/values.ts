@@ -11,6 +11,10 @@ import type { StaticPeer } from '../sidecar/config.ts';
 export const LIST_FORMATS = ['table', 'json', 'yaml'] as const;
 export type ListFormat = (typeof LIST_FORMATS)[number];
 
+/** How `invokectl explain` may answer. */
+export const EXPLAIN_FORMATS = ['text', 'json'] as const;
+export type ExplainFormat = (typeof EXPLAIN_FORMATS)[number];
+
 /** An IP literal, brackets allowed; `localhost` is 127.0.0.1. */
 export function parseListenAddress(text: string): Result<string> {
   const bare = text.replace(/^\[(.*)\]$/, '$1');

@@ -106,10 +106,12 @@ describe('cli.md', () => {
     expect(told).toEqual(names.map((name) => `invokectl ${name}`));
   });
 
-  test.each(['call', 'list', 'stop', 'sentry', 'uninstall', 'completion'])('lists every flag of %s', async (name) => {
+  test.each([
+    ...['call', 'list', 'stop', 'sentry', 'explain', 'policy test', 'policy learn', 'uninstall', 'completion'],
+  ])('lists every flag of %s', async (name) => {
     const section = commands.split(/^### /m).find((text) => text.startsWith(`\`invokectl ${name}\`\n`));
     const told = codes(section?.replace(/```[\s\S]*?```/g, '')).filter((code) => /^--[a-z]/.test(code));
-    expect([...new Set(told)].sort()).toEqual(flagsIn(await help(name)).sort());
+    expect([...new Set(told)].sort()).toEqual(flagsIn(await help(...name.split(' '))).sort());
   });
 
   function flagsIn(text: string): string[] {

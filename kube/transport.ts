@@ -7,8 +7,13 @@ import { Agent as HttpsAgent, type RequestOptions, request as requestHttps } fro
 import { KubeConfig } from '@kubernetes/client-node';
 import { messageOf } from '../kit/errors.ts';
 import { err, ok, type Result } from '../kit/result.ts';
+import { excerpt } from '../kit/text.ts';
 
-export type KubeCredentials = KubeConfig | 'in-cluster' | { readonly kubeconfigFile: string };
+export type KubeCredentials =
+  | KubeConfig
+  | 'in-cluster'
+  /** Without a context: the one that the file calls current. */
+  | { readonly kubeconfigFile: string; readonly context?: string | undefined };
 
 export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -77,9 +82,21 @@ function load(credentials: KubeCredentials): Result<KubeConfig> {
   const kubeConfig = new KubeConfig();
   try {
     if (credentials === 'in-cluster') kubeConfig.loadFromCluster();
-    else kubeConfig.loadFromFile(credentials.kubeconfigFile);
+    else {
+      kubeConfig.loadFromFile(credentials.kubeconfigFile);
+      if (credentials.context !== undefined) return inContext(kubeConfig, credentials.context);
+    }
     return ok(kubeConfig);
   } catch (error) {
     return err(`the credentials for the Kubernetes API cannot be read: ${messageOf(error)}`);
   }
+}
+
+function inContext(kubeConfig: KubeConfig, context: string): Result<KubeConfig> {
+  const known = kubeConfig.getContexts().map(({ name }) => name);
+  if (!known.includes(context)) {
+    return err(`the kubeconfig has no context "${excerpt(context)}"; it has ${known.join(', ') || 'none'}`);
+  }
+  kubeConfig.setCurrentContext(context);
+  return ok(kubeConfig);
 }

@@ -1,0 +1,58 @@
+// The examples of access.md do what the page says: its files are written as they stand there, and its commands are run.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { describe, expect, test } from 'vitest';
+import { runCli } from '../cli/program.ts';
+import { silentHost, throwawayFolder } from '../cli/testing.ts';
+import { compileAccess } from '../policy/access/compile.ts';
+import { decide } from '../policy/access/decide.ts';
+import { DECISION_MESSAGE, decisionFields } from '../policy/access/decision-line.ts';
+import { call, identity, policy } from '../policy/access/testing/policies.ts';
+
+const page = readFileSync(join(import.meta.dirname, 'access.md'), 'utf8');
+const blocks = (language: string) =>
+  [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, text = '']) => text);
+
+const FILES = ['orders.yaml', 'shop.yaml', 'orders.test.yaml'];
+const orders = identity('orders.shop');
+const SEEN = ['GET /orders/7', 'GET /orders/8'].map((text) => call(identity('web.front'), text));
+const verdict = { kind: 'deny', by: { kind: 'rule', name: 'shop/orders/no' } } as const;
+
+test('there is a name for each file of the page', () => {
+  expect(blocks('yaml').length).toBe(FILES.length);
+});
+
+test.each(blocks('console').map((text) => text.split(/\n(.*)/s)))('%s', async (command, output = '') => {
+  const cwd = throwawayFolder('access');
+  for (const [i, text] of blocks('yaml').entries()) writeFileSync(join(cwd, FILES[i] ?? ''), text);
+  const lines = SEEN.map((one) =>
+    JSON.stringify({ message: DECISION_MESSAGE, ...decisionFields(orders, one, verdict) }),
+  );
+  writeFileSync(join(cwd, 'sidecar.log'), `${lines.join('\n')}\n`);
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const args = command?.replace('$ invokectl ', '').split(' ') ?? [];
+  await runCli(args, { ...silentHost(), cwd, stdout, stderr });
+  expect((await stderr.end().toArray()).join('')).toBe('');
+  expect((await stdout.end().toArray()).join('')).toBe(output);
+});
+
+describe('the table of path templates', () => {
+  const rows = [...page.matchAll(/^\| `(\/[^`]*)` \| (.*?) \| ?(.*?) ?\|$/gm)];
+  const pathsIn = (cell: string) => [...cell.matchAll(/`([^`]+)`/g)].map(([, path = '']) => path);
+
+  test.each(rows.map(([, template = '', yes = '', no = '']) => [template, pathsIn(yes), pathsIn(no)] as const))(
+    '%s matches %s and not %s',
+    (template, matching, others) => {
+      const policies = [policy({ rules: [{ name: 'it', to: [{ paths: [template] }] }] })];
+      const rules = compileAccess({ own: orders, policies, defaults: { installation: 'allow' } });
+      const isAllowed = (path: string) => decide(rules, call(identity('web.front'), `GET ${path}`)).kind === 'allow';
+      expect(matching.filter((path) => path.startsWith('/') && !isAllowed(path))).toEqual([]);
+      expect(others.filter(isAllowed)).toEqual([]);
+    },
+  );
+
+  test('is found', () => {
+    expect(rows.length).toBe(4);
+  });
+});
