@@ -37,6 +37,15 @@ export type EndpointValue =
   | { readonly kind: 'secret'; readonly name: string; readonly key: string }
   | { readonly kind: 'env'; readonly variable: string };
 
+/** A key of a Secret of the endpoint's namespace. */
+export type SecretKey = Pick<Extract<EndpointValue, { readonly kind: 'secret' }>, 'name' | 'key'>;
+
+/** All that the endpoint refers to. */
+export function secretsOf({ headers, tls }: HttpEndpoint): readonly SecretKey[] {
+  const values = [...headers.map(({ value }) => value), tls.rootCA, tls.certificate, tls.privateKey];
+  return values.flatMap((value) => (value?.kind === 'secret' ? [{ name: value.name, key: value.key }] : []));
+}
+
 /** What the sidecar says itself in each request, and what would make it speak for somebody else. */
 const NO_ENDPOINT_HEADER =
   /^(host|content-length|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|expect|http2-settings)$/;

@@ -38,6 +38,8 @@ export const PATHS = {
   stateDirectory: '/var/run/invoke',
   snapshot: '/var/run/invoke/snapshot',
   drain: '/var/run/invoke/drain',
+  /** Keys of Secrets that named endpoints refer to: a folder for each Secret, a file for each key. */
+  endpointSecretsDirectory: '/var/run/secrets/invoke.io/endpoints',
   /** Admission would put the app's API token there (the ServiceAccount controller skips a path that is mounted). */
   apiToken: '/var/run/secrets/kubernetes.io/serviceaccount',
 } as const;

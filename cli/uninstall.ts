@@ -109,7 +109,7 @@ function report({ copied, meshed }: LeftBehind, { namespace, isDryRun }: Uninsta
     `${verb}, because your data hangs on it:`,
     `  namespace/${namespace}, secret/invoke-ca (unless the chart had ca.keep=false), the three CRDs with all objects of theirs`,
     `    kubectl delete namespace ${namespace}`,
-    '    kubectl delete crd accesspolicies.invoke.io resiliencies.invoke.io namespacepolicies.invoke.io',
+    '    kubectl delete crd accesspolicies.invoke.io resiliencies.invoke.io namespacepolicies.invoke.io httpendpoints.invoke.io',
   ];
   if (copied.length > 0)
     lines.push(`${verb}, because taking it away restarts the app: annotations copied into templates`);

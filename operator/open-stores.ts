@@ -2,7 +2,7 @@
 // no interest here.
 import type { V1Namespace, V1Node, V1Pod } from '@kubernetes/client-node';
 import { APP_ID_KEY, GROUP, MANAGED_BY, MANAGED_BY_LABEL, SIDECAR_CONTAINER, TRUST_BUNDLE } from '../api/pod.ts';
-import { ACCESS_POLICIES, NAMESPACE_POLICIES, RESILIENCIES } from '../kube/custom.ts';
+import { ACCESS_POLICIES, HTTP_ENDPOINTS, NAMESPACE_POLICIES, RESILIENCIES } from '../kube/custom.ts';
 import type { Kube } from '../kube/kube.ts';
 import type { Store } from '../kube/store.ts';
 import { CONFIG_MAPS, type Kind, type KubernetesObject, NAMESPACES, NODES, PODS, SERVICES } from '../kube/types.ts';
@@ -24,6 +24,7 @@ export function openStores(kube: Pick<Kube, 'list' | 'watch'>, deps: WatchKindDe
     workloads: WORKLOAD_KINDS.map((kind) => open(kind, { select: trimWorkload })),
     accessPolicies: open(ACCESS_POLICIES),
     resiliencies: open(RESILIENCIES),
+    httpEndpoints: open(HTTP_ENDPOINTS),
     namespacePolicies: open(NAMESPACE_POLICIES),
   };
 }

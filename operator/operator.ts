@@ -145,8 +145,8 @@ class Life {
 
   #startWebhooks(): Promise<Result<ServingPart>> {
     const { stores, ensureTrustBundle } = this.#parts;
-    const { namespacePolicies } = stores;
-    return startWebhooks({ ...this.#deps, config: this.#config, namespacePolicies, ensureTrustBundle });
+    const { namespacePolicies, httpEndpoints } = stores;
+    return startWebhooks({ ...this.#deps, config: this.#config, namespacePolicies, httpEndpoints, ensureTrustBundle });
   }
 
   #startFeed(): Promise<Result<ServingPart>> {

@@ -6,7 +6,7 @@ import type { Random } from '../kit/backoff.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
 import { must } from '../kit/result.ts';
-import { ACCESS_POLICIES, NAMESPACE_POLICIES, RESILIENCIES } from '../kube/custom.ts';
+import { ACCESS_POLICIES, HTTP_ENDPOINTS, NAMESPACE_POLICIES, RESILIENCIES } from '../kube/custom.ts';
 import { type EventRecorder, eventRecorder } from '../kube/events.ts';
 import type { Kube } from '../kube/kube.ts';
 import { type Kind, type KubernetesObject, PODS, SERVICES } from '../kube/types.ts';
@@ -19,7 +19,7 @@ import { servicesReconciler } from './reconcile/services.ts';
 import { statusReconciler } from './reconcile/statuses.ts';
 import { anchorsIn } from './reconcile/trust-bundle.ts';
 import { type EnsureTrustBundle, ensureTrustBundle, trustBundlesReconciler } from './reconcile/trust-bundles.ts';
-import { judgeAccessPolicy, judgeNamespacePolicy, judgeResiliency } from './reconcile/verdicts.ts';
+import { judgeAccessPolicy, judgeHttpEndpoint, judgeNamespacePolicy, judgeResiliency } from './reconcile/verdicts.ts';
 import type { Stores } from './stores.ts';
 
 export interface OperatorDeps {
@@ -90,10 +90,11 @@ function ownIdentity(
 }
 
 function statusReconcilers(stores: Stores, common: OperatorDeps & { readonly report: Report }): readonly Reconciler[] {
-  const { namespaces, accessPolicies, resiliencies, namespacePolicies } = stores;
+  const { namespaces, accessPolicies, resiliencies, httpEndpoints, namespacePolicies } = stores;
   return [
     statusReconciler({ ...common, kind: ACCESS_POLICIES, store: accessPolicies, judge: judgeAccessPolicy }),
     statusReconciler({ ...common, kind: RESILIENCIES, store: resiliencies, judge: judgeResiliency }),
+    statusReconciler({ ...common, kind: HTTP_ENDPOINTS, store: httpEndpoints, judge: judgeHttpEndpoint }),
     statusReconciler({
       ...common,
       kind: NAMESPACE_POLICIES,
@@ -112,7 +113,7 @@ function statusReconcilers(stores: Stores, common: OperatorDeps & { readonly rep
 /** Every kind that something is said about. */
 const REPORTED_KINDS: readonly Kind<KubernetesObject>[] = [
   ...[SERVICES, PODS, ...WORKLOAD_KINDS],
-  ...[ACCESS_POLICIES, RESILIENCIES, NAMESPACE_POLICIES],
+  ...[ACCESS_POLICIES, RESILIENCIES, HTTP_ENDPOINTS, NAMESPACE_POLICIES],
 ];
 
 function reportOn(events: EventRecorder): Report {

@@ -1,6 +1,7 @@
 // What the operator keeps in memory of the cluster: one watched store per kind, shared by webhook, reconcilers and feed.
 import type { V1ConfigMap, V1Namespace, V1Node, V1Pod, V1Service } from '@kubernetes/client-node';
 import type { AccessPolicy } from '../api/resources/access-policy.ts';
+import type { HttpEndpointResource } from '../api/resources/http-endpoint.ts';
 import type { NamespacePolicy } from '../api/resources/namespace-policy.ts';
 import type { Resiliency } from '../api/resources/resiliency.ts';
 import type { Store } from '../kube/store.ts';
@@ -20,6 +21,7 @@ export interface Stores {
   readonly workloads: readonly Store<Workload>[];
   readonly accessPolicies: Store<AccessPolicy>;
   readonly resiliencies: Store<Resiliency>;
+  readonly httpEndpoints: Store<HttpEndpointResource>;
   /** Keyed by their name, which is their namespace's. */
   readonly namespacePolicies: Store<NamespacePolicy>;
 }

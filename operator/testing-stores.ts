@@ -52,6 +52,7 @@ export function memoryStores(given: Partial<Stores> = {}): Stores {
     workloads: [],
     accessPolicies: memoryStore(),
     resiliencies: memoryStore(),
+    httpEndpoints: memoryStore(),
     namespacePolicies: memoryStore(),
     ...given,
   };

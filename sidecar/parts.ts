@@ -22,6 +22,7 @@ import { AppHttp } from './edge/app-http.ts';
 import { PageHttp } from './edge/page-http.ts';
 import { PeerEdge } from './edge/peer.ts';
 import type { LookUp } from './external/connect.ts';
+import { rulesFromFeed } from './external/from-feed.ts';
 import { NOTHING_OUTSIDE, Outside } from './external/outside.ts';
 import type { FeedClient } from './feed/feed.ts';
 import { ownIdentity } from './identify/own.ts';
@@ -92,7 +93,7 @@ export function joinParts(
   const pool = new PeerPool({ credentials: () => credentials.current(), trustDomain, clock, random, log, ...advice });
 
   const app = ownApp(config.app, bodyBytesMax, { clock, log, metrics });
-  const outside = new Outside(config.outside ?? NOTHING_OUTSIDE, deps);
+  const outside = openOutside(config, deps, feed);
   const ground = grounds(feed);
   const inbound = inboundWay({ flights, grounds: ground, transport: { app: app.open } });
 
@@ -128,6 +129,15 @@ export function joinParts(
     metrics: new PageHttp({ '/metrics': () => ({ ...metricsText, body: metrics.render() }) }, clock),
   };
   return { self, identity, feed, credentials, flights, metrics, app, outside, pool, peers, servings };
+}
+
+function openOutside(
+  { outside = NOTHING_OUTSIDE }: SidecarConfig,
+  deps: SidecarDeps,
+  feed: FeedClient | undefined,
+): Outside {
+  const rules = feed === undefined ? outside.rules : rulesFromFeed(feed.config, deps.log);
+  return new Outside({ ...outside, rules }, deps);
 }
 
 function externalStages(outside: Outside, ground: Grounds): ExternalStages {

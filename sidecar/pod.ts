@@ -17,6 +17,7 @@ import { err, must, ok, type Result } from '../kit/result.ts';
 import { type HostPort, parseHostPort } from '../kit/values.ts';
 import type { AppConfig, PortSettings, SidecarConfig } from './config.ts';
 import { openDrainSwitch } from './drain-switch.ts';
+import { NOTHING_OUTSIDE, type OutsideConfig } from './external/outside.ts';
 import type { FeedClient, FeedOptions } from './feed/feed.ts';
 import { openDnsClient } from './resolve/dns/client.ts';
 import { type NameServer, nameServersOf, RESOLV_CONF } from './resolve/dns/resolv-conf.ts';
@@ -31,7 +32,9 @@ export interface PodSettings {
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
 }
 
-export type PodPaths = Readonly<Record<'token' | 'trustAnchors' | 'snapshot' | 'drain', string>>;
+export type PodPaths = Readonly<
+  Record<'token' | 'trustAnchors' | 'snapshot' | 'drain' | 'endpointSecretsDirectory', string>
+>;
 
 /** From the environment, or a sentence that says what is wrong with it. */
 export function readPod(
@@ -51,12 +54,23 @@ export function readPod(
   const app = appOf(read.value, tokens.app, nonEmpty(env[APP_CA_VARIABLE]));
   if (!app.ok) return app;
   return ok({
-    config: configOf(read.value, sentry.value, app.value, tokens.api, paths),
+    config: { ...configOf(read.value, sentry.value, app.value, tokens.api, paths), outside: outsideOf(env, paths) },
     clusterDomain,
     feed: { address: feed.value, operator, self, snapshotFile: paths.snapshot },
     drainFile: paths.drain,
     log: { level: logLevel, format: logFormat },
   });
+}
+
+/** Its rules come over the feed. */
+function outsideOf(env: Readonly<Record<string, string | undefined>>, paths: PodPaths): OutsideConfig {
+  return {
+    ...NOTHING_OUTSIDE,
+    secretsDirectory: paths.endpointSecretsDirectory,
+    secretsAdvice:
+      'see whether the namespace has it; what was first named after the pod was made is mounted once the pod is made anew',
+    variable: (name) => env[name],
+  };
 }
 
 function appOf(pod: PodSidecar, token: string | undefined, caPem: string | undefined): Result<AppConfig> {

@@ -66,8 +66,10 @@ describe.each(RESOURCE_KINDS.map((kind) => [kind.kind, kind] as const))('the sch
 
   test('gives nothing by default that its own rules refuse', () => {
     const { spec } = wholeSchema(kind).properties ?? {};
-    expect(kind.spec.safeParse({}).success).toBe(true);
-    expect(spec?.required).toBeUndefined();
+    // An endpoint is nothing without its URL; all else has a default.
+    const least = kind.kind === 'HTTPEndpoint' ? { baseUrl: 'https://bank.example' } : {};
+    expect(kind.spec.safeParse(least).success).toBe(true);
+    expect(spec?.required ?? []).toEqual(Object.keys(least));
   });
 });
 
@@ -81,10 +83,12 @@ test('the kinds are found together, by short names, and have a status of their o
     'accesspolicies.invoke.io',
     'resiliencies.invoke.io',
     'namespacepolicies.invoke.io',
+    'httpendpoints.invoke.io',
   ]);
-  expect(definitions.flatMap(({ spec }) => spec.names.shortNames)).toEqual(['iap', 'ires', 'inp']);
+  expect(definitions.flatMap(({ spec }) => spec.names.shortNames)).toEqual(['iap', 'ires', 'inp', 'ihep']);
   expect(new Set(definitions.flatMap(({ spec }) => spec.names.categories))).toEqual(new Set(['invoke']));
   expect(definitions.map(({ spec }) => spec.versions[0]?.subresources)).toEqual([
+    { status: {} },
     { status: {} },
     { status: {} },
     { status: {} },

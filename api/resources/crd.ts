@@ -1,7 +1,8 @@
-// Our three kinds as CustomResourceDefinitions. scripts/generate.ts writes them down: for the chart, and for kubectl.
+// Our four kinds as CustomResourceDefinitions. scripts/generate.ts writes them down: for the chart, and for kubectl.
 import * as z from 'zod';
 import { GROUP } from '../pod.ts';
 import { accessPolicySpec } from './access-policy.ts';
+import { httpEndpointSpec } from './http-endpoint.ts';
 import { namespacePolicySpec } from './namespace-policy.ts';
 import { resiliencySpec } from './resiliency.ts';
 import { VALIDATIONS } from './schema.ts';
@@ -36,6 +37,12 @@ export interface ResourceKind {
 const NAMED_AS_NAMESPACE = {
   rule: "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",
   message: 'a NamespacePolicy has the name of the namespace that it is about, such as shop',
+};
+
+const NAMED_AS_LABEL = {
+  rule: "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",
+  message:
+    'the name of an HTTPEndpoint has lower-case letters, digits and dashes, and at most 63 characters; with a dot it would be that of an app in a namespace',
 };
 
 export const RESOURCE_KINDS: readonly ResourceKind[] = [
@@ -101,6 +108,25 @@ export const RESOURCE_KINDS: readonly ResourceKind[] = [
         type: 'string',
         description: 'Whether apps may be reached past their sidecars.',
         jsonPath: '.spec.directTraffic',
+      },
+    ],
+  },
+  {
+    kind: 'HTTPEndpoint',
+    plural: 'httpendpoints',
+    singular: 'httpendpoint',
+    shortName: 'ihep',
+    scope: 'Namespaced',
+    description: 'Is a name by which the apps of its namespace call a service that has no sidecar.',
+    spec: httpEndpointSpec,
+    rules: [NAMED_AS_LABEL],
+    columns: [
+      { name: 'URL', type: 'string', description: 'Where the service is.', jsonPath: '.spec.baseUrl' },
+      {
+        name: 'Scopes',
+        type: 'string',
+        description: 'The apps that may use it; empty: all.',
+        jsonPath: '.spec.scopes',
       },
     ],
   },

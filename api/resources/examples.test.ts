@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readAccessPolicy } from './access-policy.ts';
 import { RESOURCE_KINDS } from './crd.ts';
+import { readHttpEndpointSpec } from './http-endpoint.ts';
 import { readNamespacePolicy } from './namespace-policy.ts';
 import { readResiliency } from './resiliency.ts';
 import { type StructuralSchema, structuralSchema } from './structural.ts';
@@ -12,6 +13,7 @@ const READERS = {
   AccessPolicy: readAccessPolicy,
   Resiliency: readResiliency,
   NamespacePolicy: readNamespacePolicy,
+  HTTPEndpoint: readHttpEndpointSpec,
 };
 
 function read({ kind, spec }: ExampleObject) {

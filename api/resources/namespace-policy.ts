@@ -2,11 +2,12 @@
 // nobody who may only write in the namespace can change it.
 import type * as z from 'zod';
 import type { Result } from '../../kit/result.ts';
+import { parseExternalPattern } from '../external-pattern.ts';
 import { GROUP } from '../pod.ts';
 import { appId, appPattern, namespacePattern, SERVICE_ACCOUNT, trustDomain } from './fields.ts';
 import type { Resource } from './object.ts';
 import { readSpec } from './read-spec.ts';
-import { list, matching, named, object, oneOf, set, text, yesOrNo } from './schema.ts';
+import { celText, list, matching, named, object, oneOf, set, text, yesOrNo } from './schema.ts';
 import { asAnnotations, sidecar } from './sidecar-defaults.ts';
 
 const identity = object('An app id, and who may claim it.', {
@@ -27,6 +28,12 @@ const callerNamespace = object('Callers from other namespaces.', {
 const callee = object('Apps of other namespaces.', {
   namespace: namespacePattern('Namespace, in which * stands for any characters.'),
   app: appPattern('App id, in which * stands for any characters. Left out: every app.').optional(),
+});
+
+const externalHost = text('A host, or an address, and a port if it is not the usual one.', 262, {
+  cel: `self.matches(${celText('^([*]|([*][.])?[A-Za-z0-9_]([-.A-Za-z0-9_]*[A-Za-z0-9_])?|[[][0-9A-Fa-f:.]+[]])(:[0-9]{1,5})?$')})`,
+  holds: (host) => parseExternalPattern(host).ok,
+  message: 'write a host, such as api.example.com, *.example.com or 10.0.0.7:8080, without https:// and without a path',
 });
 
 const annotation = text(
@@ -68,6 +75,11 @@ export const namespacePolicySpec = object('What holds for one namespace, whateve
     'Other namespaces that may be called from here. Left out: all. An empty list: none. Calls within the namespace are not touched.',
     callee,
     { maxItems: 256 },
+  ).optional(),
+  externalHosts: set(
+    "Hosts outside of the mesh that may be called by URL: a host, such as api.example.com or *.example.com, or an address, with a port or with the scheme's own; * is every public host. Left out: none. HTTPEndpoints may be called without it, but for those whose host leads to the pod itself, its link or a metadata service: such an address has to stand here.",
+    externalHost,
+    { maxItems: 128 },
   ).optional(),
   defaultAccess: oneOf(
     'What becomes of a call to an app that no AccessPolicy protects. Left out: the installation decides.',

@@ -119,7 +119,13 @@ function inHouse(house: readonly Placed[], index: number, { image, plane, tools 
   writeFileSync(trustAnchors, plane.anchors);
   const list: readonly Housed[] = house.map(({ name, config }) => ({
     config,
-    paths: { token, trustAnchors, snapshot: join(folder, `${name}.snapshot`), drain: join(folder, `${name}.drain`) },
+    paths: {
+      token,
+      trustAnchors,
+      snapshot: join(folder, `${name}.snapshot`),
+      drain: join(folder, `${name}.drain`),
+      endpointSecretsDirectory: join(folder, 'endpoints'),
+    },
   }));
   const listFile = join(folder, 'sidecars.json');
   writeFileSync(listFile, JSON.stringify(list));

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { parseSpiffeId } from '../../api/ids.ts';
 import type { AccessPolicy } from '../../api/resources/access-policy.ts';
+import type { HttpEndpointResource } from '../../api/resources/http-endpoint.ts';
 import type { NamespacePolicy } from '../../api/resources/namespace-policy.ts';
 import { type Resiliency, readResiliency } from '../../api/resources/resiliency.ts';
 import { must } from '../../kit/result.ts';
@@ -44,6 +45,22 @@ test('an app is told of the policies of its namespace that are for all apps or f
   ]);
 });
 
+test('an app is told of the endpoints of its namespace that it may use, and of no value of a Secret', () => {
+  const endpoint = (namespace: string, name: string, scopes?: string[]): HttpEndpointResource => ({
+    metadata: { namespace, name },
+    spec: {
+      baseUrl: 'https://bank.example',
+      headers: [{ name: 'authorization', secretKeyRef: { name: 'bank', key: 'token' } }],
+      ...(scopes && { scopes }),
+    },
+  });
+  const httpEndpoints = memoryStore(
+    ...[endpoint('shop', 'payments'), endpoint('shop', 'for-web', ['web']), endpoint('shop', 'for-cart', ['cart'])],
+    endpoint('bank', 'payments'),
+  );
+  expect(told({ httpEndpoints })).toEqual(['HTTPEndpoint shop/for-web', 'HTTPEndpoint shop/payments']);
+});
+
 test('of its NamespacePolicy an app is told what its sidecar enforces, and not who may claim which name', () => {
   const namespacePolicy = (name: string): NamespacePolicy => ({
     metadata: { name },
@@ -52,6 +69,7 @@ test('of its NamespacePolicy an app is told what its sidecar enforces, and not w
       defaultAccess: 'deny',
       callableFrom: [{ namespace: 'bank' }],
       identities: [{ appId: 'web', serviceAccounts: ['web'] }],
+      externalHosts: ['api.example.com'],
       allowedAnnotations: ['invoke.io/env'],
     },
   });
@@ -59,7 +77,11 @@ test('of its NamespacePolicy an app is told what its sidecar enforces, and not w
   const [policy, ...others] = compileResources(memoryStores({ namespacePolicies }), web);
   expect(others).toEqual([]);
   expect(policy).toMatchObject({ kind: 'NamespacePolicy', namespace: '', name: 'shop' });
-  expect(JSON.parse(`${policy?.spec}`)).toEqual({ defaultAccess: 'deny', callableFrom: [{ namespace: 'bank' }] });
+  expect(JSON.parse(`${policy?.spec}`)).toEqual({
+    defaultAccess: 'deny',
+    callableFrom: [{ namespace: 'bank' }],
+    externalHosts: ['api.example.com'],
+  });
 });
 
 test('a policy that nobody can read is told all the same: leaving it out would open what it was to close', () => {
@@ -87,6 +109,7 @@ test('the versions are those of every kind that a config is made of', () => {
   expect(configVersions(memoryStores({ accessPolicies }))).toEqual([
     { kind: 'AccessPolicy', version: 42 },
     { kind: 'Resiliency', version: 1 },
+    { kind: 'HTTPEndpoint', version: 1 },
     { kind: 'NamespacePolicy', version: 1 },
     { kind: 'ConfigMap', version: 1 },
   ]);

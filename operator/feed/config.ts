@@ -1,29 +1,34 @@
-// What one app is told: the policies of its namespace that concern it. Its identity decides, and nothing that it says.
+// What one app is told: the policies and the endpoints of its namespace that concern it. Its identity decides, and nothing that it says.
 //
 // A spec is passed on as it is stored, valid or not: a policy that cannot be read must not open what it was to close, and the
 // sidecar, which enforces it, is who can refuse.
 import type { Target } from '../../api/ids.ts';
 import type { FeedResource, KindVersion } from '../../api/proto/feed.ts';
 import { createdMs, type Resource } from '../../api/resources/object.ts';
-import { ACCESS_POLICIES, NAMESPACE_POLICIES, RESILIENCIES } from '../../kube/custom.ts';
+import { ACCESS_POLICIES, HTTP_ENDPOINTS, NAMESPACE_POLICIES, RESILIENCIES } from '../../kube/custom.ts';
 import type { Store } from '../../kube/store.ts';
 import { CONFIG_MAPS } from '../../kube/types.ts';
 import type { Stores } from '../stores.ts';
 
-export type ConfigStores = Pick<Stores, 'accessPolicies' | 'resiliencies' | 'namespacePolicies' | 'trustBundles'>;
+export type ConfigStores = Pick<
+  Stores,
+  'accessPolicies' | 'resiliencies' | 'httpEndpoints' | 'namespacePolicies' | 'trustBundles'
+>;
 
 /** What a sidecar enforces of its NamespacePolicy. The rest is between the platform team and the webhook. */
-const NAMESPACE_POLICY_FIELDS = ['callableFrom', 'mayCall', 'defaultAccess', 'traceSampling'] as const;
+const NAMESPACE_POLICY_FIELDS = ['callableFrom', 'mayCall', 'externalHosts', 'defaultAccess', 'traceSampling'] as const;
 
 /** In a fixed order, so that equal policies make equal bytes. */
 export function compileResources(stores: ConfigStores, { app, namespace }: Target): readonly FeedResource[] {
   const isOurs = ({ metadata }: Resource<unknown>) => metadata.namespace === namespace;
   const access = stores.accessPolicies.all().filter((policy) => isOurs(policy) && selects(policy.spec.apps, app));
   const resiliencies = stores.resiliencies.all().filter((one) => isOurs(one) && selects(one.spec.scopes, app));
+  const endpoints = stores.httpEndpoints.all().filter((one) => isOurs(one) && selects(one.spec.scopes, app));
   const namespacePolicy = stores.namespacePolicies.get(namespace);
   return [
     ...access.map((policy) => resource(ACCESS_POLICIES.kind, policy, policy.spec)),
     ...resiliencies.map((policy) => resource(RESILIENCIES.kind, policy, policy.spec)),
+    ...endpoints.map((endpoint) => resource(HTTP_ENDPOINTS.kind, endpoint, endpoint.spec)),
     ...(namespacePolicy ? [resource(NAMESPACE_POLICIES.kind, namespacePolicy, enforced(namespacePolicy.spec))] : []),
   ].toSorted(byKindAndName);
 }
@@ -33,6 +38,7 @@ export function versionedStores(stores: ConfigStores): ReadonlyMap<string, Store
   return new Map<string, Store<unknown>>([
     [ACCESS_POLICIES.kind, stores.accessPolicies],
     [RESILIENCIES.kind, stores.resiliencies],
+    [HTTP_ENDPOINTS.kind, stores.httpEndpoints],
     [NAMESPACE_POLICIES.kind, stores.namespacePolicies],
     [CONFIG_MAPS.kind, stores.trustBundles],
   ]);

@@ -151,6 +151,7 @@ export class Hub {
     return [
       stores.accessPolicies.changed(ofNamespace),
       stores.resiliencies.changed(ofNamespace),
+      stores.httpEndpoints.changed(ofNamespace),
       // Named as its namespace.
       stores.namespacePolicies.changed(ofNamespace),
       stores.trustBundles.changed((key) => {

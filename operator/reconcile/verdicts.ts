@@ -1,6 +1,7 @@
 // What the operator has to say of each of our resources: whether it makes sense, and what of it this version does not act on.
 // An object that promises what nobody keeps says so in its own status.
 import { type AccessPolicy, readAccessPolicy } from '../../api/resources/access-policy.ts';
+import { type HttpEndpointResource, readHttpEndpointSpec } from '../../api/resources/http-endpoint.ts';
 import {
   type NamespacePolicy,
   type NamespacePolicySpec,
@@ -23,6 +24,10 @@ export function judgeResiliency({ spec }: Resiliency): Verdict {
     refusal: invalid(readResiliency(spec)),
     unenforced: 'sidecars are given it, but this version of Invoke does not act on it yet',
   };
+}
+
+export function judgeHttpEndpoint({ spec }: HttpEndpointResource): Verdict {
+  return { refusal: invalid(readHttpEndpointSpec(spec)), unenforced: undefined };
 }
 
 export function judgeNamespacePolicy(
@@ -50,7 +55,7 @@ function homeless(name: string): Verdict['refusal'] {
   return { reason: 'NoSuchNamespace', message };
 }
 
-/** Injection, identities, allowedAnnotations and the sidecar's defaults work. */
+/** Injection, identities, allowedAnnotations, externalHosts and the sidecar's defaults work. */
 const UNENFORCED = ['callableFrom', 'mayCall', 'defaultAccess', 'traceSampling'] as const;
 
 function unenforcedOf(spec: NamespacePolicySpec): string | undefined {

@@ -4,10 +4,12 @@ import type { V1Pod, V1PodSpec } from '@kubernetes/client-node';
 import { type Annotations, annotationMistakes, readAnnotations, type SidecarSettings } from '../../api/annotations.ts';
 import type { Namespace } from '../../api/ids.ts';
 import { APP_ID_KEY } from '../../api/pod.ts';
+import type { HttpEndpointResource } from '../../api/resources/http-endpoint.ts';
 import { isInjectionEnabled, type NamespacePolicy, sidecarDefaults } from '../../api/resources/namespace-policy.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { templateOf, type Workload } from '../../kube/workload.ts';
 import type { OperatorConfig } from '../config.ts';
+import { endpointSecrets } from './endpoint-secrets.ts';
 import { type Injected, injectSidecar, isMeshed } from './patch.ts';
 import { isLeftAlone, templateAnnotations } from './workload.ts';
 
@@ -15,6 +17,8 @@ export interface Surroundings {
   readonly config: OperatorConfig;
   /** The one that is named as the namespace. */
   policyOf(namespace: Namespace): NamespacePolicy | undefined;
+  /** All of the namespace. */
+  endpointsOf(namespace: Namespace): readonly HttpEndpointResource[];
 }
 
 /** A pod that did not ask for a sidecar stays as it is. */
@@ -27,7 +31,8 @@ export function decidePod(pod: V1Pod, namespace: Namespace, around: Surroundings
   if (!settings.ok) return settings;
   const barred = whyNotAs(settings.value, pod.spec, policy);
   if (barred !== undefined) return err([barred]);
-  return injectSidecar(pod, settings.value, namespace, around.config);
+  const secrets = endpointSecrets(around.endpointsOf(namespace), settings.value.appId);
+  return injectSidecar(pod, settings.value, namespace, around.config, secrets);
 }
 
 /** Empty: its pods would be admitted, as far as they are known now. */

@@ -24,7 +24,14 @@ async function open() {
   const log = createLog({ level: 'info', format: 'json', write: (line) => lines.push(line), now: () => 0 });
   return must(
     await startWebhooks({
-      ...{ config: CONFIG, kube: api.kube, namespacePolicies: memoryStore(), clock: systemClock, random: () => 0.5 },
+      ...{
+        config: CONFIG,
+        kube: api.kube,
+        namespacePolicies: memoryStore(),
+        httpEndpoints: memoryStore(),
+        clock: systemClock,
+        random: () => 0.5,
+      },
       ...{ ensureTrustBundle: async () => ok(undefined), log },
     }),
   );

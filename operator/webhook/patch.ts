@@ -2,13 +2,15 @@
 // since the API server calls again when somebody else has changed the pod after us.
 import type { V1Container, V1Pod, V1PodSpec } from '@kubernetes/client-node';
 import { annotationKey, type SidecarSettings } from '../../api/annotations.ts';
+import type { SecretKey } from '../../api/http-endpoint.ts';
 import type { Namespace } from '../../api/ids.ts';
 import { APP_ID_KEY, SIDECAR_CONTAINER } from '../../api/pod.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { OperatorConfig } from '../config.ts';
 import { MIRROR_KEY } from './conditions.ts';
+import { ENDPOINT_SECRETS_MAX } from './endpoint-secrets.ts';
 import { ownSidecar, podMistakes } from './pod-checks.ts';
-import { appEnvironment, sidecarContainer, sidecarVolumes } from './sidecar-container.ts';
+import { appEnvironment, sidecarContainer, sidecarVolumes, VOLUMES } from './sidecar-container.ts';
 
 export interface Injected {
   readonly pod: V1Pod;
@@ -29,16 +31,19 @@ export function injectSidecar(
   settings: SidecarSettings,
   namespace: Namespace,
   config: OperatorConfig,
+  secrets: readonly SecretKey[] = [],
 ): Result<Injected, readonly string[]> {
   const mistakes = podMistakes(pod, settings);
   if (mistakes.length > 0) return err(mistakes);
   const { metadata, spec = { containers: [] } } = pod;
   // It is null where the user has named none; the API server says so, after us.
   const containers = spec.containers ?? [];
+  const mounted = secrets.slice(0, ENDPOINT_SECRETS_MAX);
   const before = ownSidecar(spec);
-  const sidecar = keeping(before, sidecarContainer(settings, namespace, config));
-  const volumes = sidecarVolumes(config);
-  const isOurs = (name: string) => volumes.some((volume) => volume.name === name);
+  const sidecar = keeping(before, sidecarContainer(settings, namespace, config, mounted));
+  const volumes = sidecarVolumes(config, mounted);
+  const ours: readonly string[] = Object.values(VOLUMES);
+  const isOurs = (name: string) => ours.includes(name);
   const injected: V1Pod = {
     ...pod,
     metadata: { ...metadata, labels: { ...metadata?.labels, [APP_ID_KEY]: settings.appId } },
@@ -49,7 +54,7 @@ export function injectSidecar(
       volumes: [...(spec.volumes ?? []).filter(({ name }) => !isOurs(name)), ...volumes],
     },
   };
-  return ok({ pod: injected, warnings: warningsFor(spec, settings) });
+  return ok({ pod: injected, warnings: [...warningsFor(spec, settings), ...leftOut(secrets)] });
 }
 
 function others(spec: V1PodSpec): readonly V1Container[] {
@@ -96,6 +101,14 @@ function leaving(container: V1Container, { appPort, appDrainSec }: SidecarSettin
 
 function graceSecOf({ terminationGracePeriodSeconds = TERMINATION_GRACE_SEC }: V1PodSpec): number {
   return terminationGracePeriodSeconds;
+}
+
+function leftOut({ length }: readonly SecretKey[]): readonly string[] {
+  if (length <= ENDPOINT_SECRETS_MAX) return [];
+  return [
+    `the HTTPEndpoints that the app may use name ${length} keys of Secrets, and ${ENDPOINT_SECRETS_MAX} are mounted: calls to some ` +
+      'of them will fail; narrow their scopes',
+  ];
 }
 
 function warningsFor(spec: V1PodSpec, settings: SidecarSettings): readonly string[] {

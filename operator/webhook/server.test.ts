@@ -64,6 +64,7 @@ async function start(given: Partial<WebhookOptions> = {}): Promise<ServingPart> 
       config: CONFIG,
       kube: api.kube,
       namespacePolicies: memoryStore(OFF, KEPT),
+      httpEndpoints: memoryStore(),
       ensureTrustBundle: async () => ok(undefined),
       clock: systemClock,
       random: () => 0.5,
@@ -268,15 +269,16 @@ describe('what goes wrong', () => {
     expect(lines.join('')).toMatch(/uid=u-1.*oh no/s);
   });
 
-  test('a pod is not judged before the policies are known', async () => {
+  test.each(['namespacePolicies', 'httpEndpoints'])('a pod is not judged before %s are known', async (kind) => {
     const { promise: synced, resolve } = Promise.withResolvers<void>();
-    const webhooks = await start({ namespacePolicies: { ...memoryStore(OFF), synced } });
+    const webhooks = await start({
+      [kind]: { ...(kind === 'httpEndpoints' ? memoryStore() : memoryStore(OFF)), synced },
+    });
     await expect.poll(() => webhooks.unready()).toContain('NamespacePolicies');
     const early = await review(webhooks, '/mutate/pods', podOf({ 'app-id': 'web' }));
     expect(early.status?.message).toContain('Invoke cannot judge pod "web-…" in namespace "shop" yet');
     resolve();
-    await synced;
-    expect(webhooks.unready()).toBeUndefined();
+    await expect.poll(() => webhooks.unready()).toBeUndefined();
     expect((await review(webhooks, '/mutate/pods', podOf({ 'app-id': 'web' }))).allowed).toBe(true);
   });
 

@@ -4,6 +4,7 @@ import express, { type ErrorRequestHandler, type Express, type Request } from 'e
 import { defaultMistakes } from '../../api/annotations.ts';
 import type { Namespace } from '../../api/ids.ts';
 import { TRUST_BUNDLE } from '../../api/pod.ts';
+import type { HttpEndpointResource } from '../../api/resources/http-endpoint.ts';
 import type { NamespacePolicy } from '../../api/resources/namespace-policy.ts';
 import type { Random } from '../../kit/backoff.ts';
 import { type Clock, within } from '../../kit/clock.ts';
@@ -40,6 +41,7 @@ export interface WebhookOptions {
   readonly kube: Kube;
   /** Keyed by their name, which is their namespace's. */
   readonly namespacePolicies: Store<NamespacePolicy>;
+  readonly httpEndpoints: Store<HttpEndpointResource>;
   /** Settles when the namespace has the ConfigMap that its sidecars mount. */
   readonly ensureTrustBundle: (namespace: Namespace) => Promise<Result<void>>;
   readonly clock: Clock;
@@ -62,13 +64,13 @@ const KEEP_ALIVE_MS = 120_000;
 
 /** They serve once every caBundle is in place. Stopping, they answer what is under way. */
 export async function startWebhooks(options: WebhookOptions): Promise<Result<ServingPart>> {
-  const { config, namespacePolicies, clock } = options;
+  const { config, namespacePolicies, httpEndpoints, clock } = options;
   const mistakes = defaultMistakes(config.sidecar.defaults);
   if (mistakes.length > 0) return err(`the defaults of sidecars cannot be used: ${mistakes.join('; ')}`);
   const log = options.log.with({ part: 'webhook' });
   const metrics = webhookMetrics();
-  let lacking: string | undefined = 'the NamespacePolicies have not been listed yet';
-  void namespacePolicies.synced.then(() => {
+  let lacking: string | undefined = 'NamespacePolicies and HTTPEndpoints have not been listed yet';
+  void Promise.all([namespacePolicies.synced, httpEndpoints.synced]).then(() => {
     lacking = undefined;
   });
 
@@ -188,7 +190,9 @@ function decide(request: AdmissionRequest, judge: Judge, decider: Decider): Deci
   if (lacking !== undefined) return notYet(request, lacking);
   try {
     const policyOf = (namespace: Namespace) => decider.namespacePolicies.get(namespace);
-    return judge(request, { config: decider.config, policyOf });
+    const endpointsOf = (namespace: Namespace) =>
+      decider.httpEndpoints.all().filter(({ metadata }) => metadata.namespace === namespace);
+    return judge(request, { config: decider.config, policyOf, endpointsOf });
   } catch (error) {
     const stack = error instanceof Error ? error.stack : String(error);
     decider.log.error('a bug: a request could not be judged', { uid: request.uid, object: nameOf(request), stack });

@@ -9,6 +9,7 @@ import type {
 } from '@kubernetes/client-node';
 import { appHealthOf, type SidecarSettings, sidecarPorts } from '../../api/annotations.ts';
 import { isOverTls } from '../../api/app-protocol.ts';
+import type { SecretKey } from '../../api/http-endpoint.ts';
 import type { Namespace } from '../../api/ids.ts';
 import {
   CONTROL_PLANE_PORTS,
@@ -30,6 +31,7 @@ import {
   TOKEN_VARIABLES,
 } from '../../api/pod-sidecar.ts';
 import type { OperatorConfig } from '../config.ts';
+import { ENDPOINT_SECRETS_VOLUME, endpointSecretsMount, endpointSecretsVolume } from './endpoint-secrets.ts';
 
 export const VOLUMES = {
   token: 'invoke-token',
@@ -37,6 +39,8 @@ export const VOLUMES = {
   state: 'invoke-state',
   /** Empty: it covers the place where admission would mount the pod's API token. */
   noApiToken: 'invoke-no-api-token',
+  /** Keys of Secrets that named endpoints refer to. */
+  endpointSecrets: ENDPOINT_SECRETS_VOLUME,
 } as const;
 
 const PUBLIC_PORT_NAME = 'invoke-public';
@@ -50,7 +54,12 @@ const STATE_SIZE = '16Mi';
 const STARTUP_FAILURES_MAX = 365 * 86_400;
 const PROBE_TIMEOUT_SEC = 3;
 
-export function sidecarContainer(settings: SidecarSettings, namespace: Namespace, config: OperatorConfig): V1Container {
+export function sidecarContainer(
+  settings: SidecarSettings,
+  namespace: Namespace,
+  config: OperatorConfig,
+  secrets: readonly SecretKey[] = [],
+): V1Container {
   const resources = resourcesOf(settings);
   return {
     name: SIDECAR_CONTAINER,
@@ -85,11 +94,11 @@ export function sidecarContainer(settings: SidecarSettings, namespace: Namespace
       capabilities: { drop: ['ALL'] },
       seccompProfile: { type: 'RuntimeDefault' },
     },
-    volumeMounts: mountsOf(settings),
+    volumeMounts: [...mountsOf(settings), ...endpointSecretsMount(secrets)],
   };
 }
 
-export function sidecarVolumes(config: OperatorConfig): V1Volume[] {
+export function sidecarVolumes(config: OperatorConfig, secrets: readonly SecretKey[] = []): V1Volume[] {
   const audience = sentryAudience(config.trustDomain, config.namespace);
   const serviceAccountToken = { audience, expirationSeconds: TOKEN_LIFE_SEC, path: 'token' };
   return [
@@ -98,6 +107,7 @@ export function sidecarVolumes(config: OperatorConfig): V1Volume[] {
     { name: VOLUMES.trust, configMap: { name: TRUST_BUNDLE } },
     { name: VOLUMES.state, emptyDir: { medium: 'Memory', sizeLimit: STATE_SIZE } },
     { name: VOLUMES.noApiToken, emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
+    ...endpointSecretsVolume(secrets),
   ];
 }
 

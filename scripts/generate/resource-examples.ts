@@ -34,6 +34,22 @@ spec:
         timeout: short
         retry: thrice
 `,
+  HTTPEndpoint: `
+apiVersion: invoke.io/v1alpha1
+kind: HTTPEndpoint
+metadata:
+  name: payments
+  namespace: shop
+spec:
+  baseUrl: https://bank.example/v3
+  headers:
+    - name: authorization
+      secretKeyRef: { name: bank, key: token }
+  clientTLS:
+    rootCA:
+      secretKeyRef: { name: bank, key: ca.crt }
+  scopes: [shop]
+`,
   NamespacePolicy: `
 apiVersion: invoke.io/v1alpha1
 kind: NamespacePolicy
@@ -44,6 +60,7 @@ spec:
     - appId: payments
       serviceAccounts: [payments]
   allowedAnnotations: [env]
+  externalHosts: [api.example.com, '*.corp.example:8443']
   sidecar:
     logLevel: warn
     resources:

@@ -1,4 +1,4 @@
-// docs/resources.md: our three kinds with an example and every field, from their schemas.
+// docs/resources.md: our four kinds with an example and every field, from their schemas.
 import { RESOURCE_KINDS, type ResourceKind } from '../../api/resources/crd.ts';
 import { INT_OR_STRING } from '../../api/resources/schema.ts';
 import { type StructuralSchema, structuralSchema } from '../../api/resources/structural.ts';
@@ -9,14 +9,14 @@ export const RESOURCES_PATH = 'docs/resources.md';
 const PREFACE = `<!-- Generated from api/resources by \`npm run generate\`. -->
 # Resources
 
-Three kinds say how a mesh behaves, all of the group \`invoke.io/v1alpha1\`. \`kubectl explain accesspolicy.spec\` shows in a terminal
+Four kinds say how a mesh behaves, all of the group \`invoke.io/v1alpha1\`. \`kubectl explain accesspolicy.spec\` shows in a terminal
 what stands here, and \`kubectl get invoke -A\` lists them all, with what the operator says of each:
 
 - **Accepted** is \`False\` where an object cannot be used as it is. Nearly every mistake is refused by \`kubectl apply\` already; what
   is left, such as a path that no sidecar would spell that way, is found here. The reason and the message say what to change.
 - **Programmed** is \`False\` where a part of the object has no effect, and its message says which. This version acts on
-  NamespacePolicy's \`injection\`, \`identities\`, \`allowedAnnotations\` and \`sidecar\`; everything else is checked and handed to the
-  sidecars, and not enforced yet.
+  HTTPEndpoint, and on NamespacePolicy's \`injection\`, \`identities\`, \`allowedAnnotations\`, \`externalHosts\` and \`sidecar\`;
+  everything else is checked and handed to the sidecars, and not enforced yet.
 
 In the tables, \`[]\` is each item of a list and \`{}\` each entry of a map. A field in **bold** is required where what it is in is there.
 `;

@@ -24,6 +24,7 @@ export interface OutsideRules extends ExternalRules {
 
 /** How a sidecar is set up to call out of the mesh. */
 export interface OutsideConfig {
+  /** Where there is an operator, its feed says them, and not this. */
   readonly rules: Snapshot<OutsideRules>;
   /** A folder for each Secret, a file for each key. */
   readonly secretsDirectory: string | undefined;

@@ -42,6 +42,7 @@ export async function podEnvironment(more: Partial<PodSidecar> = {}): Promise<Po
     trustAnchors: file('anchors'),
     snapshot: file('kept'),
     drain: file('drain'),
+    endpointSecretsDirectory: file('endpoints'),
   };
   return {
     ...{ sidecar, paths, sentry },

@@ -2,6 +2,7 @@
 import {
   access,
   type BadExample,
+  endpoint,
   type LateExample,
   namespace,
   operation,
@@ -289,6 +290,63 @@ export const BAD_EXAMPLES: readonly BadExample[] = [
     refusal: 'spec.sidecar.metrics.port',
     ours: 'spec.sidecar.metrics.port: Too big',
   },
+  {
+    says: 'an outside host that is a URL',
+    object: namespace({ externalHosts: ['https://api.example.com'] }),
+    refusal: '"https://api.example.com": write a host, such as api.example.com',
+  },
+  {
+    says: 'an HTTPEndpoint without a URL',
+    object: endpoint({ baseUrl: undefined }),
+    refusal: 'spec.baseUrl: Required value',
+    ours: 'spec.baseUrl: Invalid input: expected string',
+  },
+  {
+    says: 'an HTTPEndpoint that speaks another protocol',
+    object: endpoint({ baseUrl: 'ftp://bank.example' }),
+    refusal: '"ftp://bank.example": write https://, a host, and a path if there is one',
+  },
+  {
+    says: 'an HTTPEndpoint whose name is that of an app in a namespace',
+    object: endpoint({}, 'bank.shop'),
+    refusal: 'with a dot it would be that of an app in a namespace',
+    ours: null,
+  },
+  {
+    says: 'a header that is about the connection',
+    object: endpoint({ headers: [{ name: 'Transfer-Encoding', value: 'chunked' }] }),
+    refusal: '"Transfer-Encoding": write the name of a header that is not about the connection itself',
+  },
+  {
+    says: 'a header with two values',
+    object: endpoint({ headers: [{ name: 'x', value: 'a', envRef: 'A' }] }),
+    refusal: 'write one of value, secretKeyRef and envRef',
+  },
+  {
+    says: 'a header with the token of the app',
+    object: endpoint({ headers: [{ name: 'x', envRef: 'App_Api_Token' }] }),
+    refusal: '"App_Api_Token": write the name of a variable',
+  },
+  {
+    says: 'a Secret whose name is a path',
+    object: endpoint({ headers: [{ name: 'x', secretKeyRef: { name: '../bank', key: 'token' } }] }),
+    refusal: '"../bank": write the name of a Secret',
+  },
+  {
+    says: 'a key of a Secret that is a path',
+    object: endpoint({ headers: [{ name: 'x', secretKeyRef: { name: 'bank', key: '..' } }] }),
+    refusal: '"..": write a key of a Secret',
+  },
+  {
+    says: 'a certificate without its key',
+    object: endpoint({ clientTLS: { certificate: { value: 'PEM' } } }),
+    refusal: 'certificate and privateKey go together',
+  },
+  {
+    says: 'TLS for a service that has none',
+    object: endpoint({ baseUrl: 'http://bank.example', clientTLS: { rootCA: { value: 'PEM' } } }),
+    refusal: 'clientTLS is of no use without https:// in baseUrl',
+  },
 ];
 
 export const LATE_EXAMPLES: readonly LateExample[] = [
@@ -306,5 +364,15 @@ export const LATE_EXAMPLES: readonly LateExample[] = [
     says: 'statuses that run downwards',
     object: policies({ retries: { often: { matching: { httpStatusCodes: '599-500' } } } }),
     mistake: 'a range runs upwards, such as 500-599',
+  },
+  {
+    says: 'an outside host whose address is written unusually',
+    object: namespace({ externalHosts: ['0x7f.1'] }),
+    mistake: '"0x7f.1": write a host, such as api.example.com',
+  },
+  {
+    says: 'an HTTPEndpoint on a port that there is not',
+    object: endpoint({ baseUrl: 'https://bank.example:70000' }),
+    mistake: '"https://bank.example:70000": write https://',
   },
 ];

@@ -1,5 +1,5 @@
 // Objects that the API server takes. Between them they have every field that there is; a test holds them to that.
-import { access, type GoodExample, namespace, resiliency } from './objects.ts';
+import { access, endpoint, type GoodExample, namespace, resiliency } from './objects.ts';
 
 export const GOOD_EXAMPLES: readonly GoodExample[] = [
   { says: 'an AccessPolicy that closes a namespace', object: access({}) },
@@ -129,6 +129,7 @@ export const GOOD_EXAMPLES: readonly GoodExample[] = [
       allowedAnnotations: ['env', 'invoke.io/sidecar-image'],
       callableFrom: [{ namespace: 'team-*' }, { namespace: 'partner', app: 'web', trustDomain: 'other.example' }],
       mayCall: [{ namespace: 'shared-*', app: 'auth' }],
+      externalHosts: ['api.example.com', '*.corp.example:8443', '10.0.0.7:8080', '[fd00::7]', 'localhost:9000', '*'],
       defaultAccess: 'deny',
       directTraffic: 'deny',
       traceSampling: '0.01',
@@ -139,6 +140,43 @@ export const GOOD_EXAMPLES: readonly GoodExample[] = [
         maxBodySize: '16Mi',
         gracefulShutdownSeconds: 30,
         metrics: { enabled: true, port: 9091 },
+      },
+    }),
+  },
+  { says: 'an HTTPEndpoint that is a URL and nothing else', object: endpoint({ baseUrl: 'http://10.0.0.7:8080/v1/' }) },
+  {
+    says: 'an HTTPEndpoint with every field',
+    object: endpoint({
+      headers: [
+        { name: 'Authorization', secretKeyRef: { name: 'bank.prod', key: 'token' } },
+        { name: 'accept-language', value: 'en' },
+        { name: 'x-client', envRef: 'BANK_CLIENT' },
+      ],
+      clientTLS: {
+        rootCA: { value: '-----BEGIN CERTIFICATE-----' },
+        certificate: { secretKeyRef: { name: 'bank-tls', key: 'tls.crt' } },
+        privateKey: { secretKeyRef: { name: 'bank-tls', key: 'tls.key' } },
+      },
+      scopes: ['web', 'shop'],
+    }),
+  },
+  {
+    says: 'an HTTPEndpoint whose values come from wherever they may',
+    object: endpoint({
+      clientTLS: {
+        rootCA: { envRef: 'BANK_CA' },
+        certificate: { value: 'PEM' },
+        privateKey: { envRef: 'BANK_KEY' },
+      },
+    }),
+  },
+  {
+    says: 'an HTTPEndpoint with its root in a Secret and the rest elsewhere',
+    object: endpoint({
+      clientTLS: {
+        rootCA: { secretKeyRef: { name: 'bank-tls', key: 'ca.crt' } },
+        certificate: { envRef: 'BANK_CERTIFICATE' },
+        privateKey: { value: 'PEM' },
       },
     }),
   },

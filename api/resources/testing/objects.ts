@@ -38,4 +38,6 @@ export const policies = (policies: object) => resiliency({ policies });
 export const target = (target: object) =>
   resiliency({ policies: { timeouts: { short: '2s' } }, targets: { apps: { orders: target } } });
 export const namespace = (spec: object, name?: string) => example('NamespacePolicy', spec, name);
+export const endpoint = (spec: object, name?: string) =>
+  example('HTTPEndpoint', { baseUrl: 'https://bank.example', ...spec }, name);
 export const sidecar = (sidecar: object) => namespace({ sidecar });

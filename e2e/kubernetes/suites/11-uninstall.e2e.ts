@@ -5,7 +5,12 @@ import { CONTROL_PLANE, install } from '../installation.ts';
 import { apply, get, helm, kubectl, run, until } from '../kubectl.ts';
 
 const HERE = 'e2e-uninstall';
-const CRDS = ['accesspolicies.invoke.io', 'namespacepolicies.invoke.io', 'resiliencies.invoke.io'];
+const CRDS = [
+  'accesspolicies.invoke.io',
+  'httpendpoints.invoke.io',
+  'namespacepolicies.invoke.io',
+  'resiliencies.invoke.io',
+];
 
 let before: readonly string[];
 
