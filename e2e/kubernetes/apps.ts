@@ -4,7 +4,10 @@ import { apply, get, kubectl, type Manifest, until } from './kubectl.ts';
 
 /** Any image with Node.js; it is in the cluster already. */
 export const APP_IMAGE = process.env.E2E_APP_IMAGE ?? 'docker.io/library/node:24-bookworm-slim';
-const SCRIPT = readFileSync(new URL('app.mjs', import.meta.url), 'utf8');
+/** The apps' programs, by their file names. */
+const PROGRAMS = Object.fromEntries(
+  ['app.mjs', 'streams.mjs'].map((name) => [name, readFileSync(new URL(name, import.meta.url), 'utf8')]),
+);
 
 export interface AppOptions {
   readonly name: string;
@@ -19,14 +22,14 @@ export interface AppOptions {
   readonly container?: Readonly<Record<string, unknown>>;
 }
 
-/** A namespace with the app's program in it. */
+/** A namespace with the apps' programs in it. */
 export async function namespace(name: string, labels: Readonly<Record<string, string>> = {}): Promise<void> {
   await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
   await apply({
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: { name: 'app', namespace: name },
-    data: { 'app.mjs': SCRIPT },
+    data: PROGRAMS,
   });
 }
 
@@ -194,6 +197,6 @@ export async function stopLoad(where: string, pod: string): Promise<Load> {
 }
 
 /** Through the API server, which reaches pods wherever this program runs. */
-async function control<T>(where: string, pod: string, ask: string): Promise<T> {
+export async function control<T>(where: string, pod: string, ask: string): Promise<T> {
   return JSON.parse(await kubectl('get', '--raw', `/api/v1/namespaces/${where}/pods/${pod}:9000/proxy/${ask}`));
 }
