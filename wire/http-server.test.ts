@@ -163,12 +163,14 @@ describe('Upgrade: h2c', () => {
 
   test('is not taken by a connection that drains', async () => {
     const link = new HandLink();
-    const { requests, connection } = served(link, true);
-    link.give(plain, withSettings(SETTINGS));
+    const { requests, connection } = served(link);
+    const bytes = withSettings(SETTINGS);
+    link.give(bytes.slice(0, 30));
     connection.drain();
-    requests[0]?.answer();
+    link.give(bytes.slice(30));
     await turn();
-    expect(requests.map(({ protocol }) => protocol)).not.toContain('http/2');
+    expect(requests.map(({ protocol }) => protocol)).toEqual(['http/1.1']);
+    expect(link.written).toMatch(/^HTTP\/1\.1 200 .*connection: close/s);
   });
 
   test('whose client goes away at once is closed, once, and its request hears of it', async () => {

@@ -3,6 +3,9 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
 import { manualClock } from '../../kit/testing/clock.ts';
+import { freePort, portOf } from '../../kit/testing/ports.ts';
+import { openStaticList } from '../resolve/static-list.ts';
+import { identityOf, type MeshSidecar } from '../testing/mesh.ts';
 import { expectFault, headerOf, type Pair, pairForAll, RawClient, send, to } from './testing.ts';
 import { Http2Caller, received, sendHttp2 } from './testing-http2.ts';
 
@@ -49,6 +52,8 @@ function eventsOf(of: Pair): Promise<ServerResponse> {
   });
 }
 
+const statusOf = ({ status }: { readonly status: number }) => status;
+
 test.each(PROTOCOLS)('a stream of %s outlives the sweep that closes what is idle', async (_protocol, open) => {
   const clock = manualClock();
   const waiting = await pair.mesh.start('waiting', { clock });
@@ -76,34 +81,35 @@ test.each(PROTOCOLS)('a stream of %s outlives the sweep that closes what is idle
 
 test.each(PROTOCOLS)('a stream of %s is not touched by the restart of another instance', async (_protocol, open) => {
   const { mesh } = pair;
-  const instance = () => mesh.start('twin', { handler: pair.app.listener });
-  const [first, second] = [await instance(), await instance()];
-  const peersOf = (...all: readonly (typeof first)[]) =>
-    mesh.point(
-      'twin',
-      all.map(({ sidecar }) => ({ host: '127.0.0.1', port: sidecar.ports.peer })),
-    );
-  peersOf(first);
+  const ports = [await freePort(), await freePort()];
+  const instance = (port: number) =>
+    mesh.start('twin', { handler: pair.app.listener, config: { peerPort: { port, isFlexible: false } } });
+  const twins = await Promise.all(ports.map(instance));
+  const addresses = ports.map((port) => ({ host: '127.0.0.1', port }));
+  const { trustDomain: _, ...target } = identityOf('twin');
+  const caller = await mesh.start('caller-of-twins', { names: openStaticList([{ target, addresses }]) });
+  const { http } = caller.sidecar.ports;
+  const calls = async () => (await Promise.all([1, 2, 3, 4].map(() => send(http, { path: to('twin') })))).map(statusOf);
+
   const opened = eventsOf(pair);
-  const stream = await open(pair.port, to('twin', '/events'));
+  const stream = await open(http, to('twin', '/events'));
   const response = await opened;
-  response.write('data: 1\n\n');
-  await stream.until(/data: 1\n\n/);
-  peersOf(first, second);
-  const calls = () => Promise.all([1, 2, 3, 4].map(() => send(pair.port, { path: to('twin') })));
-  await calls();
-  expect(await second.stop()).toBe(0);
-  response.write('data: 2\n\n');
-  await stream.until(/data: 2\n\n/);
-  const again = await instance();
-  peersOf(first, again);
-  expect((await calls()).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
-  response.write('data: 3\n\n');
-  await stream.until(/data: 3\n\n/);
+  const isServing = ({ app }: MeshSidecar) => app !== undefined && portOf(app) === response.socket?.localPort;
+  const other = twins.findIndex((twin) => !isServing(twin));
+  for (const restarts of [1, 2]) {
+    expect(await calls()).toEqual([200, 200, 200, 200]);
+    expect(await twins[other]?.stop()).toBe(0);
+    response.write(`data: ${restarts}, stopped\n\n`);
+    await stream.until(new RegExp(`data: ${restarts}, stopped\n\n`));
+    expect(await calls()).toEqual([200, 200, 200, 200]);
+    twins[other] = await instance(ports[other] ?? 0);
+    response.write(`data: ${restarts}, back\n\n`);
+    await stream.until(new RegExp(`data: ${restarts}, back\n\n`));
+  }
   const closed = once(response, 'close');
   await stream.close();
   await closed;
-  await Promise.all([first.stop(), again.stop()]);
+  await Promise.all([...twins, caller].map((part) => part.stop()));
 });
 
 test.each(PROTOCOLS)(

@@ -9,7 +9,9 @@ import { type Headers, headerValue } from '../../api/headers.ts';
 import { type LogFields, silentLog } from '../../kit/log.ts';
 import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
 import { portOf } from '../../kit/testing/ports.ts';
+import { PREFACE } from '../../wire/http2/protocol.ts';
 import { exchangeRaw, expectFault, parseRaw, RawClient, send } from '../contract/testing.ts';
+import { Http2Caller } from '../contract/testing-http2.ts';
 import { NOTHING_OUTSIDE } from '../external/outside.ts';
 import { identityOf } from '../testing/mesh.ts';
 import { AppHttp, type AppHttpDeps } from './app-http.ts';
@@ -252,6 +254,24 @@ describe('what is no request', () => {
       [message, { rule: 'method', unlogged: 0 }],
       [message, { rule: 'host-missing', unlogged: 2 }],
     ]);
+  });
+
+  test('over HTTP/2 is counted, too: what is too large by its bound, frames all together', async () => {
+    const caller = await Http2Caller.connect(port);
+    const fields = Array.from({ length: 2 * 129 }, (_, i) => (i % 2 === 0 ? `x-${i}` : 'v'));
+    expectFault(await caller.send({ path: '/', headers: fields }), 'headers-too-large');
+    expect(offences).toEqual(['head-fields']);
+    await caller.close();
+    const client = await RawClient.connect(port);
+    client.write(Buffer.concat([PREFACE, Buffer.alloc(9)]));
+    await client.ended;
+    clock.advance(1000);
+    await expect.poll(() => offences).toEqual(['head-fields', 'http2-frames']);
+    expect(logged.map(([, said]) => said)).toMatchObject([
+      { rule: 'head-fields' },
+      { rule: 'http2-frames', reason: 'DATA on stream 0' },
+    ]);
+    client.socket.destroy();
   });
 
   test('in the middle of a request ends its call', async () => {
