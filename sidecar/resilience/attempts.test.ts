@@ -79,9 +79,16 @@ const endpoints = (...ports: readonly number[]): Resolved => ({
   upstream: { target, endpoints: () => ports.map((port) => ({ host: 'h', port })) },
 });
 
-function run(resolution: Resolution, options: { timeoutMs?: number; refusesAtOnce?: FaultCode } = {}): RequestEnd {
+interface RunOptions {
+  readonly timeoutMs?: number;
+  readonly refusesAtOnce?: FaultCode;
+  readonly protocol?: string;
+}
+
+function run(resolution: Resolution, options: RunOptions = {}): RequestEnd {
+  const { protocol } = options;
   const call = authorize({
-    kind: 'http',
+    ...(protocol === undefined ? { kind: 'http' } : { kind: 'tunnel', protocol }),
     target,
     caller: identityOf('web'),
     method: 'POST',
@@ -271,4 +278,64 @@ test('pausing and resuming pass through in both directions', () => {
   nth(0).reply.head(OK);
   request.resume();
   expect(nth(0).resumes).toBe(1);
+});
+
+describe('a tunnel', () => {
+  const OPEN = { status: 101, headers: [], bodyBytes: undefined };
+  const start = (timeoutMs?: number) =>
+    run(endpoints(1, 2), { protocol: 'websocket', ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+
+  test('is asked for elsewhere as any call, until it is open', () => {
+    start();
+    fails(0, 'app-unreachable');
+    nth(1).reply.head(OPEN);
+    fails(1, 'app-unreachable');
+    expect(seen).toHaveLength(2);
+    expect(heard).toEqual(['head 101', 'abort app-unreachable']);
+  });
+
+  test('that does not open in time is given up; one that has opened lives past the deadline', () => {
+    start(1000);
+    clock.advance(1000);
+    expect(heard).toEqual(['abort timeout']);
+    start(1000);
+    nth(1).reply.head(OPEN);
+    expect(clock.waiting()).toEqual([]);
+    clock.advance(10_000);
+    nth(1).reply.data(Buffer.from('x'));
+    expect(heard.slice(1)).toEqual(['head 101', 'data x']);
+  });
+
+  test('goes on being written to when its answer has ended', () => {
+    const request = start();
+    const { reply, chunks } = nth(0);
+    reply.head(OPEN);
+    reply.end([]);
+    request.data(Buffer.from('still here'));
+    request.end([]);
+    expect(chunks).toEqual(['still here']);
+    expect(nth(0).ended).toBe(true);
+    expect(heard).toEqual(['head 101', 'end']);
+  });
+
+  test('goes on answering when its request has ended, and is broken off by either side', () => {
+    const request = start();
+    const { reply } = nth(0);
+    reply.head(OPEN);
+    request.end([]);
+    reply.data(Buffer.from('a'));
+    reply.cancel(fault('app-broke', 'it broke'));
+    request.cancel(fault('cancelled', 'it left'));
+    expect(heard).toEqual(['head 101', 'data a', 'cancel app-broke']);
+    expect(nth(0).left?.code).toBe('cancelled');
+  });
+
+  test('that the app refuses is over with its answer', () => {
+    const request = start(1000);
+    nth(0).reply.head({ status: 403, headers: [], bodyBytes: 0 });
+    nth(0).reply.end([]);
+    request.data(Buffer.from('x'));
+    expect(nth(0).chunks).toEqual([]);
+    expect(clock.waiting()).toEqual([]);
+  });
 });
