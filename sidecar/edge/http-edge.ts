@@ -12,6 +12,8 @@ export interface HttpEdgeOptions
 }
 
 const SWEEP_MS = 1000;
+/** Of what waits without a bound, a tunnel say, somebody has to find out that the far side has vanished. */
+const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelay: 60_000 };
 
 export abstract class HttpEdge {
   readonly #options: HttpEdgeOptions;
@@ -27,7 +29,9 @@ export abstract class HttpEdge {
 
   /** A server for one listen address; it shares everything with its siblings. */
   server(): Server {
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#connected(socket));
+    const server = createServer({ allowHalfOpen: true, noDelay: true, ...KEEP_ALIVE }, (socket) =>
+      this.#connected(socket),
+    );
     server.maxConnections = this.#options.connectionsMax;
     return server;
   }
