@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { portOf } from '../../kit/testing/ports.ts';
 import type { LookUp } from '../external/connect.ts';
+import { DaprClient } from '../testing/dapr-client.ts';
 import { echo, type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
 import { endpoint, type OutsideOptions, outside, plainService } from '../testing/outside.ts';
 import { expectFault, gotNames, headerOf, RawClient, send, to } from './testing.ts';
@@ -341,5 +342,27 @@ describe('a named endpoint', () => {
       expectFault(await send(sidecar.ports.http, { path: to(name) }), 'external-unreachable');
     expect(await said('env')).toContain('no environment variable NOT_SET');
     expect(await said('secret')).toContain('the key token of the Secret no-such is not there (ENOENT): <secrets>');
+  });
+});
+
+describe('other ways to call', () => {
+  test('InvokeService of the gRPC API takes URLs and endpoints', async () => {
+    const { url, caller } = await calling((request, response) => response.end(`${request.method} ${request.url}`));
+    const client = new DaprClient(caller.sidecar.ports.grpc);
+    onTestFinished(() => client.close());
+    const { status, response } = await client.invoke({ id: url, method: 'v1/things', verb: 1, query: 'a=b' });
+    expect([status.code, response?.body.toString()]).toEqual([0, 'GET /v1/things?a=b']);
+  });
+
+  test('WebSocket does not leave the mesh, and says so', async () => {
+    const { at, url, seen } = await calling();
+    const client = await RawClient.connect(at);
+    const key = 'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n';
+    client.write(
+      `GET ${to(url)} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n${key}\r\n`,
+    );
+    await client.until(/outside of the mesh/);
+    client.socket.destroy();
+    expect([client.received.slice(0, 12), seen.length]).toEqual(['HTTP/1.1 501', 0]);
   });
 });
