@@ -57,8 +57,8 @@ class Connection implements HttpServerConnection {
   readonly #link: PassedLink;
   readonly #serve: ServeOn;
   readonly #options: HttpServerOptions;
-  #stage: Stage;
   protocol: HttpProtocol = 'http/1.1';
+  #stage: Stage;
   #isDraining = false;
 
   constructor(link: ByteLink, serve: ServeOn, options: HttpServerOptions) {
