@@ -7,7 +7,8 @@ export default defineConfig({
     exclude: ['**/node_modules/**'],
     globalSetup: ['scripts/interop-missing.ts'],
     testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // What is started for a group are several programs at once, each with its sidecar.
+    hookTimeout: 120_000,
     expect: { poll: { interval: 5, timeout: 20_000 } },
     pool: 'forks',
     // One after the other: they wait for the same compiler.
