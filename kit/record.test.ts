@@ -46,7 +46,7 @@ test('every mistake is told', () => {
   });
 });
 
-test.each([[null], ['soup'], [undefined], [1]])('%j is no object', (value) => {
+test.each([[null], ['soup'], [undefined], [1], [[]]])('%j is no object', (value) => {
   expect(readRecord(dish, value)).toEqual({ ok: false, error: ['it is no object'] });
 });
 

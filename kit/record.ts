@@ -9,7 +9,7 @@ export type Readers<T> = { readonly [K in keyof T]-?: Reader<T[K]> };
 
 /** The fields of the table and no others, or each mistake after its field's name. */
 export function readRecord<T extends object>(readers: Readers<T>, value: unknown): Result<T, readonly string[]> {
-  if (typeof value !== 'object' || value === null) return err(['it is no object']);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return err(['it is no object']);
   const given = new Map(Object.entries(value));
   const record: Partial<T> = {};
   const mistakes: string[] = [];
