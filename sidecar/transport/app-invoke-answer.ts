@@ -130,10 +130,15 @@ function outcomeOf(code: number, said: Headers): GrpcOutcome {
   const details = rich.ok && rich.value.code === code ? rich.value.details : [];
   return {
     code,
-    message: code === UNIMPLEMENTED ? `${message}${message === '' ? '' : ' '}${ADVICE}` : message,
+    message: code === UNIMPLEMENTED && NO_SUCH_SERVICE.test(message) ? `${message} ${ADVICE}` : message,
     details,
   };
 }
 
+/**
+ * As the libraries of gRPC say it of a service or a method that nobody has registered (Go and Java name it; Python, C++ and
+ * Node say no more). An app that serves OnInvoke, and lacks what was called, has words of its own, and they stay as they are.
+ */
+const NO_SUCH_SERVICE = /AppCallback|OnInvoke|^Method not found|^$/;
 const ADVICE =
   '(An app that speaks gRPC is called over HTTP, and by InvokeService, through the method OnInvoke of dapr.proto.runtime.v1.AppCallback. If it does not serve that, call its own services over gRPC.)';
