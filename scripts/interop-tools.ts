@@ -1,9 +1,9 @@
-// Gets what the tests with other programs (`npm run test:interop`) need and do not find: h2spec and grpcurl by Go, Dapr's SDKs by
-// pip and npm, into node_modules/.cache; curl and nghttp2's programs by apt, where that is there and we are root. What cannot
+// Gets what the tests with other programs (`npm run test:interop`) need and do not find: h2spec and grpcurl by Go, Dapr's SDKs and
+// a library for WebSocket by pip and npm, into node_modules/.cache; curl and nghttp2's programs by apt, where that is there and we are root. What cannot
 // be had is said and left out, for such a test is skipped then.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
-import { isInstalled, noteInstalled, SDKS, type Sdk } from '../e2e/sdks/installed.ts';
+import { isInstalled, LIBRARIES, type Library, noteInstalled } from '../e2e/sdks/installed.ts';
 import { findProgram, PROGRAMS_FOLDER } from '../wire/testing/programs.ts';
 
 /** For each step; the gate gives fifteen minutes to all. */
@@ -27,7 +27,7 @@ for (const [program, path] of Object.entries(GO_PROGRAMS).filter(([name]) => isM
   tryToGet(program, go, ['install', path], { GOBIN: PROGRAMS_FOLDER });
 }
 
-for (const sdk of SDKS.filter((one) => !isInstalled(one))) install(sdk);
+for (const library of LIBRARIES.filter((one) => !isInstalled(one))) install(library);
 
 const packages = new Set(Object.entries(APT_PACKAGES).flatMap(([program, name]) => (isMissing(program) ? [name] : [])));
 if (packages.size > 0) {
@@ -37,16 +37,16 @@ if (packages.size > 0) {
   else aptInstall(aptGet, names);
 }
 
-/** Into a folder that is empty: half of another try would be no SDK. */
-function install(sdk: Sdk): void {
-  const installer = findProgram(sdk.installer.program);
+/** Into a folder that is empty: half of another try would be no library. */
+function install(library: Library): void {
+  const installer = findProgram(library.installer.program);
   if (installer === undefined) {
-    say(`${sdk.name} is left out: there is no ${sdk.installer.program} to install it with`);
+    say(`${library.name} is left out: there is no ${library.installer.program} to install it with`);
     return;
   }
-  rmSync(sdk.folder, { recursive: true, force: true });
-  mkdirSync(sdk.folder, { recursive: true });
-  if (tryToGet(sdk.name, installer, [...sdk.installer.args, ...sdk.packages], {})) noteInstalled(sdk);
+  rmSync(library.folder, { recursive: true, force: true });
+  mkdirSync(library.folder, { recursive: true });
+  if (tryToGet(library.name, installer, [...library.installer.args, ...library.packages], {})) noteInstalled(library);
 }
 
 /** Its lists may be older than what the mirrors have, or not be there. */
