@@ -12,6 +12,8 @@ import { portOf } from '../../kit/testing/ports.ts';
 import type { AppTlsConfig } from '../app/tls.ts';
 import { callerOf, faultOf, grpcApp } from '../testing/grpc-app.ts';
 import { echo, identityOf, type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
+import { WebSocketApp } from '../testing/web-socket-app.ts';
+import { Client } from '../testing/web-socket-client.ts';
 import { expectFault, send, to } from './testing.ts';
 
 const HOUR_MS = 3_600_000;
@@ -105,6 +107,17 @@ describe('an app whose certificate is in order', () => {
       expect([answer.status, answer.body.equals(body)]).toEqual([200, true]);
     }
     expect(sockets.size).toBe(1);
+  });
+
+  test('serves WebSockets', async () => {
+    const server = createHttps(keyAndCert(LOCALHOST));
+    new WebSocketApp(server);
+    await sidecarOf(await listen(server), 'https', { caPem });
+    const client = await Client.open(`${web.url}${to('shop', '/chat')}`);
+    client.send('tea');
+    expect(await client.hear(1)).toEqual(['tea']);
+    client.socket.close();
+    await client.closed;
   });
 
   test('serves gRPC', async () => {

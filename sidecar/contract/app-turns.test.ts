@@ -1,21 +1,24 @@
 // An app that takes only so many calls at once: the others wait in their order, and leave as soon as nobody wants them any more.
-import type { ServerResponse } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { portOf } from '../../kit/testing/ports.ts';
 import { callerOf, ECHO, type GrpcApp, grpcApp, grpcOn, type Unary } from '../testing/grpc-app.ts';
 import { listening, type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
+import { WebSocketApp } from '../testing/web-socket-app.ts';
+import { Client } from '../testing/web-socket-client.ts';
 import { expectFault, RawClient, ScriptedApp, send, to } from './testing.ts';
 
 let mesh: Mesh;
 let web: MeshSidecar;
 let shop: MeshSidecar;
+let server: Server | undefined;
 const app = new ScriptedApp();
 const closing: (() => unknown)[] = [];
 
 beforeAll(async () => {
   mesh = await startMesh();
   web = await mesh.start('web');
-  const server = await listening(app.listener);
+  server = await listening(app.listener);
   const config = { port: portOf(server), host: '127.0.0.1', token: undefined, maxConcurrency: 1 };
   shop = await mesh.start('shop', { config: { app: config } });
 });
@@ -150,6 +153,22 @@ test('a stream has its turn until its end', async () => {
   expect(seenPaths()).toEqual([]);
   (await streaming.promise).end();
   expect((await next).status).toBe(200);
+});
+
+test('a WebSocket has its turn until it is closed, and one that is refused gives it back', async () => {
+  if (server === undefined) throw new Error('there is a server');
+  const sockets = new WebSocketApp(server);
+  closing.push(() => server?.removeAllListeners('upgrade'));
+  const client = await Client.open(`${web.url}${to('shop', '/chat')}`);
+  const next = call('/next');
+  await untilWaiting(1);
+  client.send('tea');
+  expect(await client.hear(1)).toEqual(['tea']);
+  client.socket.close();
+  expect((await next).status).toBe(200);
+  sockets.instead = (_request, stream) => stream.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n');
+  await expect(Client.open(`${web.url}${to('shop', '/chat')}`)).rejects.toThrow();
+  expect((await call('/last')).status).toBe(200);
 });
 
 test('a call of the app to itself waits as all do', async () => {

@@ -1,6 +1,7 @@
 // For tests: an app that speaks WebSocket (RFC 6455), on the server of node:http, and as much of the protocol as an app needs.
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
@@ -124,7 +125,7 @@ export class WebSocketApp {
   readonly #streams = new Set<Duplex>();
   #waiting: ((socket: AppSocket) => void)[] = [];
 
-  constructor(server: Server) {
+  constructor(server: Server | TlsServer) {
     server.on('upgrade', (request: IncomingMessage, stream: Duplex, early: Buffer) => {
       this.#streams.add(stream);
       stream.once('close', () => this.#streams.delete(stream));
