@@ -1,6 +1,6 @@
 // Apps whose health is checked: what counts as healthy in each protocol, and what an unhealthy app is spared.
 import { once } from 'node:events';
-import { createServer as createHttp, type RequestListener } from 'node:http';
+import { createServer as createHttp, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createH2c } from 'node:http2';
 import { createServer as createHttps } from 'node:https';
 import type { Server as NetServer } from 'node:net';
@@ -180,6 +180,28 @@ test.each([301, 404, 500])('an answer of %i is not healthy from the start', asyn
   const shop = await starting;
   closing.push(() => shop.stop());
   expect((await healthOf(http)).status).toBe(204);
+});
+
+test('who waits for a turn when the app falls ill waits no longer, and who is inside goes on', async () => {
+  const mood = { isWell: true };
+  const inside = Promise.withResolvers<ServerResponse>();
+  const port = await listen(
+    createHttp((request, response) => {
+      if (request.url === HEALTH.path) response.writeHead(mood.isWell ? 200 : 500).end();
+      else inside.resolve(response);
+    }),
+  );
+  const app = { port, host: 'localhost', token: undefined, health: HEALTH, maxConcurrency: 1 };
+  const shop = await mesh.start('shop', { config: { app } });
+  closing.push(() => shop.stop());
+  const call = () => send(shop.sidecar.ports.http, { path: to('shop', '/work') });
+  const first = call();
+  const response = await inside.promise;
+  const second = call();
+  mood.isWell = false;
+  expectFault(await second, 'app-unhealthy');
+  response.end('done');
+  expect((await first).body.toString()).toBe('done');
 });
 
 test('metadata says how it is asked, and how it is', async () => {
