@@ -1,5 +1,6 @@
 // The named policies of a Resiliency: timeouts, retries and circuit breakers. Words that Dapr's Resiliency has mean what they
 // mean there, and have the same defaults.
+import { parseTrip, TRIP_WORDS } from '../trip.ts';
 import { duration, durationOrZero } from './fields.ts';
 import { dictionary, integer, matching, object, oneOf, type Rule, ruled, text } from './schema.ts';
 
@@ -47,9 +48,6 @@ const retry = object('How to try again.', {
   }).optional(),
 });
 
-const TRIP_WORDS = ['requests', 'totalSuccesses', 'totalFailures', 'consecutiveSuccesses', 'consecutiveFailures'];
-
-/** Only its words are looked at here. */
 const trip = text(
   `When the breaker opens, as a CEL expression over ${TRIP_WORDS.join(', ')}.`,
   256,
@@ -57,6 +55,11 @@ const trip = text(
     /^([^A-Za-z_]|\b(requests|(total|consecutive)(Successes|Failures)|double|int|true|false)\b)+$/,
     `write a CEL expression over ${TRIP_WORDS.join(', ')}, such as consecutiveFailures > 5`,
   ),
+  {
+    holds: (written) => parseTrip(written).ok,
+    message:
+      'nobody can work that out; compare numbers, with double() around whole ones that meet decimals, as in double(totalFailures) / double(requests) > 0.5',
+  },
 );
 
 interface Trips {

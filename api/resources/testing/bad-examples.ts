@@ -375,4 +375,9 @@ export const LATE_EXAMPLES: readonly LateExample[] = [
     object: endpoint({ baseUrl: 'https://bank.example:70000' }),
     mistake: '"https://bank.example:70000": write https://',
   },
+  {
+    says: 'a trip that is a number',
+    object: policies({ circuitBreakers: { simple: { trip: 'totalFailures / requests' } } }),
+    mistake: '"totalFailures / requests": nobody can work that out; compare numbers',
+  },
 ];
