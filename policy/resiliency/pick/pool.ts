@@ -1,0 +1,205 @@
+// All instances of one target, and which of them takes the next try.
+//
+//   P1. Nobody is picked that is left alone (ejected, set aside, draining) while anybody else is willing.
+//   P2. An ejected member whose time is over gets one call as a probe, and no other until that is over.
+//   P3. Each pick is given back once, with what it came to: in-flight counts rest on it.
+//
+// A plain pick draws two numbers, compares two members, and makes nothing. Lists are made anew only when instances or standings
+// change; time alone changes one at `#changesAtMs`, which is all that a pick looks at.
+import type { Random } from '../../../kit/backoff.ts';
+import {
+  ejected,
+  ejectedMax,
+  IN,
+  type Others,
+  OUTLIER_PERIOD_MS,
+  outliers,
+  type Report,
+  standingAfter,
+} from '../eject.ts';
+import type { BalancingPlan, EjectionPlan, SubsetPlan } from '../plan.ts';
+import { Group, type PickRequest } from './group.ts';
+import { type Instance, Member, memberKey } from './member.ts';
+
+export interface PoolOptions {
+  readonly balancing: BalancingPlan;
+  readonly ejection: EjectionPlan;
+  /** The caller's own, where it knows it. */
+  readonly zone?: string;
+  readonly random: Random;
+}
+
+interface Share<I extends Instance> {
+  readonly subset: SubsetPlan;
+  readonly group: Group<I>;
+}
+
+const FIRST_TRY = {};
+
+export class Pool<I extends Instance = Instance> implements Others {
+  readonly #options: PoolOptions;
+  readonly #everybody: Group<I>;
+  readonly #shares: readonly Share<I>[];
+  #source: readonly I[] = [];
+  readonly #members = new Map<string, Member<I>>();
+  /** Those whose time alone is over, and that wait for a call to probe them. */
+  readonly #unprobed = new Set<Member<I>>();
+  #ejected = 0;
+  /** When somebody last did. */
+  #succeededMs = Number.NEGATIVE_INFINITY;
+  #changesAtMs = Number.POSITIVE_INFINITY;
+  #outliersAtMs: number;
+
+  constructor(options: PoolOptions, nowMs: number) {
+    this.#options = options;
+    const group = () => new Group<I>({ plan: options.balancing, zone: options.zone, random: options.random });
+    this.#everybody = group();
+    this.#shares = options.balancing.subsets.map((subset) => ({ subset, group: group() }));
+    this.#outliersAtMs = nowMs + OUTLIER_PERIOD_MS;
+  }
+
+  /** Takes over who there is; the same array as before changes nothing. What is known of those that stay is kept. */
+  update(instances: readonly I[], nowMs: number): void {
+    if (instances === this.#source) return;
+    this.#source = instances;
+    const keys = new Set<string>();
+    for (const instance of instances) {
+      const key = memberKey(instance);
+      keys.add(key);
+      const known = this.#members.get(key);
+      if (known === undefined) this.#members.set(key, new Member(instance, nowMs));
+      else known.instance = instance;
+    }
+    for (const [key, member] of this.#members) if (!keys.has(key)) this.#forget(key, member);
+    const members = [...this.#members.values()];
+    this.#everybody.assign(members);
+    for (const { subset, group } of this.#shares) group.assign(members.filter((member) => isOf(subset, member)));
+  }
+
+  #forget(key: string, member: Member<I>): void {
+    this.#members.delete(key);
+    this.#unprobed.delete(member);
+    if (isCounted(member)) this.#ejected--;
+  }
+
+  /** How many take calls as things are. */
+  get willing(): number {
+    return this.#everybody.willing;
+  }
+
+  /** Undefined: nobody is left that this call has not tried. */
+  pick(nowMs: number, request: PickRequest<I> = FIRST_TRY): Member<I> | undefined {
+    if (nowMs >= this.#changesAtMs) this.#passTime(nowMs);
+    if (nowMs >= this.#outliersAtMs) this.#ejectOutliers(nowMs);
+    const isFirstTry = request.tried === undefined;
+    const member = (isFirstTry ? this.#probe() : undefined) ?? this.#group().pick(nowMs, request);
+    if (member !== undefined) member.inFlight++;
+    return member;
+  }
+
+  /** P2. */
+  #probe(): Member<I> | undefined {
+    if (this.#unprobed.size === 0) return undefined;
+    for (const member of this.#unprobed) {
+      this.#unprobed.delete(member);
+      if (member.standing.kind !== 'probing' || member.instance.isDraining) continue;
+      member.standing = { ...member.standing, isUnderWay: true };
+      return member;
+    }
+    return undefined;
+  }
+
+  /** Subsets by their weight; those that have nobody to offer leave their share to the others, and none at all to everybody. */
+  #group(): Group<I> {
+    if (this.#shares.length === 0) return this.#everybody;
+    let total = 0;
+    for (const { subset, group } of this.#shares) if (group.willing > 0) total += subset.weight;
+    let drawn = this.#options.random() * total;
+    for (const { subset, group } of this.#shares) {
+      if (group.willing === 0) continue;
+      drawn -= subset.weight;
+      if (drawn < 0) return group;
+    }
+    return this.#everybody;
+  }
+
+  /** P3. The latency is to the head of the answer; undefined where there was none. */
+  done(member: Member<I>, report: Report, nowMs: number, latencyMs = 0): void {
+    member.inFlight--;
+    if (report !== 'unknown') note(member, report, nowMs, latencyMs);
+    if (report === 'success') this.#succeededMs = nowMs;
+    const before = member.standing;
+    // Nearly every call is of this kind, and changes nothing.
+    if (before === IN && report === 'success') return;
+    const after = standingAfter(member, report, this.#options.ejection, nowMs, this);
+    if (after !== before && this.#members.get(memberKey(member.instance)) === member) this.#change(member, after);
+  }
+
+  mayEject(): boolean {
+    return this.#ejected < ejectedMax(this.#members.size, this.#options.ejection);
+  }
+
+  haveSucceededSince(ms: number): boolean {
+    return this.#succeededMs >= ms;
+  }
+
+  #change(member: Member<I>, standing: Member['standing']): void {
+    const wasCounted = isCounted(member);
+    member.standing = standing;
+    this.#ejected += Number(isCounted(member)) - Number(wasCounted);
+    if (standing.kind === 'probing' && !standing.isUnderWay) this.#unprobed.add(member);
+    if ('untilMs' in standing) this.#changesAtMs = Math.min(this.#changesAtMs, standing.untilMs);
+    this.#refresh();
+  }
+
+  #passTime(nowMs: number): void {
+    this.#changesAtMs = Number.POSITIVE_INFINITY;
+    for (const member of this.#members.values()) {
+      const { standing } = member;
+      if (!('untilMs' in standing)) continue;
+      if (nowMs < standing.untilMs) this.#changesAtMs = Math.min(this.#changesAtMs, standing.untilMs);
+      else if (standing.kind === 'aside') this.#change(member, IN);
+      else this.#change(member, { kind: 'probing', times: standing.times, isUnderWay: false });
+    }
+  }
+
+  #ejectOutliers(nowMs: number): void {
+    this.#outliersAtMs = nowMs + OUTLIER_PERIOD_MS;
+    const members = [...this.#members.values()];
+    if (this.#options.ejection.enabled)
+      for (const member of outliers(members)) {
+        if (member.standing.kind === 'in' && this.mayEject())
+          this.#change(member, ejected(1, this.#options.ejection, nowMs));
+      }
+    for (const member of members) {
+      member.calls = 0;
+      member.successes = 0;
+    }
+  }
+
+  #refresh(): void {
+    this.#everybody.refresh();
+    for (const { group } of this.#shares) group.refresh();
+  }
+}
+
+function isCounted({ standing }: Member): boolean {
+  return standing.kind === 'ejected' || standing.kind === 'probing';
+}
+
+function isOf({ labels }: SubsetPlan, { instance }: Member): boolean {
+  for (const [name, value] of labels) if (instance.labels?.get(name) !== value) return false;
+  return true;
+}
+
+function note(member: Member, report: Report, nowMs: number, latencyMs: number): void {
+  member.sample(latencyMs, report !== 'success', nowMs);
+  member.calls++;
+  if (report === 'success') {
+    member.successes++;
+    member.failures = 0;
+    return;
+  }
+  if (member.failures === 0) member.failingSinceMs = nowMs;
+  member.failures++;
+}
