@@ -60,6 +60,11 @@ export function serviceName(app: AppId): string {
   return `${app}-invoke`;
 }
 
+/** Where nobody is to call apps past their sidecars: the NetworkPolicy of an app. */
+export function networkPolicyName(app: AppId): string {
+  return `${app}-invoke`;
+}
+
 /** The audience of a token for the sentry: its own SPIFFE ID, so that no token for anything else passes. */
 export function sentryAudience(trustDomain: TrustDomain, controlPlaneNamespace: Namespace): string {
   return spiffeId({ trustDomain, namespace: controlPlaneNamespace, app: must(parseAppId(SENTRY)) });

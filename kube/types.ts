@@ -11,6 +11,7 @@ import type {
   V1Lease,
   V1MutatingWebhookConfiguration,
   V1Namespace,
+  V1NetworkPolicy,
   V1Node,
   V1ObjectMeta,
   V1Pod,
@@ -46,6 +47,12 @@ export const STATEFUL_SETS: Kind<V1StatefulSet> = namespaced('apps', 'v1', 'Stat
 export const DAEMON_SETS: Kind<V1DaemonSet> = namespaced('apps', 'v1', 'DaemonSet', 'daemonsets');
 export const JOBS: Kind<V1Job> = namespaced('batch', 'v1', 'Job', 'jobs');
 export const CRON_JOBS: Kind<V1CronJob> = namespaced('batch', 'v1', 'CronJob', 'cronjobs');
+export const NETWORK_POLICIES: Kind<V1NetworkPolicy> = namespaced(
+  'networking.k8s.io',
+  'v1',
+  'NetworkPolicy',
+  'networkpolicies',
+);
 export const LEASES: Kind<V1Lease> = namespaced('coordination.k8s.io', 'v1', 'Lease', 'leases');
 export const EVENTS: Kind<EventsV1Event> = namespaced('events.k8s.io', 'v1', 'Event', 'events');
 export const TOKEN_REVIEWS: Kind<V1TokenReview> = clusterWide(

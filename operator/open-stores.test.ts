@@ -9,6 +9,7 @@ import {
   DEPLOYMENTS,
   type Kind,
   type KubernetesObject,
+  NETWORK_POLICIES,
   NODES,
   PODS,
   SERVICES,
@@ -105,13 +106,15 @@ test('of a node is kept its zone', async () => {
   expect(nodes.get('n1')?.status).toBeUndefined();
 });
 
-test('pods, Services and ConfigMaps of other people are not kept at all', async () => {
+test('pods, Services, NetworkPolicies and ConfigMaps of other people are not kept at all', async () => {
   put(PODS, { metadata: { name: 'plain', namespace: 'shop' } });
   put(SERVICES, { metadata: { name: 'web-invoke', namespace: 'shop' } });
+  put(NETWORK_POLICIES, { metadata: { name: 'web-invoke', namespace: 'shop' } });
   put(CONFIG_MAPS, { metadata: { name: 'settings', namespace: 'shop' } });
   put(CONFIG_MAPS, { metadata: { name: 'invoke-trust-bundle', namespace: 'shop' } });
-  const { pods, services, trustBundles } = await open();
+  const { pods, services, networkPolicies, trustBundles } = await open();
   expect(pods.all()).toEqual([]);
   expect(services.all()).toEqual([]);
+  expect(networkPolicies.all()).toEqual([]);
   expect(trustBundles.all().map(({ metadata }) => metadata?.name)).toEqual(['invoke-trust-bundle']);
 });

@@ -5,11 +5,22 @@ import { APP_ID_KEY, GROUP, MANAGED_BY, MANAGED_BY_LABEL, SIDECAR_CONTAINER, TRU
 import { ACCESS_POLICIES, HTTP_ENDPOINTS, NAMESPACE_POLICIES, RESILIENCIES } from '../kube/custom.ts';
 import type { Kube } from '../kube/kube.ts';
 import type { Store } from '../kube/store.ts';
-import { CONFIG_MAPS, type Kind, type KubernetesObject, NAMESPACES, NODES, PODS, SERVICES } from '../kube/types.ts';
+import {
+  CONFIG_MAPS,
+  type Kind,
+  type KubernetesObject,
+  NAMESPACES,
+  NETWORK_POLICIES,
+  NODES,
+  PODS,
+  SERVICES,
+} from '../kube/types.ts';
 import { type WatchKindDeps, type WatchKindOptions, watchKind } from '../kube/watch.ts';
 import { templateOf, WORKLOAD_KINDS, type Workload } from '../kube/workload.ts';
 import { ENDINGS } from './claims.ts';
 import type { Stores } from './stores.ts';
+
+const OURS = `${MANAGED_BY_LABEL}=${MANAGED_BY}`;
 
 /** They fill by themselves, each when its kind has been listed. */
 export function openStores(kube: Pick<Kube, 'list' | 'watch'>, deps: WatchKindDeps): Stores {
@@ -19,7 +30,8 @@ export function openStores(kube: Pick<Kube, 'list' | 'watch'>, deps: WatchKindDe
     namespaces: open(NAMESPACES, { select: trimNamespace }),
     pods: open(PODS, { labelSelector: APP_ID_KEY, select: trimPod }),
     nodes: open(NODES, { select: trimNode }),
-    services: open(SERVICES, { labelSelector: `${MANAGED_BY_LABEL}=${MANAGED_BY}` }),
+    services: open(SERVICES, { labelSelector: OURS }),
+    networkPolicies: open(NETWORK_POLICIES, { labelSelector: OURS }),
     trustBundles: open(CONFIG_MAPS, { fieldSelector: `metadata.name=${TRUST_BUNDLE}` }),
     workloads: WORKLOAD_KINDS.map((kind) => open(kind, { select: trimWorkload })),
     accessPolicies: open(ACCESS_POLICIES),

@@ -9,11 +9,12 @@ import { must } from '../kit/result.ts';
 import { ACCESS_POLICIES, HTTP_ENDPOINTS, NAMESPACE_POLICIES, RESILIENCIES } from '../kube/custom.ts';
 import { type EventRecorder, eventRecorder } from '../kube/events.ts';
 import type { Kube } from '../kube/kube.ts';
-import { type Kind, type KubernetesObject, PODS, SERVICES } from '../kube/types.ts';
+import { type Kind, type KubernetesObject, NETWORK_POLICIES, PODS, SERVICES } from '../kube/types.ts';
 import { WORKLOAD_KINDS } from '../kube/workload.ts';
 import { type Claims, followClaims } from './claims.ts';
 import type { OperatorConfig } from './config.ts';
 import { openStores } from './open-stores.ts';
+import { networkPoliciesReconciler } from './reconcile/network-policies.ts';
 import type { Reconciler, Report } from './reconcile/reconciler.ts';
 import { servicesReconciler } from './reconcile/services.ts';
 import { statusReconciler } from './reconcile/statuses.ts';
@@ -55,6 +56,7 @@ export function joinParts(config: OperatorConfig, deps: OperatorDeps): OperatorP
     identity: ownIdentity(config, trustAnchors, deps),
     reconcilers: [
       servicesReconciler({ ...deps, stores, claims, report }),
+      networkPoliciesReconciler({ ...deps, stores, claims, report }),
       trustBundlesReconciler(bundles),
       ...statusReconcilers(stores, { ...deps, report }),
     ],
@@ -112,7 +114,7 @@ function statusReconcilers(stores: Stores, common: OperatorDeps & { readonly rep
 
 /** Every kind that something is said about. */
 const REPORTED_KINDS: readonly Kind<KubernetesObject>[] = [
-  ...[SERVICES, PODS, ...WORKLOAD_KINDS],
+  ...[SERVICES, NETWORK_POLICIES, PODS, ...WORKLOAD_KINDS],
   ...[ACCESS_POLICIES, RESILIENCIES, HTTP_ENDPOINTS, NAMESPACE_POLICIES],
 ];
 

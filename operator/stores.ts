@@ -1,5 +1,5 @@
 // What the operator keeps in memory of the cluster: one watched store per kind, shared by webhook, reconcilers and feed.
-import type { V1ConfigMap, V1Namespace, V1Node, V1Pod, V1Service } from '@kubernetes/client-node';
+import type { V1ConfigMap, V1Namespace, V1NetworkPolicy, V1Node, V1Pod, V1Service } from '@kubernetes/client-node';
 import type { AccessPolicy } from '../api/resources/access-policy.ts';
 import type { HttpEndpointResource } from '../api/resources/http-endpoint.ts';
 import type { NamespacePolicy } from '../api/resources/namespace-policy.ts';
@@ -15,6 +15,8 @@ export interface Stores {
   readonly nodes: Store<V1Node>;
   /** Those with our label. A user's own Service of the name is found when ours cannot be made. */
   readonly services: Store<V1Service>;
+  /** Those with our label. */
+  readonly networkPolicies: Store<V1NetworkPolicy>;
   /** Every ConfigMap named `invoke-trust-bundle`. */
   readonly trustBundles: Store<V1ConfigMap>;
   /** One of each of WORKLOAD_KINDS, of which metadata and template are read. */

@@ -48,6 +48,7 @@ export function memoryStores(given: Partial<Stores> = {}): Stores {
     pods: memoryStore(),
     nodes: memoryStore(),
     services: memoryStore(),
+    networkPolicies: memoryStore(),
     trustBundles: memoryStore(),
     workloads: [],
     accessPolicies: memoryStore(),

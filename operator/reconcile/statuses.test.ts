@@ -74,9 +74,7 @@ test('a policy says what of it has no effect yet', async () => {
   await reconcile();
   expect(said()).toEqual(['Accepted True Accepted', 'Programmed False NotEnforced']);
   const programmed = server.object(NAMESPACE_POLICIES, 'shop')?.status?.conditions?.[1];
-  expect(programmed?.message).toBe(
-    'this version of Invoke does not act on mayCall, directTraffic yet; the rest is in effect',
-  );
+  expect(programmed?.message).toBe('this version of Invoke does not act on mayCall yet; the rest is in effect');
 });
 
 test('nothing is written of a policy that is going or gone', async () => {

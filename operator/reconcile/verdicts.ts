@@ -55,13 +55,11 @@ function homeless(name: string): Verdict['refusal'] {
   return { reason: 'NoSuchNamespace', message };
 }
 
-/** Injection, identities, allowedAnnotations, externalHosts and the sidecar's defaults work. */
+/** Injection, identities, allowedAnnotations, externalHosts, directTraffic and the sidecar's defaults work. */
 const UNENFORCED = ['callableFrom', 'mayCall', 'defaultAccess', 'traceSampling'] as const;
 
 function unenforcedOf(spec: NamespacePolicySpec): string | undefined {
-  const fields: string[] = UNENFORCED.filter((field) => spec[field] !== undefined);
-  // What it says by default is how things are.
-  if (spec.directTraffic === 'deny') fields.push('directTraffic');
+  const fields = UNENFORCED.filter((field) => spec[field] !== undefined);
   if (fields.length === 0) return undefined;
   return `this version of Invoke does not act on ${fields.join(', ')} yet; the rest is in effect`;
 }
