@@ -20,6 +20,7 @@ export class Turns {
   readonly #waiting = new Set<TurnWaiter>();
   readonly #told: (waiting: number) => void;
   #taken = 0;
+  #isAdmitting = false;
 
   /** `told` hears how many wait, whenever that changes. */
   constructor(max: number, told: (waiting: number) => void = () => undefined, waitingMax = WAITING_MAX) {
@@ -47,15 +48,19 @@ export class Turns {
     if (this.#waiting.delete(waiter)) this.#told(this.#waiting.size);
   }
 
-  /** To whoever has waited longest, if anybody does. */
+  /**
+   * To whoever has waited longest, if anybody does. A call may be over as it is admitted, and give its turn back from inside: a
+   * whole queue of such calls is gone through here, and not call within call.
+   */
   giveBack(): void {
-    const [longest] = this.#waiting;
-    if (longest === undefined) {
-      this.#taken -= 1;
-      return;
+    this.#taken -= 1;
+    if (this.#isAdmitting) return;
+    this.#isAdmitting = true;
+    try {
+      this.#admit();
+    } finally {
+      this.#isAdmitting = false;
     }
-    this.leave(longest);
-    longest.admitted();
   }
 
   drop(why: string): void {
@@ -63,5 +68,15 @@ export class Turns {
     this.#waiting.clear();
     if (all.length > 0) this.#told(0);
     for (const waiter of all) waiter.dropped(why);
+  }
+
+  #admit(): void {
+    while (this.#taken < this.max) {
+      const [longest] = this.#waiting;
+      if (longest === undefined) return;
+      this.leave(longest);
+      this.#taken += 1;
+      longest.admitted();
+    }
   }
 }

@@ -1,7 +1,7 @@
 // The queue before an app: its bound, and what those who wait are told when waiting is over.
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Call } from '../../api/call.ts';
-import type { ReplyEnd, RequestEnd } from '../../api/exchange.ts';
+import { type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
 import { fault } from '../../api/fault.ts';
 import { parseAppId, parseNamespace, parseTrustDomain } from '../../api/ids.ts';
 import { canonicalPath } from '../../api/path.ts';
@@ -156,5 +156,19 @@ test('calls that are refused as they are opened give each its turn to the next',
   const refused = [open('/2', undefined, refuse), open('/3', undefined, refuse)];
   inside[0]?.reply.end([]);
   expect(refused.map(({ heard }) => heard)).toEqual([['abort app-unreachable'], ['abort app-unreachable']]);
+  expect(turns.take()).toBe(true);
+});
+
+test('a queue of calls that are over as they are admitted empties without a frame of the stack for each', () => {
+  turns = new Turns(1, (count) => waiting.push(count), 20_000);
+  const first = open('/1');
+  const refused = Array.from({ length: 10_000 }, () => open('/x', undefined, (_call, reply) => refuse(reply, gone)));
+  const last = open('/2');
+  inside[0]?.reply.end([]);
+  expect(first.heard).toEqual(['end']);
+  expect(refused.every(({ heard }) => heard.join() === 'abort cancelled')).toBe(true);
+  expect([paths(), waiting.at(-1)]).toEqual([['/1', '/2'], 0]);
+  inside[1]?.reply.end([]);
+  expect(last.heard).toEqual(['end']);
   expect(turns.take()).toBe(true);
 });
