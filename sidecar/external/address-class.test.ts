@@ -40,6 +40,12 @@ test.each([
   ['2001:0:7f00:1::1', 'reserved'],
   ['64:ff9b:1::7f00:1', 'reserved'],
   ['192.0.2.1', 'reserved'],
+  ['::ffff:0:7f00:1', 'reserved'],
+  ['::ffff:0:169.254.169.254', 'reserved'],
+  ['64:ff9b:2::7f00:1', 'reserved'],
+  ['::1:0:0:1', 'reserved'],
+  ['4000::1', 'reserved'],
+  ['3ffe::1', 'public'],
 ])('%s is %s', (address, expected) => {
   expect(classOf(address, [])).toBe(expected);
 });

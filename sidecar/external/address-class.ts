@@ -1,7 +1,8 @@
 // What kind of place an IP address is. A name that anybody may register can lead to any of them, so that calling one by name
 // must not reach what is only for programs of this machine, of its link, or of its cloud.
 //
-// An IPv6 address that stands for an IPv4 address (RFC 4291, 6052) is of that one's kind.
+// An IPv6 address that stands for an IPv4 address (RFC 4291, 6052) is of that one's kind. Public are only those that are given out
+// (2000::/3): what is beside them means something on some network alone, such as IPv4 in yet another disguise (::ffff:0:0:0/96).
 import { BlockList, isIPv4 } from 'node:net';
 
 export type AddressClass =
@@ -15,7 +16,7 @@ export type AddressClass =
   | 'metadata'
   | 'multicast'
   | 'unspecified'
-  /** For no host, or led through a tunnel that hides where it ends. */
+  /** For no host, or led through a tunnel or a translator that hides where it ends. */
   | 'reserved'
   /** An address of this machine, or of this pod. */
   | 'own';
@@ -44,6 +45,9 @@ const CLASSES: readonly (readonly [AddressClass, BlockList])[] = [
   ],
 ];
 
+/** Of IPv6, to hosts of the Internet (RFC 4291, 2.4; IANA). */
+const GIVEN_OUT = blocks('2000::/3');
+
 /** `own`: the addresses of this machine's interfaces. */
 export function classOf(address: string, own: readonly string[]): AddressClass {
   const plain = embeddedIPv4(address) ?? address;
@@ -52,7 +56,7 @@ export function classOf(address: string, own: readonly string[]): AddressClass {
     if (name === 'private' && isOneOf(plain, own)) return 'own';
     if (list.check(plain, family)) return name;
   }
-  return 'public';
+  return family === 'ipv4' || GIVEN_OUT.check(plain, family) ? 'public' : 'reserved';
 }
 
 /** Whether two spellings are one address. */
