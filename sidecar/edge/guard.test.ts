@@ -9,7 +9,7 @@ const ofHost = (authority: string | undefined, rules = CLOSED) => guard(authorit
 const codeOf = (fields: readonly string[], rules = CLOSED) => guard('localhost', fields, rules)?.code;
 
 describe('hosts', () => {
-  test.each(['localhost', 'Localhost:3500', '127.0.0.1', '0.0.0.0:1', '[::1]', '[::1]:3500', '[::ffff:127.0.0.1]:80'])(
+  test.each(['localhost', 'Localhost:3500', '127.0.0.1', '10.0.0.7:1', '[::1]', '[::1]:3500', '[fd00::ffff:1]:80'])(
     '%s is this machine',
     (host) => expect(ofHost(host)).toBeUndefined(),
   );
@@ -26,6 +26,20 @@ describe('hosts', () => {
     '[localhost]x',
   ])('%j is not, however often it is said', (host) => {
     for (const _ of [1, 2, 3]) expect(ofHost(host)).toBe('origin-refused');
+  });
+
+  // Pages ask for these, and their browsers do not say so: to them it is no loopback.
+  test.each([
+    '0.0.0.0',
+    '0.0.0.0:3500',
+    '[::]:3500',
+    '[0:0:0:0:0:0:0:0]',
+    '[::ffff:127.0.0.1]:80',
+    '[::ffff:7f00:1]',
+    '[0:0:0:0:0:FFFF:7f00:1]:3500',
+  ])('%s leads here and is not said by programs, but where it is allowed', (host) => {
+    for (const _ of [1, 2]) expect(ofHost(host)).toBe('origin-refused');
+    expect(ofHost(host, { ...CLOSED, allowedHosts: ['*'] })).toBeUndefined();
   });
 
   test('more of them may be allowed, by name and without regard to the port, or all', () => {

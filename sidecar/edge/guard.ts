@@ -76,10 +76,16 @@ const ownAuthorities = new Set<string>();
 const OWN_AUTHORITIES_MAX = 100;
 const AUTHORITY_LENGTH_MAX = 64;
 
+/**
+ * The unspecified address, and IPv4 written as IPv6. They lead to loopback, too, and to browsers they are not loopback: a page
+ * that asks for one (`<img src="http://0.0.0.0:3500/…">`) is not given away by Sec-Fetch-Site, nor, with GET, by Origin.
+ */
+const NO_ADDRESS_OF_ITS_OWN = /^(0\.0\.0\.0|[0:]+|[0:]*:ffff:.*)$/;
+
 function namesThisMachine(authority: string): boolean {
   if (ownAuthorities.has(authority)) return true;
   const name = hostName(authority);
-  if (name !== 'localhost' && isIP(name) === 0) return false;
+  if (name !== 'localhost' && (isIP(name) === 0 || NO_ADDRESS_OF_ITS_OWN.test(name))) return false;
   if (authority.length > AUTHORITY_LENGTH_MAX) return true;
   if (ownAuthorities.size === OWN_AUTHORITIES_MAX) ownAuthorities.clear();
   // A copy: a piece cut out of a request would keep the whole of its head in memory.
