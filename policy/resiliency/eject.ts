@@ -7,6 +7,8 @@
 //   J4. While nobody succeeds nobody is ejected, nor for longer than before: then it is not the instance. So an app that was
 //       down as a whole is there again as a whole.
 
+import { mayBeSentAgain } from '../../api/fault.ts';
+import { healthOf, type Outcome } from './codes.ts';
 import type { EjectionPlan } from './plan.ts';
 
 export type Standing =
@@ -18,6 +20,13 @@ export type Standing =
 
 /** What a try said of the instance. `turned-away`: it took nothing, and another one may; `unknown`: nothing. */
 export type Report = 'success' | 'failure' | 'turned-away' | 'unknown';
+
+/** Of one try. A connection that was closing, or a peer that wants to be spoken to otherwise, is no verdict on the instance. */
+export function reportOf(outcome: Outcome): Report {
+  const resent = outcome.kind === 'fault' ? mayBeSentAgain(outcome.code) : 'never';
+  if (resent === 'elsewhere') return 'turned-away';
+  return resent === 'anywhere' ? 'unknown' : healthOf(outcome, 'servers-failures');
+}
 
 export const IN: Standing = { kind: 'in' };
 

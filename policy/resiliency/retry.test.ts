@@ -58,6 +58,10 @@ describe('without any policy', () => {
     },
   );
 
+  test('a try that took too long is not made again: slow instances need no more load', () => {
+    expect(asked(GET, { kind: 'try-timeout' })).toEqual(NO);
+  });
+
   test('an answer is an answer, whatever its status', () => {
     expect(asked(GET, answer(503))).toEqual(NO);
     expect(asked(GRPC, answer(14, 'grpc'))).toEqual(NO);

@@ -51,8 +51,7 @@ export function again(call: RetriedCall, outcome: Outcome, tried: Tried, rules: 
   // Every call begins with a try of its own.
   if (resent !== 'never' && builtIn.undelivered && tried.undelivered + 1 < TRIES_MAX)
     return { kind: 'again', by: 'undelivered', afterMs: 0, where: resent };
-  const wasBroken = resent === 'never' && isBroken(outcome);
-  if (wasBroken && builtIn.idempotent && tried.idempotent === 0 && isIdempotent(call, route))
+  if (isBroken(outcome) && builtIn.idempotent && tried.idempotent === 0 && isIdempotent(call, route))
     return { kind: 'again', by: 'idempotent', afterMs: 0, where: 'elsewhere' };
   const { retry } = route;
   if (retry === undefined || (route.idempotent === false && resent === 'never')) return NO;
@@ -63,9 +62,11 @@ export function again(call: RetriedCall, outcome: Outcome, tried: Tried, rules: 
   return { kind: 'again', by: 'policy', afterMs: pauseMs(retry, tried.policy + 1, random, asked), where: 'elsewhere' };
 }
 
-/** Broken before its answer, and the app may have seen it. */
+/**
+ * Broken before its answer, and the app may have seen it. One that took too long is none: more of the same is the last thing
+ * that slow instances need, unless somebody asks for it.
+ */
 function isBroken(outcome: Outcome): boolean {
-  if (outcome.kind === 'try-timeout') return true;
   return outcome.kind === 'fault' && BROKEN.includes(outcome.code);
 }
 
