@@ -18,6 +18,7 @@ import { servePeerCall } from '../sidecar/edge/peer-exchange.ts';
 import { NOTHING_OUTSIDE } from '../sidecar/external/outside.ts';
 import { roundRobin } from '../sidecar/resilience/pick.ts';
 import { openStaticList } from '../sidecar/resolve/static-list.ts';
+import { permitsAll } from '../sidecar/testing/permitted.ts';
 import { openApp } from '../sidecar/transport/app.ts';
 import { openPeer } from '../sidecar/transport/peer.ts';
 import type { PeerConnection } from '../sidecar/transport/peer-connection.ts';
@@ -168,6 +169,7 @@ function callee(): PeerConnection {
   const open = inboundWay({
     flights: flights(),
     grounds: { problem: () => undefined },
+    authorizer: permitsAll(SHOP),
     transport: { app: (call: PermittedCall, reply: ReplyEnd): RequestEnd => openApp(call, reply, deps) },
   });
   const peer = { open, self: SHOP, caller: WEB, bodyBytesMax: 4 << 20, clock, budget: { heldBytes: 0 } };
@@ -183,6 +185,7 @@ function caller(connection: PeerConnection): MemoryEdge {
   const open = outboundWay({
     flights: flights(),
     own: { problem: () => undefined },
+    authorizer: permitsAll(WEB),
     resolver: openStaticList([{ target: SHOP, addresses: [{ host: '10.0.0.2', port: 50002 }] }]),
     resilience: { clock, picker: roundRobin(clock) },
     transport: { peer: (call, _endpoint, reply) => openPeer(call, connection, reply, link) },

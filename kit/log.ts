@@ -12,6 +12,8 @@ export interface Log {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
+  /** Whether debug is written: where its fields cost something to put together. */
+  readonly isDebug: boolean;
   /** A log whose lines all carry these fields too. */
   with(fields: LogFields): Log;
 }
@@ -38,6 +40,7 @@ export function createLog(options: LogOptions, bound: LogFields = {}): Log {
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
+    isDebug: threshold === LOG_LEVELS.indexOf('debug'),
     with: (fields) => createLog(options, { ...bound, ...fields }),
   };
 }
@@ -48,6 +51,7 @@ export const silentLog: Log = {
   info: () => undefined,
   warn: () => undefined,
   error: () => undefined,
+  isDebug: false,
   with: () => silentLog,
 };
 

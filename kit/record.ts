@@ -69,6 +69,16 @@ export function record<T extends object>(readers: Readers<T>): Reader<T> {
   };
 }
 
+/** A record in which no other field may stand: one that is not known may say what must not be overlooked. */
+export function closedRecord<T extends object>(readers: Readers<T>): Reader<T> {
+  return (value) => {
+    const given = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+    const unknown = given.filter((name) => !Object.hasOwn(readers, name));
+    if (unknown.length > 0) return err(`it has fields that are not known here: ${unknown.join(', ')}`);
+    return record(readers)(value);
+  };
+}
+
 /** May be left out. */
 export function optional<T>(read: Reader<T>): Reader<T | undefined> {
   return (value) => (value === undefined ? ok(undefined) : read(value));

@@ -9,6 +9,8 @@ export interface OperatorConfig {
   readonly replica: string;
   readonly trustDomain: TrustDomain;
   readonly clusterDomain: string;
+  /** What becomes of calls where neither an AccessPolicy nor the namespace says anything. */
+  readonly defaultAccess: 'allow' | 'deny';
   /** The names of the webhook configurations that the chart made, whose `caBundle` we keep. */
   readonly mutatingWebhook: string;
   readonly validatingWebhook: string;

@@ -15,6 +15,8 @@ const VARIABLES = {
   POD_NAME: { parse: parseText },
   INVOKE_TRUST_DOMAIN: { parse: parseTrustDomain },
   INVOKE_CLUSTER_DOMAIN: { parse: parseText },
+  /** Where neither an AccessPolicy nor the namespace says anything. */
+  INVOKE_DEFAULT_ACCESS: { parse: parseOneOf(['allow', 'deny']), initially: 'allow' },
   /** Names of the webhook configurations whose caBundle we keep. */
   INVOKE_MUTATING_WEBHOOK: { parse: parseText },
   INVOKE_VALIDATING_WEBHOOK: { parse: parseText },
@@ -45,6 +47,7 @@ export function readConfig(environment: Environment): Result<OperatorConfig, rea
     replica: read.POD_NAME,
     trustDomain: read.INVOKE_TRUST_DOMAIN,
     clusterDomain: read.INVOKE_CLUSTER_DOMAIN,
+    defaultAccess: read.INVOKE_DEFAULT_ACCESS,
     mutatingWebhook: read.INVOKE_MUTATING_WEBHOOK,
     validatingWebhook: read.INVOKE_VALIDATING_WEBHOOK,
     sidecar: {

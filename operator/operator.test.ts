@@ -48,6 +48,7 @@ function configOf(replica: string, ports: OperatorConfig['ports'] = ANY_PORTS): 
       replica,
       ports,
       trustDomain: must(parseTrustDomain('cluster.local')),
+      defaultAccess: 'allow',
       clusterDomain: 'cluster.local',
     },
     ...{ mutatingWebhook: 'invoke', validatingWebhook: 'invoke' },

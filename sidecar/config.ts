@@ -4,7 +4,9 @@ import type { AppHealthConfig } from '../api/app-health.ts';
 import type { AppProtocol } from '../api/app-protocol.ts';
 import type { AppId, Namespace, Target, TrustDomain } from '../api/ids.ts';
 import type { SentryEndpoint } from '../identity/sentry-client.ts';
+import type { Snapshot } from '../kit/snapshot.ts';
 import type { AppTlsConfig } from './app/tls.ts';
+import type { AccessResources } from './authorize/access.ts';
 import type { OutsideConfig } from './external/outside.ts';
 
 /** A port to listen on. `isFlexible`: another free one will do when it is taken. 0 is any free port. */
@@ -79,6 +81,8 @@ export interface SidecarConfig {
   readonly allowedHosts: readonly string[];
   /** What may be called that has no sidecar, and how; undefined: nothing. */
   readonly outside?: OutsideConfig;
+  /** Who may call whom. Where there is an operator, its feed says so, and not this; undefined: everybody may. */
+  readonly access?: Snapshot<AccessResources>;
   /** `honest`: see api/fault.ts. `dapr`: 500 wherever Dapr says 500. */
   readonly statuses: 'honest' | 'dapr';
 }

@@ -10,6 +10,7 @@ import type { Log } from '../kit/log.ts';
 import { METRICS_CONTENT_TYPE } from '../kit/metrics.ts';
 import { err, ok } from '../kit/result.ts';
 import type { Snapshot } from '../kit/snapshot.ts';
+import { openAccess } from './access.ts';
 import { callLog, observers } from './admin/call-log.ts';
 import { type CallMetrics, callMetrics } from './admin/call-metrics.ts';
 import { appApi } from './app-api.ts';
@@ -95,12 +96,14 @@ export function joinParts(
   const app = ownApp(config.app, bodyBytesMax, { clock, log, metrics });
   const outside = openOutside(config, deps, feed);
   const ground = grounds(feed);
-  const inbound = inboundWay({ flights, grounds: ground, transport: { app: app.open } });
+  const authorizer = openAccess(config, { self, feed, flights, metrics, log, clock });
+  const inbound = inboundWay({ flights, grounds: ground, authorizer, transport: { app: app.open } });
 
   const link = { clock, forwarded: forwardedHeaders(forwardedBy(config.peerListenAddress)) };
   const outbound = outboundWay({
     flights,
     own: ownIdentity(identity),
+    authorizer,
     resolver: deps.names,
     resilience: { clock, picker: roundRobin(clock) },
     transport: {

@@ -56,6 +56,8 @@ const anyPart: fc.Arbitrary<FeedPart> = fc.oneof(
       versions: anyVersions,
       trustAnchors: anyBytes,
       resources: fc.array(anyResource, { maxLength: 3 }),
+      barredNamespaces: fc.array(fc.string({ minLength: 1, unit: 'grapheme' }), { maxLength: 3 }),
+      defaultAccess: fc.constantFrom('allow', 'deny'),
     }),
   }),
   fc.record({
@@ -129,9 +131,10 @@ function asApp({ appId, namespace }: { readonly appId: string; readonly namespac
 function asPart(part: FeedPart | undefined): Record<string, unknown> {
   if (part === undefined) return {};
   if (part.kind === 'config') {
-    const { versions, trustAnchors, resources } = part.config;
+    const { versions, trustAnchors, resources, barredNamespaces, defaultAccess } = part.config;
     const plain = resources.map(({ createdMs, ...resource }) => ({ ...resource, created_ms: createdMs }));
-    return { config: { versions, trust_anchors: trustAnchors, resources: plain } };
+    const access = { barred_namespaces: barredNamespaces, is_denied_by_default: defaultAccess === 'deny' };
+    return { config: { versions, trust_anchors: trustAnchors, resources: plain, ...access } };
   }
   const { app, isClaimed, endpoints, version } = part.endpoints;
   const plain = endpoints.map((endpoint) => ({ ...endpoint, labels: Object.fromEntries(endpoint.labels) }));

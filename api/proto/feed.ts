@@ -50,6 +50,10 @@ export interface FeedConfigMessage {
   /** PEM. */
   readonly trustAnchors: Buffer;
   readonly resources: readonly FeedResource[];
+  /** Other namespaces that may not call the app. */
+  readonly barredNamespaces: readonly string[];
+  /** Where neither an AccessPolicy nor the namespace says anything. */
+  readonly defaultAccess: 'allow' | 'deny';
 }
 
 export interface FeedResource {
@@ -121,11 +125,14 @@ export function decodeFeedMessage(bytes: Buffer): Result<FeedMessage> {
   return part.ok ? ok({ epoch: lastNumber(fields.value, 1), part: part.value }) : part;
 }
 
-export function encodeFeedConfig({ versions, trustAnchors, resources }: FeedConfigMessage): Buffer {
+export function encodeFeedConfig(config: FeedConfigMessage): Buffer {
+  const { versions, trustAnchors, resources, barredNamespaces, defaultAccess } = config;
   const writer = new ProtoWriter(4096);
   for (const version of versions) writer.message(1, (inner) => writeVersion(inner, version));
   writer.bytes(2, trustAnchors);
   for (const resource of resources) writer.message(3, (inner) => writeResource(inner, resource));
+  for (const namespace of barredNamespaces) writer.utf8(4, namespace);
+  writer.bool(5, defaultAccess === 'deny');
   return writer.finish();
 }
 
@@ -216,7 +223,13 @@ function readConfig(fields: readonly ProtoField[]): Result<FeedConfigMessage> {
   const resources = readEach(fields, 3, readResource);
   if (!resources.ok) return resources;
   const trustAnchors = lastBytes(fields, 2) ?? Buffer.alloc(0);
-  return ok({ versions: versions.value, trustAnchors, resources: resources.value });
+  return ok({
+    versions: versions.value,
+    trustAnchors,
+    resources: resources.value,
+    barredNamespaces: allBytes(fields, 4).map((name) => name.toString('utf8')),
+    defaultAccess: lastNumber(fields, 5) === 0 ? 'allow' : 'deny',
+  });
 }
 
 function readResource(fields: readonly ProtoField[]): Result<FeedResource> {

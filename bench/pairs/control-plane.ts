@@ -75,7 +75,8 @@ function serve(stream: ServerHttp2Stream, ca: ThrowawayCa, places: ReadonlyMap<s
   stream.on('error', () => undefined);
   stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
   const trustAnchors = Buffer.from(ca.anchors.join('\n'));
-  say({ kind: 'config', config: { versions: [], trustAnchors, resources: [] } });
+  const open = { barredNamespaces: [], defaultAccess: 'allow' } as const;
+  say({ kind: 'config', config: { versions: [], trustAnchors, resources: [], ...open } });
   stream.on('data', (chunk: Buffer) => {
     for (const message of must(reader.push(chunk))) {
       for (const app of must(decodeFeedRequest(message)).interest ?? []) say(endpointsOf(app, places.get(app.appId)));

@@ -43,7 +43,7 @@ export async function openMesh() {
         claims: followClaims(stores),
         credentials: snapshot(ca.issue(operator)),
         trustAnchors: () => (anchors() === undefined ? undefined : Buffer.from(anchors() ?? '')),
-        config: { namespace: operator.namespace, trustDomain: operator.trustDomain, ports: { feed: port } },
+        config: { ...operator, defaultAccess: 'allow', ports: { feed: port } },
         kube: api.kube,
         clock,
         log: silentLog,

@@ -26,7 +26,7 @@ export interface FeedOptions {
   readonly credentials: Snapshot<Credentials | undefined>;
   /** PEM, from `stores.trustBundles`: looked at again when that ConfigMap of our namespace changes. */
   readonly trustAnchors: () => Buffer | undefined;
-  readonly config: Pick<OperatorConfig, 'namespace' | 'trustDomain'> & {
+  readonly config: Pick<OperatorConfig, 'namespace' | 'trustDomain' | 'defaultAccess'> & {
     readonly ports: Pick<OperatorConfig['ports'], 'feed'>;
   };
   readonly kube: Pick<Kube, 'get' | 'create' | 'replace'>;
@@ -44,7 +44,8 @@ export async function startFeed(options: FeedOptions): Promise<Result<ServingPar
   const { stores, credentials, config, kube, clock, log } = options;
   const metrics = createMetrics();
   const epoch = new Epoch({ kube, namespace: config.namespace, clock, log });
-  const hub = new Hub({ ...options, namespace: config.namespace, epoch: () => epoch.current() });
+  const { namespace, defaultAccess } = config;
+  const hub = new Hub({ ...options, namespace, defaultAccess, epoch: () => epoch.current() });
   const synced = followSync(stores);
   const catchUp = catchUpWith({ stores: versionedStores(stores), synced: synced.promise, epoch, clock });
   const allowanceOf = allowances(clock);

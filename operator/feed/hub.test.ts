@@ -4,7 +4,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { type Identity, parseSpiffeId } from '../../api/ids.ts';
 import { APP_ID_KEY, PEER_PORT_NAME, SIDECAR_CONTAINER, TRUST_BUNDLE } from '../../api/pod.ts';
 import { decodeFeedMessage, type FeedPart } from '../../api/proto/feed.ts';
-import type { AccessPolicy } from '../../api/resources/access-policy.ts';
+import { type AccessPolicy, readAccessPolicy } from '../../api/resources/access-policy.ts';
 import { type NamespacePolicy, readNamespacePolicy } from '../../api/resources/namespace-policy.ts';
 import { type Resiliency, readResiliency } from '../../api/resources/resiliency.ts';
 import { must } from '../../kit/result.ts';
@@ -27,7 +27,7 @@ beforeEach(() => {
   stores = openStores();
   anchors = 'first';
   hub = new Hub({
-    ...{ stores, clock, namespace: ours, epoch: () => 1 },
+    ...{ stores, clock, namespace: ours, epoch: () => 1, defaultAccess: 'deny' },
     claims: followClaims(stores),
     trustAnchors: () => Buffer.from(anchors),
   });
@@ -89,13 +89,43 @@ test.each([
   [
     'a NamespacePolicy',
     () =>
-      stores.namespacePolicies.put({ metadata: { name: 'shop' }, spec: must(readNamespacePolicy({ mayCall: [] })) }),
+      stores.namespacePolicies.put({
+        metadata: { name: 'shop' },
+        spec: must(readNamespacePolicy({ callableFrom: [] })),
+      }),
   ],
 ])('%s concerns the apps of its namespace', (_what, change) => {
   const listeners = [web, cart, teller].map((self) => listen(self));
   change();
   clock.advance(100);
   expect(listeners.map(kindsOf)).toEqual([['config'], ['config'], []]);
+});
+
+test('whom the apps of a namespace may call is told to all whom they may not, and to nobody else', () => {
+  const listeners = [web, teller].map((self) => listen(self));
+  const barred = () =>
+    listeners.map(({ told }) => told.map((part) => (part?.kind === 'config' ? part.config.barredNamespaces : [])));
+  const mayCall = (...namespaces: readonly string[]) => {
+    const spec = must(readNamespacePolicy({ mayCall: namespaces.map((namespace) => ({ namespace })) }));
+    stores.namespacePolicies.put({ metadata: { name: 'front' }, spec });
+    clock.advance(100);
+  };
+  mayCall('shop');
+  expect(barred()).toEqual([[], [['front']]]);
+  mayCall('bank');
+  expect(barred()).toEqual([[['front']], [['front'], []]]);
+  mayCall('shop', 'bank');
+  expect(barred()).toEqual([
+    [['front'], []],
+    [['front'], []],
+  ]);
+});
+
+test('every app is told what holds where no policy says anything', () => {
+  const { told } = listen(web);
+  stores.accessPolicies.put({ metadata: { namespace: 'shop', name: 'x' }, spec: must(readAccessPolicy({})) });
+  clock.advance(100);
+  expect(told).toMatchObject([{ config: { defaultAccess: 'deny' } }]);
 });
 
 test('new trust anchors concern everybody; the copies in other namespaces nobody', () => {

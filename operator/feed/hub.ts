@@ -6,6 +6,7 @@ import type { Cancel, Clock } from '../../kit/clock.ts';
 import { keyOf } from '../../kube/types.ts';
 import { type Claims, claimKey, claimOfPod } from '../claims.ts';
 import type { Stores } from '../stores.ts';
+import { barredNamespaces, isSameOutside } from './barred.ts';
 import { compileResources, configVersions } from './config.ts';
 import { compileEndpoints } from './endpoints.ts';
 import { Subscriber, type WriteMessage } from './subscriber.ts';
@@ -19,6 +20,8 @@ export interface HubOptions {
   /** Where the trust anchors are published. */
   readonly namespace: Namespace;
   readonly epoch: () => number;
+  /** Of the installation. */
+  readonly defaultAccess: 'allow' | 'deny';
   readonly clock: Clock;
 }
 
@@ -112,7 +115,7 @@ export class Hub {
   }
 
   #configTopic(self: Target): Topic {
-    const { stores, epoch } = this.#options;
+    const { stores, epoch, defaultAccess } = this.#options;
     return new Topic({
       compile: () => ({
         kind: 'config',
@@ -120,6 +123,8 @@ export class Hub {
           versions: configVersions(stores),
           trustAnchors: this.trustAnchors() ?? Buffer.alloc(0),
           resources: compileResources(stores, self),
+          barredNamespaces: barredNamespaces(stores.namespacePolicies.all(), self),
+          defaultAccess,
         },
       }),
       stamp: () => ({ epoch: epoch(), versions: JSON.stringify(configVersions(stores)) }),
@@ -152,8 +157,11 @@ export class Hub {
       stores.accessPolicies.changed(ofNamespace),
       stores.resiliencies.changed(ofNamespace),
       stores.httpEndpoints.changed(ofNamespace),
-      // Named as its namespace.
-      stores.namespacePolicies.changed(ofNamespace),
+      // Named as its namespace. Whom that may call is told to those who are called.
+      stores.namespacePolicies.changed((key, now, before) => {
+        if (isSameOutside(before, now)) ofNamespace(key);
+        else this.#outdateConfigs(() => true);
+      }),
       stores.trustBundles.changed((key) => {
         if (key === `${namespace}/${TRUST_BUNDLE}`) this.#outdateConfigs(() => true);
       }),

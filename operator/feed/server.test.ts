@@ -69,7 +69,7 @@ async function start(over: Partial<Parameters<typeof startFeed>[0]> = {}): Promi
         const anchors = trustBundles.get(`invoke-system/${TRUST_BUNDLE}`)?.data?.anchors;
         return anchors === undefined ? undefined : Buffer.from(anchors);
       },
-      config: { namespace: operator.namespace, trustDomain: operator.trustDomain, ports: { feed: 0 } },
+      config: { ...operator, defaultAccess: 'allow', ports: { feed: 0 } },
       ...over,
     }),
   );

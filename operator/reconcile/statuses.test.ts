@@ -70,11 +70,11 @@ test('a policy of no namespace is not accepted, and says so in one Event, until 
 
 test('a policy says what of it has no effect yet', async () => {
   namespaces.add('shop');
-  put({ directTraffic: 'deny', mayCall: [] });
+  put({ directTraffic: 'allow', mayCall: [], traceSampling: '0.5' });
   await reconcile();
   expect(said()).toEqual(['Accepted True Accepted', 'Programmed False NotEnforced']);
   const programmed = server.object(NAMESPACE_POLICIES, 'shop')?.status?.conditions?.[1];
-  expect(programmed?.message).toBe('this version of Invoke does not act on mayCall yet; the rest is in effect');
+  expect(programmed?.message).toBe('this version of Invoke does not act on traceSampling yet; the rest is in effect');
 });
 
 test('nothing is written of a policy that is going or gone', async () => {

@@ -13,10 +13,7 @@ import { excerpt } from '../../kit/text.ts';
 import type { Verdict } from './conditions.ts';
 
 export function judgeAccessPolicy({ spec }: AccessPolicy): Verdict {
-  return {
-    refusal: invalid(readAccessPolicy(spec)),
-    unenforced: 'sidecars are given the policy, but this version of Invoke does not judge calls by it yet',
-  };
+  return { refusal: invalid(readAccessPolicy(spec)), unenforced: undefined };
 }
 
 export function judgeResiliency({ spec }: Resiliency): Verdict {
@@ -55,8 +52,8 @@ function homeless(name: string): Verdict['refusal'] {
   return { reason: 'NoSuchNamespace', message };
 }
 
-/** Injection, identities, allowedAnnotations, externalHosts, directTraffic and the sidecar's defaults work. */
-const UNENFORCED = ['callableFrom', 'mayCall', 'defaultAccess', 'traceSampling'] as const;
+/** The others work. */
+const UNENFORCED = ['traceSampling'] as const;
 
 function unenforcedOf(spec: NamespacePolicySpec): string | undefined {
   const fields = UNENFORCED.filter((field) => spec[field] !== undefined);

@@ -13,6 +13,7 @@ export const CONFIG: OperatorConfig = {
   namespace: OWN,
   replica: 'invoke-operator-0',
   trustDomain: must(parseTrustDomain('cluster.local')),
+  defaultAccess: 'allow',
   clusterDomain: 'cluster.local',
   mutatingWebhook: 'invoke',
   validatingWebhook: 'invoke',

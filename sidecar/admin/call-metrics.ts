@@ -28,13 +28,17 @@ export interface CallMetrics extends FlightObserver {
   appIsHealthy(isHealthy: boolean): void;
   /** Calls that wait for their turn at the app. */
   appCallsWaiting(count: number): void;
+  /** A call was denied by a policy; `rule` is what decided. */
+  accessDenied(direction: Direction, peer: string, rule: string): void;
+  /** A call passed that a policy in audit mode would deny. */
+  accessAuditDenied(peer: string, rule: string): void;
   render(): string;
 }
 
 export function callMetrics(version: string): CallMetrics {
   const numbers = openNumbers();
   const { requests, grpcRequests, duration, requestBytes, replyBytes, inFlight, tunnels } = numbers;
-  const { offences, certificate, build } = numbers;
+  const { offences, certificate, build, denied, auditDenied } = numbers;
   const { appHealthy: healthy, appProbes: probes, appWaiting: waiting } = numbers;
   build.set(build.slot(version), 1);
   const flying: Record<Direction, number> = { outbound: inFlight.slot('outbound'), inbound: inFlight.slot('inbound') };
@@ -88,6 +92,8 @@ export function callMetrics(version: string): CallMetrics {
     appAsked: (isGood) => probes.add(probes.slot(isGood ? 'good' : 'bad'), 1),
     appIsHealthy: (isHealthy) => healthy.set(healthy.slot(), isHealthy ? 1 : 0),
     appCallsWaiting: (count) => waiting.set(waiting.slot(), count),
+    accessDenied: (direction, peer, rule) => denied.add(denied.slot(direction, peer, rule), 1),
+    accessAuditDenied: (peer, rule) => auditDenied.add(auditDenied.slot(peer, rule), 1),
     certificateExpires: (epochMs) => certificate.set(certificate.slot(), epochMs / 1000),
     render: () => renderMetrics(Object.values(numbers)),
   };
@@ -124,6 +130,12 @@ function openNumbers() {
       'invoke_http_offences_total',
       'What came to the app API that was no HTTP or went past a limit, by the rule that it broke.',
       ['offence'],
+    ),
+    denied: counter('invoke_access_denied_total', 'Calls that a policy denied, by what decided.', [...ofPeer, 'rule']),
+    auditDenied: counter(
+      'invoke_access_audit_denied_total',
+      'Calls that passed and that a policy in audit mode would deny, by what would decide.',
+      ['peer', 'rule'],
     ),
     appHealthy: gauge('invoke_app_healthy', 'Whether the app passes its health check; absent where there is none.'),
     appProbes: counter('invoke_app_health_probes_total', 'Health checks of the app, by how they ended.', ['result']),

@@ -58,6 +58,10 @@ export interface FeedConfig {
   readonly versions: ReadonlyMap<string, number>;
   readonly trustAnchors: TrustAnchors;
   readonly resources: readonly ConfigResource[];
+  /** Other namespaces whose NamespacePolicy does not let them call this app. */
+  readonly barredNamespaces: readonly string[];
+  /** For apps that no AccessPolicy protects, in namespaces that say nothing of it: the installation's. */
+  readonly defaultAccess: 'allow' | 'deny';
 }
 
 export interface ConfigResource {

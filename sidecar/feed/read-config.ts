@@ -17,7 +17,8 @@ export function readConfig(epoch: number, message: FeedConfigMessage): Result<Fe
     resources.push({ ...resource, spec: spec.value });
   }
   const versions = new Map(message.versions.map(({ kind, version }) => [kind, version]));
-  return ok({ epoch, versions, trustAnchors: trustAnchors.value, resources });
+  const { barredNamespaces, defaultAccess } = message;
+  return ok({ epoch, versions, trustAnchors: trustAnchors.value, resources, barredNamespaces, defaultAccess });
 }
 
 /** Why `next` must not take the place of `held`; undefined when it may. */

@@ -105,6 +105,9 @@ export interface ConfigShape {
   readonly spec?: string;
 }
 
+/** Nobody is kept out. */
+const OPEN = { barredNamespaces: [], defaultAccess: 'allow' } as const;
+
 /** A config with policies of these names. */
 export function configMessage(anchors: readonly string[], shape: ConfigShape = {}): FeedMessage {
   const { epoch = 1, version = 1, names = ['policy'], spec = '{}' } = shape;
@@ -113,7 +116,10 @@ export function configMessage(anchors: readonly string[], shape: ConfigShape = {
   });
   const trustAnchors = Buffer.from(anchors.join('\n'));
   const versions = [{ kind: 'AccessPolicy', version }];
-  return { epoch, part: { kind: 'config', config: { versions, trustAnchors, resources: names.map(resource) } } };
+  return {
+    epoch,
+    part: { kind: 'config', config: { ...OPEN, versions, trustAnchors, resources: names.map(resource) } },
+  };
 }
 
 /** One ready endpoint at each address. */

@@ -6,9 +6,9 @@ import { type Fault, type FaultCode, fault } from '../../api/fault.ts';
 import { canonicalPath } from '../../api/path.ts';
 import { must } from '../../kit/result.ts';
 import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
-import { authorize } from '../authorize/authorize.ts';
 import type { Resolution, Resolved } from '../resolve/resolver.ts';
 import { identityOf } from '../testing/mesh.ts';
+import { permitted } from '../testing/permitted.ts';
 import { runCall } from './attempts.ts';
 import { roundRobin } from './pick.ts';
 
@@ -87,7 +87,7 @@ interface RunOptions {
 
 function run(resolution: Resolution, options: RunOptions = {}): RequestEnd {
   const { protocol } = options;
-  const call = authorize({
+  const call = permitted({
     ...(protocol === undefined ? { kind: 'http' } : { kind: 'tunnel', protocol }),
     target,
     caller: identityOf('web'),

@@ -59,4 +59,11 @@ export function claimed(...endpoints: readonly KnownEndpoint[]): AppEndpoints {
 
 export const UNCLAIMED: AppEndpoints = { isClaimed: false, endpoints: [] };
 
-export const EMPTY_CONFIG: FeedConfig = { epoch: 1, versions: new Map(), trustAnchors: [], resources: [] };
+export const EMPTY_CONFIG: FeedConfig = {
+  epoch: 1,
+  versions: new Map(),
+  trustAnchors: [],
+  resources: [],
+  barredNamespaces: [],
+  defaultAccess: 'allow',
+};

@@ -9,8 +9,8 @@ import { oracleEncode } from '../../api/proto/testing-schema.ts';
 import { HeldBytes } from '../../kit/held-bytes.ts';
 import { must } from '../../kit/result.ts';
 import { frameMessage } from '../../wire/grpc-frame.ts';
-import { authorize } from '../authorize/authorize.ts';
 import { identityOf } from '../testing/mesh.ts';
+import { permitted } from '../testing/permitted.ts';
 import { type AppInvokeDeps, openAppInvoke } from './app-invoke.ts';
 
 const MIB = 2 ** 20;
@@ -85,7 +85,7 @@ function mesh({ heldBytesMax = 8 * MIB, bodyBytesMax = 4 * MIB } = {}) {
   };
   const open = (bodyBytes: number | undefined) => {
     const caller = new CallerSide();
-    return { caller, request: openAppInvoke(authorize(callOf(bodyBytes)), caller, deps) };
+    return { caller, request: openAppInvoke(permitted(callOf(bodyBytes)), caller, deps) };
   };
   return { apps, deps, open };
 }
@@ -182,7 +182,7 @@ test('an app that refuses at once is heard, whether the length was known or not'
   };
   for (const bodyBytes of [1, undefined]) {
     const caller = new CallerSide();
-    const request = openAppInvoke(authorize(callOf(bodyBytes)), caller, refusing);
+    const request = openAppInvoke(permitted(callOf(bodyBytes)), caller, refusing);
     request.data(Buffer.from('x'));
     request.end([]);
     expect(caller.fault?.code).toBe('app-unreachable');

@@ -8,7 +8,8 @@ import { canonicalPath } from '../../api/path.ts';
 import { must } from '../../kit/result.ts';
 import { manualClock } from '../../kit/testing/clock.ts';
 import { Turns } from '../app/turns.ts';
-import { authorize, type PermittedCall } from '../authorize/authorize.ts';
+import type { PermittedCall } from '../authorize/authorize.ts';
+import { permitted } from '../testing/permitted.ts';
 import { openInTurn } from './app-turn.ts';
 
 const identity = {
@@ -60,7 +61,7 @@ function open(path: string, deadlineMs?: number, to = app) {
     ...{ kind: 'http', target: identity, caller: identity, method: 'POST', path: must(canonicalPath(path)), query: '' },
     ...{ headers: [], bodyBytes: undefined, deadlineMs },
   };
-  return { heard, request: openInTurn(to, turns, clock)(authorize(call), reply) };
+  return { heard, request: openInTurn(to, turns, clock)(permitted(call), reply) };
 }
 
 const paths = () => inside.map(({ path }) => path);

@@ -12,7 +12,7 @@ import { must } from '../../kit/result.ts';
 import { manualClock } from '../../kit/testing/clock.ts';
 import { freePort, portOf } from '../../kit/testing/ports.ts';
 import { AppPool } from '../app/pool.ts';
-import { authorize } from '../authorize/authorize.ts';
+import { permitted } from '../testing/permitted.ts';
 import { openApp } from './app.ts';
 
 const clock = manualClock();
@@ -93,7 +93,7 @@ function open(given: Partial<PlainCall> = {}, to: AppPool | 'none' = pool) {
     ...given,
   };
   const deps = { clock, pool: to === 'none' ? undefined : to, token: undefined };
-  const request = openApp(authorize(call), caller, deps);
+  const request = openApp(permitted(call), caller, deps);
   return { request, caller };
 }
 

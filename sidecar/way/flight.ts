@@ -1,5 +1,5 @@
 // One call under way: what passes is counted, and what ends it is told once.
-import type { OutboundCall } from '../../api/call.ts';
+import type { Call, OutboundCall } from '../../api/call.ts';
 import { closedRequest, type Flow, type ReplyEnd, type ReplyHead, type RequestEnd } from '../../api/exchange.ts';
 import { type Callee, calleeLabel, calleeName } from '../../api/external.ts';
 import { type Fault, fault } from '../../api/fault.ts';
@@ -112,6 +112,17 @@ export class Flight implements RequestEnd, Enrolled {
     this.#land().cancel(reason);
     this.reply.caller.abort(reason);
     this.#tell(reason);
+  }
+
+  /** Policies have changed: whether it may go on. */
+  rejudge(recall: (call: Call) => Fault | undefined): void {
+    if (this.#isOver || this.#call.kind === 'external') return;
+    const reason = recall(this.#call);
+    if (reason !== undefined) this.evict(reason);
+  }
+
+  protected evict(reason: Fault): void {
+    this.breakOff(reason);
   }
 
   /** Its reply is over: said to the caller with what ended it. */

@@ -61,6 +61,11 @@ export class Flights implements FlightHost {
     this.#settle();
   }
 
+  /** Those that are under way. */
+  open(direction: Direction): readonly Flight[] {
+    return this.#inFlight.list().filter((flight) => flight.direction === direction);
+  }
+
   /** From now on calls of this direction are refused. */
   close(direction: Direction): void {
     this.#closed.add(direction);

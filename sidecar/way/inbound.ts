@@ -5,13 +5,14 @@
 // Who calls was proven when the connection was made, and stands in the call. There is nothing to resolve, and nothing is
 // tried twice here: the caller's sidecar knows what can be repeated, and where.
 import { type Open, type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
-import { authorize, type PermittedCall } from '../authorize/authorize.ts';
+import type { Authorizer, PermittedCall } from '../authorize/authorize.ts';
 import type { Grounds } from '../authorize/grounds.ts';
 import type { Flights } from './flights.ts';
 
 export interface InboundStages {
   readonly flights: Flights;
   readonly grounds: Grounds;
+  readonly authorizer: Pick<Authorizer, 'enter'>;
   readonly transport: { readonly app: (call: PermittedCall, reply: ReplyEnd) => RequestEnd };
 }
 
@@ -20,7 +21,8 @@ export function inboundWay(stages: InboundStages): Open {
     stages.flights.track('inbound', call, caller, (reply) => {
       const groundless = stages.grounds.problem(); //       no snapshot, no judgement: `not-ready`, and why
       if (groundless) return refuse(reply, groundless);
-      const permitted = authorize(call); //                the only maker of a PermittedCall
+      const permitted = stages.authorizer.enter(call); //   by all policies: the only maker of a PermittedCall
+      if (permitted.kind === 'denied') return refuse(reply, permitted.fault);
       return stages.transport.app(permitted, reply);
     });
 }

@@ -4,7 +4,7 @@
 import type { OutboundCall } from '../../api/call.ts';
 import { type Open, refuse } from '../../api/exchange.ts';
 import { isSameTarget, type Target } from '../../api/ids.ts';
-import { authorize } from '../authorize/authorize.ts';
+import type { Authorizer } from '../authorize/authorize.ts';
 import type { OwnIdentity } from '../identify/own.ts';
 import { type Attempt, type ResilienceDeps, runCall } from '../resilience/attempts.ts';
 import type { Resolution, Resolver } from '../resolve/resolver.ts';
@@ -14,6 +14,7 @@ import type { Flights } from './flights.ts';
 export interface OutboundStages {
   readonly flights: Flights;
   readonly own: OwnIdentity;
+  readonly authorizer: Pick<Authorizer, 'leave'>;
   readonly resolver: Resolver;
   readonly resilience: Omit<ResilienceDeps, 'attempt'>;
   readonly transport: { readonly peer: Attempt };
@@ -32,7 +33,8 @@ export function outboundWay(stages: OutboundStages): Open<OutboundCall> {
       const unproven = stages.own.problem(); //            no certificate, no call: `not-ready`, and why
       if (unproven) return refuse(reply, unproven);
       if (call.kind === 'external') return outOfTheMesh(call, reply);
-      const permitted = authorize(call); //                the only maker of a PermittedCall
+      const permitted = stages.authorizer.leave(call); //  turned back early, or a PermittedCall
+      if (permitted.kind === 'denied') return refuse(reply, permitted.fault);
       const { target } = permitted;
       if (isSameTarget(target, permitted.caller)) return runCall(permitted, selfUpstream(target), reply, toSelf);
       const upstream = stages.resolver.resolve(target); //    a live set, none, or not known yet

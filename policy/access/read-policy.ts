@@ -1,0 +1,100 @@
+// An AccessPolicy as a sidecar reads it: out of what the API server has stored.
+//
+// The library of schemas that describes the resource (api/resources/access-policy.ts) is not in the sidecar's image, so it is
+// read here once more. A field that is not known makes the policy unreadable: it may be a condition of a later version, and
+// to overlook it would open what it was to close.
+import type { Identity } from '../../api/ids.ts';
+import type { AccessPolicySpec } from '../../api/resources/access-policy.ts';
+import { closedRecord, optional, parsedBy, type Reader } from '../../kit/record.ts';
+import { err, ok, type Result } from '../../kit/result.ts';
+import { parseOneOf } from '../../kit/values.ts';
+import { items, PATTERN, spelled, TRUST_DOMAIN } from '../fields.ts';
+import type { UnreadablePolicy } from './compile.ts';
+import { type PlacedPolicy, readRules } from './rule.ts';
+
+type SpecRule = AccessPolicySpec['rules'][number];
+type SpecCaller = NonNullable<SpecRule['from']>[number];
+type SpecOperation = NonNullable<SpecRule['to']>[number];
+
+/** A whole spec, with defaults; or why it is none that can be judged by. */
+export function readPolicy(
+  place: Pick<PlacedPolicy, 'namespace' | 'name'>,
+  spec: unknown,
+  own: Identity,
+): PlacedPolicy | UnreadablePolicy {
+  const read = SPEC(spec);
+  if (!read.ok) return unreadable(place, spec, read.error);
+  const { apps, mode = 'enforce', default: otherwise = 'deny', encodedSlash = 'both', rules = [] } = read.value;
+  const policy = { ...place, spec: { ...(apps && { apps }), mode, default: otherwise, encodedSlash, rules } };
+  const compiled = readRules(policy, own);
+  return compiled.ok ? policy : unreadable(place, spec, compiled.error);
+}
+
+function unreadable(
+  { namespace, name }: Pick<PlacedPolicy, 'namespace' | 'name'>,
+  spec: unknown,
+  reason: string,
+): UnreadablePolicy {
+  const isAudit = typeof spec === 'object' && spec !== null && 'mode' in spec && spec.mode === 'audit';
+  return { namespace, name, mode: isAudit ? 'audit' : 'enforce', reason };
+}
+
+const NAME = spelled(/^[-a-z0-9]{1,63}$/, 'a name');
+const METHOD = spelled(/^[A-Z][-A-Z]*$/, 'a method in upper case');
+const GRPC = spelled(/^[\w.*]+\/[\w*]+$/, 'package.Service/Method');
+const PATH = spelled(/^\//, 'a path');
+const ACTION = parsedBy(parseOneOf(['allow', 'deny']));
+
+const CALLER: Reader<SpecCaller> = such(
+  closedRecord<SpecCaller>({
+    app: optional(PATTERN),
+    namespace: optional(PATTERN),
+    trustDomain: optional(TRUST_DOMAIN),
+  }),
+  ({ app, namespace, trustDomain }) => namespace !== undefined || (app !== undefined && trustDomain === undefined),
+  'a caller has no name, or a trust domain without a namespace in it',
+);
+
+const OPERATION: Reader<SpecOperation> = such(
+  closedRecord<SpecOperation>({
+    methods: optional(items(METHOD)),
+    paths: optional(items(PATH)),
+    grpc: optional(items(GRPC)),
+  }),
+  ({ methods, paths, grpc }) => (grpc === undefined) !== (methods === undefined && paths === undefined),
+  'an operation has methods, paths or both, or grpc alone',
+);
+
+const RULE: Reader<SpecRule> = such(
+  closedRecord<SpecRule>({
+    name: NAME,
+    action: (value) => (value === undefined ? ok('allow') : ACTION(value)),
+    from: optional(items(CALLER)),
+    to: optional(items(OPERATION)),
+  }),
+  ({ from, to }) => from !== undefined || to !== undefined,
+  'a rule says neither whom it is about nor what',
+);
+
+interface WrittenSpec {
+  readonly apps?: string[] | undefined;
+  readonly mode?: AccessPolicySpec['mode'] | undefined;
+  readonly default?: AccessPolicySpec['default'] | undefined;
+  readonly encodedSlash?: AccessPolicySpec['encodedSlash'] | undefined;
+  readonly rules?: SpecRule[] | undefined;
+}
+
+const SPEC: Reader<WrittenSpec> = closedRecord<WrittenSpec>({
+  apps: optional(items(NAME)),
+  mode: optional(parsedBy(parseOneOf(['enforce', 'audit']))),
+  default: optional(ACTION),
+  encodedSlash: optional(parsedBy(parseOneOf(['both', 'literal']))),
+  rules: optional((value) => (Array.isArray(value) && value.length === 0 ? ok([]) : items(RULE)(value))),
+});
+
+function such<T>(read: Reader<T>, holds: (value: T) => boolean, otherwise: string): Reader<T> {
+  return (value): Result<T> => {
+    const result = read(value);
+    return !result.ok || holds(result.value) ? result : err(otherwise);
+  };
+}

@@ -1,0 +1,81 @@
+// What this sidecar judges calls by, made ready once for each change of policies and not for each call.
+import type { Identity } from '../../api/ids.ts';
+import type { Log } from '../../kit/log.ts';
+import { type Snapshot, snapshot } from '../../kit/snapshot.ts';
+import { type AccessRules, compileAccess, type UnreadablePolicy } from '../../policy/access/compile.ts';
+import type { PlacedPolicy } from '../../policy/access/rule.ts';
+import type { Outcome } from '../../policy/access/verdict.ts';
+import type { NamespaceAccess } from '../../policy/fence/read-fence.ts';
+import { Leaving } from './leaving.ts';
+
+/** All that is known of who may call whom; in a pod what concerns the app, on a laptop what the folders hold. */
+export interface AccessResources {
+  readonly policies: readonly (PlacedPolicy | UnreadablePolicy)[];
+  readonly namespaces: readonly PlacedNamespaceAccess[];
+  /** Other namespaces whose `mayCall` does not have this app. */
+  readonly barred: readonly string[];
+  readonly installation: Outcome;
+}
+
+export interface PlacedNamespaceAccess {
+  readonly namespace: string;
+  /** Undefined: it cannot be read, and why. */
+  readonly access: NamespaceAccess | undefined;
+  readonly reason?: string;
+}
+
+export const EVERYBODY_MAY: AccessResources = { policies: [], namespaces: [], barred: [], installation: 'allow' };
+
+/** Immutable. */
+export interface Access {
+  /** Undefined: whoever has a certificate may call. */
+  readonly entering: AccessRules | undefined;
+  /** Undefined: every app may be called, as far as this end knows. */
+  readonly leaving: Leaving | undefined;
+}
+
+/** `isEachTold`: even where nothing narrows calls, somebody wants to hear of each how it was judged. */
+export function readyAccess(
+  resources: Snapshot<AccessResources>,
+  own: Identity,
+  log: Log,
+  isEachTold = log.isDebug,
+): Snapshot<Access> {
+  const ready = snapshot(compile(resources.current(), own, isEachTold));
+  resources.changed((next) => {
+    ready.set(compile(next, own, isEachTold));
+    log.info('access policies: the rules for this app have changed', { policies: next.policies.length });
+  });
+  return ready;
+}
+
+export function compile(resources: AccessResources, own: Identity, isEachTold = false): Access {
+  const rules = entering(resources, own);
+  return {
+    entering: isOpen(rules) && !isEachTold ? undefined : rules,
+    leaving: Leaving.by(resources.namespaces, own),
+  };
+}
+
+function entering({ policies, namespaces, barred, installation }: AccessResources, own: Identity): AccessRules {
+  const namespace = namespaces.find((one) => one.namespace === own.namespace);
+  const unread = namespace !== undefined && namespace.access === undefined ? [closing(namespace)] : [];
+  const callableFrom = namespace?.access?.callableFrom;
+  return compileAccess({
+    own,
+    policies: [...unread, ...policies],
+    defaults: { namespace: namespace?.access?.defaultAccess, installation },
+    fence: { barred, ...(callableFrom && { callableFrom }) },
+  });
+}
+
+/** Nobody can tell whom its fence was to keep out. */
+function closing({ namespace, reason = '' }: PlacedNamespaceAccess): UnreadablePolicy {
+  return { namespace, name: 'NamespacePolicy', mode: 'enforce', reason };
+}
+
+function isOpen({ enforced, audit, fence }: AccessRules): boolean {
+  const isEverybodyIn = fence.callableFrom === undefined && fence.barred.size === 0;
+  const isNothingSaid = enforced.deny.size === 0 && enforced.otherwise.kind === 'allow' && audit === undefined;
+  return isEverybodyIn && isNothingSaid && enforced.allow.size === 0;
+}
