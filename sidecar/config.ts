@@ -6,7 +6,7 @@ import type { AppId, Namespace, Target, TrustDomain } from '../api/ids.ts';
 import type { SentryEndpoint } from '../identity/sentry-client.ts';
 import type { Snapshot } from '../kit/snapshot.ts';
 import type { AppTlsConfig } from './app/tls.ts';
-import type { AccessResources } from './authorize/access.ts';
+import type { AccessResources } from './authorize/resources.ts';
 import type { OutsideConfig } from './external/outside.ts';
 
 /** A port to listen on. `isFlexible`: another free one will do when it is taken. 0 is any free port. */

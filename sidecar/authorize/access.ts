@@ -3,28 +3,8 @@ import type { Identity } from '../../api/ids.ts';
 import type { Log } from '../../kit/log.ts';
 import { type Snapshot, snapshot } from '../../kit/snapshot.ts';
 import { type AccessRules, compileAccess, type UnreadablePolicy } from '../../policy/access/compile.ts';
-import type { PlacedPolicy } from '../../policy/access/rule.ts';
-import type { Outcome } from '../../policy/access/verdict.ts';
-import type { NamespaceAccess } from '../../policy/fence/read-fence.ts';
 import { Leaving } from './leaving.ts';
-
-/** All that is known of who may call whom; in a pod what concerns the app, on a laptop what the folders hold. */
-export interface AccessResources {
-  readonly policies: readonly (PlacedPolicy | UnreadablePolicy)[];
-  readonly namespaces: readonly PlacedNamespaceAccess[];
-  /** Other namespaces whose `mayCall` does not have this app. */
-  readonly barred: readonly string[];
-  readonly installation: Outcome;
-}
-
-export interface PlacedNamespaceAccess {
-  readonly namespace: string;
-  /** Undefined: it cannot be read, and why. */
-  readonly access: NamespaceAccess | undefined;
-  readonly reason?: string;
-}
-
-export const EVERYBODY_MAY: AccessResources = { policies: [], namespaces: [], barred: [], installation: 'allow' };
+import type { AccessResources, PlacedNamespaceAccess } from './resources.ts';
 
 /** Immutable. */
 export interface Access {

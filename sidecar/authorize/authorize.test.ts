@@ -6,8 +6,9 @@ import { canonicalPath } from '../../api/path.ts';
 import { must } from '../../kit/result.ts';
 import { snapshot } from '../../kit/snapshot.ts';
 import type { Verdict } from '../../policy/access/verdict.ts';
-import { type AccessResources, compile, EVERYBODY_MAY } from './access.ts';
+import { compile } from './access.ts';
 import { Authorizer } from './authorize.ts';
+import { type AccessResources, EVERYBODY_MAY } from './resources.ts';
 
 const id = (path: string, trustDomain = 'cluster.local') => must(parseSpiffeId(`spiffe://${trustDomain}/ns/${path}`));
 const orders = id('shop/orders');

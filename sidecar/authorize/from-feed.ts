@@ -7,7 +7,7 @@ import { readPolicy } from '../../policy/access/read-policy.ts';
 import type { PlacedPolicy } from '../../policy/access/rule.ts';
 import { readNamespaceAccess } from '../../policy/fence/read-fence.ts';
 import type { ConfigResource, FeedConfig } from '../feed/feed.ts';
-import { type AccessResources, EVERYBODY_MAY, type PlacedNamespaceAccess } from './access.ts';
+import { type AccessResources, EVERYBODY_MAY, type PlacedNamespaceAccess } from './resources.ts';
 
 const ACCESS_POLICY = 'AccessPolicy';
 const NAMESPACE_POLICY = 'NamespacePolicy';

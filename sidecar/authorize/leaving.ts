@@ -4,7 +4,7 @@ import type { Identity, Target } from '../../api/ids.ts';
 import type { Denied } from '../../policy/access/verdict.ts';
 import { compileFence, mayEnter, mayLeave } from '../../policy/fence/fence.ts';
 import type { NamespaceAccess } from '../../policy/fence/read-fence.ts';
-import type { PlacedNamespaceAccess } from './access.ts';
+import type { PlacedNamespaceAccess } from './resources.ts';
 
 const MAY_LEAVE = Symbol('may leave');
 

@@ -2,8 +2,9 @@
 import type { Call } from '../../api/call.ts';
 import type { Identity } from '../../api/ids.ts';
 import { snapshot } from '../../kit/snapshot.ts';
-import { compile, EVERYBODY_MAY } from '../authorize/access.ts';
+import { compile } from '../authorize/access.ts';
 import { Authorizer, type PermittedCall } from '../authorize/authorize.ts';
+import { EVERYBODY_MAY } from '../authorize/resources.ts';
 
 export function permitsAll(own: Identity): Authorizer {
   return new Authorizer(own, snapshot(compile(EVERYBODY_MAY, own)), { judged: () => undefined });

@@ -10,7 +10,7 @@ import { must } from '../../kit/result.ts';
 import type { Serve } from '../../wire/message.ts';
 import { type H2cServer, h2cServer } from '../../wire/testing/h2c-server.ts';
 import { H2cPool } from '../app/h2c-pool.ts';
-import { authorize } from '../authorize/authorize.ts';
+import { permitted } from '../testing/permitted.ts';
 import { openAppH2 } from './app-h2.ts';
 
 const identity = {
@@ -62,7 +62,7 @@ function open(given: Partial<Omit<Call, 'kind'>> = {}) {
     ...{ headers: [], bodyBytes: undefined, deadlineMs: undefined },
     ...given,
   };
-  const request = openAppH2(authorize(call), reply, { clock: systemClock, pool, token: undefined });
+  const request = openAppH2(permitted(call), reply, { clock: systemClock, pool, token: undefined });
   return { request, heard };
 }
 
@@ -119,6 +119,6 @@ test('a program that only calls refuses, and says how it would be called', () =>
     ...{ kind: 'http', target: identity, caller: identity, method: 'GET', path: must(canonicalPath('/')), query: '' },
     ...{ headers: [], bodyBytes: 0, deadlineMs: undefined },
   };
-  openAppH2(authorize(call), reply, { clock: systemClock, pool: undefined, token: undefined });
+  openAppH2(permitted(call), reply, { clock: systemClock, pool: undefined, token: undefined });
   expect(heard).toEqual([expect.stringContaining('--app-port')]);
 });
