@@ -36,11 +36,11 @@ describe('an entry', () => {
     ['*.com', 'is too wide'],
     ['*.10.0.0.7', 'is too wide'],
     ['a.*.example', 'is no host name'],
-    ['https://example.com', 'is not a port'],
+    ['https://example.com', 'host:port alone'],
     ['*example.com', 'is no host name'],
     ['', 'is no host name'],
     ['0x7f.1', 'no IPv4 address'],
-    ['10.0.0.0/8', 'is no host name'],
+    ['10.0.0.0/8', 'host:port alone'],
   ])('%s is none', (pattern, words) => {
     const parsed = parseExternalPattern(pattern);
     expect(parsed.ok ? 'taken' : parsed.error).toContain(words);

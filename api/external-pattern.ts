@@ -17,6 +17,7 @@ export interface ExternalPattern {
 }
 
 export function parseExternalPattern(text: string): Result<ExternalPattern> {
+  if (text.includes('/')) return err(`"${excerpt(text)}" is more than a host; write host or host:port alone`);
   const [any, anyPort] = /^\*(?::(\d{1,5}))?$/.exec(text) ?? [];
   const rest = text.startsWith('*.') ? text.slice(2) : text;
   const place = parsePlace(any === undefined ? rest : `any${anyPort === undefined ? '' : `:${anyPort}`}`);

@@ -56,7 +56,7 @@ async function callThrough(
   const body = await openBody(call.body, host);
   if (!body.ok) {
     say(host, body.error);
-    return EXIT.failed;
+    return EXIT.usage;
   }
   const { target, method, headers } = call;
   const outgoing = request({
@@ -152,7 +152,7 @@ async function openBody(source: BodySource | undefined, host: Host): Promise<Res
   const file = createReadStream(path);
   return new Promise((resolve) => {
     file.once('open', () => resolve(ok(file)));
-    file.once('error', (error) => resolve(err(`cannot read ${path}: ${error.message}`)));
+    file.once('error', (error) => resolve(err(`--data: ${path} cannot be read: ${error.message}`)));
   });
 }
 

@@ -1,7 +1,7 @@
 // The cluster that a kubeconfig names, with the rights of whoever runs the command.
 import { resolve } from 'node:path';
 import { silentLog } from '../kit/log.ts';
-import type { Result } from '../kit/result.ts';
+import { err, type Result } from '../kit/result.ts';
 import { openKube } from '../kube/client.ts';
 import type { Kube } from '../kube/kube.ts';
 import { type Host, nonEmpty } from './host.ts';
@@ -15,5 +15,7 @@ export interface ClusterOptions {
 
 export function openCluster({ kubeconfig, context }: ClusterOptions, { env, home, cwd, clock }: Host): Result<Kube> {
   const kubeconfigFile = resolve(cwd, kubeconfig ?? nonEmpty(env.KUBECONFIG) ?? `${home}/.kube/config`);
-  return openKube({ kubeConfig: { kubeconfigFile, context }, fieldManager: 'invokectl', clock, log: silentLog });
+  const kubeConfig = { kubeconfigFile, context };
+  const opened = openKube({ kubeConfig, fieldManager: 'invokectl', clock, log: silentLog });
+  return opened.ok ? opened : err(`${opened.error}; KUBECONFIG says which cluster is meant`);
 }

@@ -80,8 +80,8 @@ test('a call prints the answer, byte for byte, and says by its exit code how it 
   });
   const missing = await ended(start(['call', 'web', 'a', '-d', '@nothing-here']));
   expect(missing).toMatchObject({
-    exitCode: 1,
-    stderr: expect.stringMatching(/^invokectl: cannot read .*nothing-here/),
+    exitCode: 64,
+    stderr: expect.stringMatching(/^invokectl: --data: .*nothing-here cannot be read/),
   });
 });
 

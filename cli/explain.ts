@@ -1,6 +1,6 @@
 // `invokectl explain`: may this app make this call, by which rule, and which rules came close?
 import { spiffeId } from '../api/ids.ts';
-import type { Result } from '../kit/result.ts';
+import { err, type Result } from '../kit/result.ts';
 import { type ExplainedRule, type Explanation, explain } from '../policy/access/explain.ts';
 import { callerName } from '../policy/access/miss.ts';
 import type { Ground } from '../policy/access/verdict.ts';
@@ -46,7 +46,9 @@ async function readPolicies(settings: ExplainSettings, host: Host): Promise<Resu
     return read.ok ? read : { ok: false, error: { problems: read.error, exitCode: EXIT.usage } };
   }
   const opened = openCluster(cluster, host);
-  const read = opened.ok ? await policiesFor(question, opened.value) : opened;
+  const read = opened.ok
+    ? await policiesFor(question, opened.value)
+    : err(`${opened.error}. Or give policies in files: -f FILE`);
   return read.ok ? read : { ok: false, error: { problems: [read.error], exitCode: EXIT.unavailable } };
 }
 

@@ -15,7 +15,7 @@ export interface OutsideSettings {
 }
 
 const RULES_ADVICE =
-  'Allow it with --allowed-external HOST[:PORT], if it is meant; an address of this machine has to be named itself, such as localhost:8080.';
+  'If it is meant, start this sidecar with --allowed-external HOST[:PORT]; for this machine itself the host is localhost, or its address.';
 const NO_SECRETS = 'Secrets are folders below --secrets-path, with a file for each key';
 
 export function outsideOfLaptop(

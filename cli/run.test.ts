@@ -147,6 +147,13 @@ test('a call under way is served before the signal reaches the app, which would 
   expect(await cli.ended).toBe(128 + 15);
 });
 
+test('a port that is taken before the app starts is pointed out', async () => {
+  const port = String(await takenPort());
+  const cli = throwawayHome().start(['run', '-a', 'web', '-p', port, '-H', '0', '-M', '0', '--', 'true']);
+  expect(await cli.ended).toBe(0);
+  expect(cli.stderr()).toContain(`invokectl: something listens on port ${port} before web was started`);
+});
+
 test('a second Ctrl-C kills an app that would not end', async () => {
   const cli = throwawayHome().start(['run', '-a', 'web', '--', ...app(`process.on('SIGINT', () => {}); ${STAYS}`)]);
   await cli.printed(/up \d+/);

@@ -6,6 +6,7 @@
 //       further ado loses no call. It may call out until it is gone.
 //   R3. Whatever ends this process, SIGKILL included, ends both of them.
 //   R4. The exit code is the app's; 1 when the sidecar broke down under it.
+import { probePort } from '../sidecar/app/port-watch.ts';
 import { loadResources } from '../sidecar/resources/load.ts';
 import type { SidecarPorts } from '../sidecar/sidecar.ts';
 import { type Child, type SidecarChild, type SpawnedSidecar, spawnApp, spawnSidecar } from './children.ts';
@@ -46,6 +47,7 @@ export async function runCommand({ settings, raw, command }: RunRequest, host: H
     say(host, start.message ?? `the sidecar could not start (exit code ${start.exitCode})`);
     return EXIT.failed;
   }
+  await warnOfTakenPort(settings, host);
   const app = await spawnApp(command, appEnv(settings, start.ports, host), prefixes.app, host);
   if (app.kind === 'failed') {
     say(host, notStarted(command, app.code));
@@ -56,6 +58,16 @@ export async function runCommand({ settings, raw, command }: RunRequest, host: H
   const { gracefulShutdownMs } = settings.config;
   stops.passOnTo(afterDraining(sidecar, gracefulShutdownMs, host, (signal) => host.signal(-app.app.pid, signal)));
   return supervise(app.app, sidecar.child, settings, host);
+}
+
+/** Whatever is there would be taken for the app, and get its calls. */
+async function warnOfTakenPort({ config }: SidecarSettings, host: Host): Promise<void> {
+  const { appId, app } = config;
+  const { port } = app;
+  if (port === undefined) return;
+  const isTaken = await new Promise<boolean>((done) => void probePort(app.host, port, host.clock, done));
+  if (!isTaken) return;
+  say(host, `something listens on port ${port} before ${appId} was started, and gets its calls; is that meant?`);
 }
 
 /** Until both have ended, whichever is first. */

@@ -16,15 +16,19 @@ export async function sidecarCommand(settings: SidecarSettings, isSupervised: bo
     for (const problem of resources.error) say(host, problem);
     return EXIT.usage;
   }
-  for (const sentence of resources.value.ignored) log.warn(sentence);
+  const { ignored, endpoints } = resources.value;
+  for (const sentence of ignored) log.warn(sentence);
 
   // A parent that went away during the start has to be noticed too.
   let isOrphan = false;
   const unwatch = parent?.onGone(() => {
     isOrphan = true;
   });
-  const { appId } = settings.config;
-  const outside = outsideOfLaptop(settings.outside, endpointsFor(appId, resources.value.endpoints), host);
+  const usable = endpointsFor(settings.config.appId, endpoints);
+  for (const { endpoint, scopes } of endpoints)
+    if (!usable.includes(endpoint))
+      log.info('an HTTPEndpoint is for other apps alone', { endpoint: endpoint.name, scopes: scopes?.join(',') });
+  const outside = outsideOfLaptop(settings.outside, usable, host);
   const started = await hostSidecar({ ...settings, config: { ...settings.config, outside } }, host, log);
   unwatch?.();
   if (!started.ok) {

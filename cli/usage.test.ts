@@ -63,8 +63,11 @@ test.each<[string, string[]]>([
   ['stop', ['name the apps to stop, or give --all']],
   ['stop web --all', ['name the apps to stop, or give --all']],
   ['sentry --listen 0.0.0.0:0 --insecure', ["required option '--state <DIR>' not specified"]],
-  ['sentry --state x --listen 0.0.0.0:0 --insecure', [expect.stringContaining('listen on 127.0.0.1, or use jwks')]],
-  ['sentry --state x', [expect.stringContaining('no validator is enabled')]],
+  [
+    'sentry --state x --listen 0.0.0.0:0 --insecure',
+    [expect.stringContaining('listen on 127.0.0.1, or give --jwks-file')],
+  ],
+  ['sentry --state x', [expect.stringContaining('--jwks-file or --jwks-url, or --insecure')]],
   [
     'sentry --state x --listen y --jwks-file a --jwks-url b --trust-domain A/',
     [

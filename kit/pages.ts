@@ -19,7 +19,8 @@ export const PAGE_CONNECTIONS_MAX = 256;
 export function pageFor(pages: Pages, method: string, url: string): Page {
   const [path = '/', query = ''] = url.split('?', 2);
   const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
-  if (page === undefined) return { status: 404, body: 'there is no such page\n' };
+  if (page === undefined)
+    return { status: 404, body: `there is no such page; here are ${Object.keys(pages).join(', ')}\n` };
   if (method === 'GET' || method === 'HEAD') return page(new URLSearchParams(query));
   return { status: 405, headers: { allow: 'GET, HEAD' }, body: 'only GET and HEAD are served\n' };
 }

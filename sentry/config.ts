@@ -36,13 +36,13 @@ export function configMistakes(config: SentryConfig): readonly string[] {
   }
   if (!validators.insecure && !validators.jwks) {
     mistakes.push(
-      'no validator is enabled, so nobody could get a certificate; enable jwks, or insecure for one machine',
+      'nobody could get a certificate; say whom to believe: --jwks-file or --jwks-url, or --insecure on this machine alone',
     );
   }
   if (validators.insecure && listen && !isLoopback(listen.host)) {
     mistakes.push(
       `the insecure validator would give any identity to anybody who reaches ${listen.host}; ` +
-        'listen on 127.0.0.1, or use jwks instead',
+        'listen on 127.0.0.1, or give --jwks-file or --jwks-url instead of --insecure',
     );
   }
   if (!(config.workloadCertTtlMs >= CERT_TTL_MIN_MS)) {

@@ -288,7 +288,7 @@ test.each<[string, Partial<SentryConfig>, RegExp]>([
   ['insecure for the network', { listen: { host: '0.0.0.0', port: 0 } }, /anybody who reaches 0\.0\.0\.0/],
   ['insecure for the network, IPv6', { listen: { host: '::', port: 0 } }, /anybody who reaches ::/],
   ['nothing to listen on', {}, /nothing to listen on/],
-  ['no validator', { listen: LOOPBACK, validators: { insecure: false } }, /no validator/],
+  ['no validator', { listen: LOOPBACK, validators: { insecure: false } }, /--jwks-file or --jwks-url/],
   ['too short a life', { listen: LOOPBACK, workloadCertTtlMs: 9999 }, /at least 10s/],
   [
     'keys over plain HTTP',

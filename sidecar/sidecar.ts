@@ -51,6 +51,9 @@ export async function startSidecar(config: SidecarConfig, deps: SidecarDeps): Pr
 const CLOSE_GRACE_MS = 1000;
 /** For the answer to the request that forced the shutdown. */
 const FORCED_CLOSE_GRACE_MS = 100;
+/** An app that listens on another port looks like one that starts; by then somebody should say which port is meant. */
+const APP_LATE_MS = 15_000;
+const APP_LATE = 'the app does not listen yet, so no calls come; does it run, and is this its port (--app-port)?';
 
 type Phase =
   | { readonly kind: 'starting' }
@@ -82,7 +85,7 @@ class Life {
 
   serve(listeners: Listeners): Sidecar {
     const { identity, credentials, peers, metrics } = this.parts;
-    const { clock, log } = this.#deps;
+    const { log } = this.#deps;
     const use = (current: Credentials | undefined) => {
       if (current === undefined) return;
       peers.use(current);
@@ -93,7 +96,7 @@ class Life {
     const { host, port } = this.#config.app;
     const { health } = this.parts.app;
     if (health !== undefined) cancels.push(health.state.changed(() => this.#announced?.setReady(this.#isAppServing)));
-    if (port !== undefined) cancels.push(whenPortOpens(host, port, clock, () => this.#appOpened(port)));
+    if (port !== undefined) cancels.push(...this.#awaitApp(host, port));
     this.#phase = { kind: 'serving', listeners, cancels };
     log.info('listening', { ...listeners.ports });
     return {
@@ -162,6 +165,16 @@ class Life {
     const peer = { host: isWildcard ? '127.0.0.1' : peerListenAddress, port: ports.peer };
     this.#announced = names.announce({ identity: this.parts.self, peer, httpPort: ports.http, appPort: app.port });
     this.#announced.setReady(this.#isAppServing);
+  }
+
+  #awaitApp(host: string, port: number): readonly Cancel[] {
+    const { clock, log } = this.#deps;
+    const cancelLate = clock.after(APP_LATE_MS, () => log.warn(APP_LATE, { appPort: port }));
+    const cancelWatch = whenPortOpens(host, port, clock, () => {
+      cancelLate();
+      this.#appOpened(port);
+    });
+    return [cancelLate, cancelWatch];
   }
 
   #appOpened(port: number): void {

@@ -8,30 +8,36 @@ const PROBE_TIMEOUT_MS = 500;
 
 /** Calls `onOpen` once, as soon as the port takes a TCP connection. */
 export function whenPortOpens(host: string, port: number, clock: Clock, onOpen: () => void): Cancel {
-  let cancelled = false;
   let cancelStep: Cancel = () => undefined;
   probe();
 
   function probe(): void {
-    const socket = connect({ host, port, lookup: loopbackFirst, autoSelectFamily: true });
-    const cancelTimeout = clock.after(PROBE_TIMEOUT_MS, () => socket.destroy());
-    let isOpen = false;
-    socket.once('connect', () => {
-      isOpen = true;
-      socket.destroy();
-    });
-    socket.on('error', () => undefined);
-    socket.once('close', () => {
-      cancelTimeout();
-      if (cancelled) return;
+    cancelStep = probePort(host, port, clock, (isOpen) => {
       if (isOpen) onOpen();
       else cancelStep = clock.after(PROBE_PERIOD_MS, probe);
     });
-    cancelStep = () => socket.destroy();
   }
 
+  return () => cancelStep();
+}
+
+/** Whether the port takes a TCP connection, said once, unless it is cancelled. */
+export function probePort(host: string, port: number, clock: Clock, done: (isOpen: boolean) => void): Cancel {
+  const socket = connect({ host, port, lookup: loopbackFirst, autoSelectFamily: true });
+  const cancelTimeout = clock.after(PROBE_TIMEOUT_MS, () => socket.destroy());
+  let isOpen = false;
+  let isCancelled = false;
+  socket.once('connect', () => {
+    isOpen = true;
+    socket.destroy();
+  });
+  socket.on('error', () => undefined);
+  socket.once('close', () => {
+    cancelTimeout();
+    if (!isCancelled) done(isOpen);
+  });
   return () => {
-    cancelled = true;
-    cancelStep();
+    isCancelled = true;
+    socket.destroy();
   };
 }

@@ -94,7 +94,7 @@ describe('the service', () => {
   test('that speaks no TLS cannot be reached by https', async () => {
     const port = await plainService(echo);
     const caller = await callerOf({ port, root: '', ca: throwawayCa() });
-    expectFault(await call(caller), 'external-unreachable');
+    expect(expectFault(await call(caller), 'external-unreachable')).toContain('no TLS came of it');
   });
 });
 

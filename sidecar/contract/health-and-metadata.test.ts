@@ -2,6 +2,8 @@
 import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { silentLog } from '../../kit/log.ts';
+import { manualClock } from '../../kit/testing/clock.ts';
 import { freePort, portOf } from '../../kit/testing/ports.ts';
 import { expectFault, headerOf, type Pair, RawClient, send, startPair, to } from './testing.ts';
 
@@ -52,6 +54,28 @@ describe('health', () => {
       await asked.stop();
     },
   );
+
+  test('says in the log, once, that the app does not listen in time', async () => {
+    const [port, http] = [await freePort(), await freePort()];
+    const clock = manualClock();
+    const warned: unknown[] = [];
+    const starting = pair.mesh.start('lost', {
+      clock,
+      log: { ...silentLog, warn: (message, fields) => warned.push([message, fields]) },
+      config: { app: { port, host: '127.0.0.1', token: undefined }, httpPort: { port: http, isFlexible: false } },
+    });
+    const ask = () => send(http, { path: '/v1.0/healthz/outbound' }).catch(() => undefined);
+    while ((await ask())?.status !== 204);
+    clock.advance(14_999);
+    expect(warned).toEqual([]);
+    clock.advance(60_000);
+    expect(warned).toEqual([[expect.stringContaining('--app-port'), { appPort: port }]]);
+
+    const app = createServer().listen(port, '127.0.0.1');
+    const ticking = setInterval(() => clock.advance(100), 5);
+    await (await starting).stop().finally(() => clearInterval(ticking));
+    app.close();
+  });
 
   test('is 503 until the app listens, while calls out work already; then 204', async () => {
     const [port, http] = [await freePort(), await freePort()];

@@ -58,6 +58,17 @@ test.each([
   expect(read(target)).toBe(expected);
 });
 
+test.each<[string, readonly string[], RegExp]>([
+  ['/hello', [], /names no app: use/],
+  ['/v1.0/invoke/web/hello', [], /names no app: use/],
+  ['/v1.0/state/orders', [], /not in the API of this sidecar/],
+  ['/v1.0-alpha1/workflows/x/start', [], /not in the API of this sidecar/],
+  ['/shop.v1.Orders/List', ['content-type', 'application/grpc+proto'], /gRPC port of this sidecar/],
+])('%s %j is nobody, and the reason says where to look', (target, headers, expected) => {
+  const read = readInvocation(target, headers, OWN);
+  expect(read).toMatchObject({ ok: false, error: { code: 'no-target', message: expect.stringMatching(expected) } });
+});
+
 describe('headers', () => {
   test.each([
     [['dapr-app-id', 'web'], 'web.shop /v1.0/x q'],

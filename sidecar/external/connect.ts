@@ -34,6 +34,8 @@ export interface Destination {
 export type NotConnected =
   | { readonly kind: 'refused-address'; readonly addressClass: AddressClass; readonly cause: string }
   | { readonly kind: 'unresolved' | 'unreachable' | 'untrusted'; readonly cause: string }
+  /** Of https: somebody answers there, and no TLS came of it. */
+  | { readonly kind: 'no-tls'; readonly cause: string }
   /** What an endpoint refers to is not there; `cause` is for people, too. */
   | { readonly kind: 'unconfigured'; readonly cause: string };
 
@@ -136,7 +138,7 @@ class Connecting {
       // Who answers and is not trusted is no reason to ask the next: that is for people to look at.
       if (classifyTlsError(cause) === 'untrusted')
         this.#finish(err({ kind: 'untrusted', cause: wordsFor(cause, told) }));
-      else if (isConnected) this.#finish(err({ kind: 'unreachable', cause: told }));
+      else if (isConnected) this.#finish(err({ kind: 'no-tls', cause: told }));
       else this.#next(told);
     };
     socket.on('error', onError);

@@ -9,7 +9,7 @@ import { type Identity, parseAppId, parseNamespace, parseTrustDomain, targetName
 import { type ThrowawayCa, throwawayCa } from '../../identity/testing.ts';
 import { signedBy, startFakeSentry } from '../../identity/testing-sentry.ts';
 import { type Clock, systemClock } from '../../kit/clock.ts';
-import { silentLog } from '../../kit/log.ts';
+import { type Log, silentLog } from '../../kit/log.ts';
 import { must } from '../../kit/result.ts';
 import { portOf } from '../../kit/testing/ports.ts';
 import type { SidecarConfig } from '../config.ts';
@@ -33,6 +33,7 @@ export interface MeshApp {
   readonly ca?: ThrowawayCa;
   /** Another clock than the real one. */
   readonly clock?: Clock;
+  readonly log?: Log;
   /** Finds others by these instead of the map of the mesh. */
   readonly names?: Names;
   /** Names outside of the mesh; the platform's by default. */
@@ -80,7 +81,7 @@ export async function startMesh(): Promise<Mesh> {
         await startSidecar(config, {
           clock: options.clock ?? systemClock,
           random: () => 0.5,
-          log: silentLog,
+          log: options.log ?? silentLog,
           names: { ...names, announce: own.announce },
           ...(feed === undefined ? {} : { openFeed: () => feed }),
           ...(options.lookUp === undefined ? {} : { lookUp: options.lookUp }),

@@ -27,6 +27,12 @@ export function notConnected({ target }: Called, why: NotConnected, advice: stri
         `${name} cannot be reached on port ${port}, so nothing was sent; see whether it is up, and whether this network lets calls out to it.`,
         why.cause,
       );
+    case 'no-tls':
+      return fault(
+        'external-unreachable',
+        `${name} was connected to on port ${port}, and no TLS came of it, so nothing was sent; does it speak TLS there (https), 1.2 or newer, and without a client certificate?`,
+        why.cause,
+      );
     case 'untrusted':
       return fault(
         'external-untrusted',
