@@ -71,6 +71,14 @@ describe('calls in flight', () => {
     expect(inFlight.tryEnter()).toBe(false);
   });
 
+  test('nobody overtakes from inside the word that lets another in', () => {
+    const { inFlight, wait, heard } = gate(0, 5);
+    inFlight.wait({ admitted: () => heard.push(`overtook: ${inFlight.tryEnter()}`), timedOut: () => undefined });
+    wait('b');
+    inFlight.setLimit(2);
+    expect(heard).toEqual(['overtook: false', 'b in']);
+  });
+
   const step = fc.constantFrom('enter', 'leave', 'tick', 'cancel');
   test('there are never more inside or waiting than may be, and whoever waits is heard of once', () => {
     fc.assert(
