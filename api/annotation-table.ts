@@ -151,6 +151,15 @@ export const SERVED = {
     initially: APP_HEALTH_DEFAULTS.threshold,
     parse: parseHealthThreshold,
   },
+  isProbesRewritten: {
+    key: 'rewrite-probes',
+    value: 'true or false',
+    help:
+      "whether the sidecar does the HTTP, TCP and gRPC probes of the pod's containers in the kubelet's place, on loopback: for an " +
+      'app that listens there alone',
+    initially: 'false',
+    parse: parseSwitch,
+  },
   httpPort: {
     key: 'http-port',
     value: 'PORT',

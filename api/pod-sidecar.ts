@@ -6,6 +6,7 @@
 import { parseJson } from '../kit/json.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../kit/log.ts';
 import {
+  list,
   optional,
   parsedBy,
   type Readers,
@@ -19,6 +20,7 @@ import {
 import { err, type Result } from '../kit/result.ts';
 import { parseOneOf } from '../kit/values.ts';
 import type { AppHealthConfig } from './app-health.ts';
+import { type AppProbe, appProbe } from './app-probe.ts';
 import { type AppProtocol, parseAppProtocol } from './app-protocol.ts';
 import { type AppId, type Namespace, parseAppId, parseNamespace, parseTrustDomain, type TrustDomain } from './ids.ts';
 
@@ -50,6 +52,8 @@ export interface PodSidecar {
   readonly appMaxConcurrency?: number | undefined;
   /** Left out: its health is not asked for. */
   readonly appHealth?: AppHealthConfig | undefined;
+  /** Left out: the kubelet asks the app's containers itself. */
+  readonly appProbes?: readonly AppProbe[] | undefined;
   readonly httpPort: number;
   readonly grpcPort: number;
   readonly publicPort: number;
@@ -93,6 +97,7 @@ const podSidecar: Readers<PodSidecar> = {
   isAppTlsUnverified: optional(truth),
   appMaxConcurrency: optional(wholeNumber(1)),
   appHealth: optional(record(appHealth)),
+  appProbes: optional(list(appProbe)),
   httpPort: port,
   grpcPort: port,
   publicPort: port,

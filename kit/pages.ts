@@ -1,4 +1,5 @@
-// A few fixed pages: metrics, and health for probes. Nothing but GET, nothing that waits. Who serves them is another matter.
+// A few fixed pages: metrics, and health for probes. Nothing but GET. Who serves them is another matter.
+import type { Cancel } from './clock.ts';
 
 export interface Page {
   readonly status: number;
@@ -9,6 +10,9 @@ export interface Page {
   readonly body?: string | Buffer;
 }
 
+/** A page that takes a while: `tell` is called once, now or later, unless nobody waits for it any more. */
+export type LatePage = (tell: (page: Page) => void) => Cancel;
+
 /** By path; asked with the query of the URL. */
 export type Pages = Readonly<Record<string, (query: URLSearchParams) => Page>>;
 
@@ -16,7 +20,11 @@ export type Pages = Readonly<Record<string, (query: URLSearchParams) => Page>>;
 export const PAGE_CONNECTIONS_MAX = 256;
 
 /** `url`: path and query, as they came. */
-export function pageFor(pages: Pages, method: string, url: string): Page {
+export function pageFor<P extends Page | LatePage>(
+  pages: Readonly<Record<string, (query: URLSearchParams) => P>>,
+  method: string,
+  url: string,
+): P | Page {
   const [path = '/', query = ''] = url.split('?', 2);
   const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
   if (page === undefined)

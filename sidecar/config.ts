@@ -1,6 +1,7 @@
 // Everything a sidecar needs to know before it starts, checked and complete. Whoever starts one (the CLI, a test) makes
 // this from flags and environment; nothing past this point reads either.
 import type { AppHealthConfig } from '../api/app-health.ts';
+import type { AppProbe } from '../api/app-probe.ts';
 import type { AppProtocol } from '../api/app-protocol.ts';
 import type { AppId, Namespace, Target, TrustDomain } from '../api/ids.ts';
 import type { SentryEndpoint } from '../identity/sentry-client.ts';
@@ -29,6 +30,8 @@ export interface AppConfig {
   readonly maxConcurrency?: number | undefined;
   /** Undefined: its health is not asked for. */
   readonly health?: AppHealthConfig | undefined;
+  /** Of the pod's containers, done in the kubelet's place. */
+  readonly probes?: readonly AppProbe[] | undefined;
   /** Sent to the app as `dapr-api-token`, so that it knows its own sidecar. */
   readonly token: string | undefined;
 }

@@ -5,9 +5,11 @@ import type { Clock } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
 import type { Snapshot } from '../kit/snapshot.ts';
 import type { CallMetrics } from './admin/call-metrics.ts';
+import { ContainerProbes } from './app/container-probes.ts';
 import { AppHealth, type AppHealthState } from './app/health.ts';
 import { Turns } from './app/turns.ts';
 import type { AppConfig } from './config.ts';
+import type { PagesOfPort } from './edge/page-http.ts';
 import { appUnhealthy } from './transport/app-faults.ts';
 import { type OpenApp, openInTurn } from './transport/app-turn.ts';
 import { type ToApp, toApp } from './transport/to-app.ts';
@@ -16,6 +18,8 @@ export interface OwnApp {
   readonly open: OpenApp;
   /** Undefined: nobody asks it. */
   readonly health: AppHealth | undefined;
+  /** Where the kubelet asks for the probes that are done in its place. */
+  readonly probePages: PagesOfPort;
   /** Breaks off everything. */
   close(): void;
 }
@@ -28,9 +32,10 @@ export interface OwnAppDeps {
 
 /** `bodyBytesMax`: of what has to be whole before it goes on. */
 export function ownApp(config: AppConfig, bodyBytesMax: number, deps: OwnAppDeps): OwnApp {
-  const { clock, metrics } = deps;
+  const { clock, log, metrics } = deps;
   const transport = toApp(config, bodyBytesMax, clock);
   const health = healthOf(config, transport, deps);
+  const probes = new ContainerProbes(config.probes ?? [], clock, log);
   const { maxConcurrency: max } = config;
   const turns = max === undefined ? undefined : new Turns(max, (count) => metrics.appCallsWaiting(count));
   health?.state.changed((state) => {
@@ -40,8 +45,10 @@ export function ownApp(config: AppConfig, bodyBytesMax: number, deps: OwnAppDeps
   return {
     open: health === undefined ? inTurn : whileHealthy(inTurn, health.state),
     health,
+    probePages: probes.pages,
     close() {
       health?.stop();
+      probes.close();
       transport.close();
     },
   };

@@ -128,7 +128,7 @@ export function joinParts(
     http: new AppHttp(edge),
     grpc: new AppGrpc(edge),
     peer: { server: () => peers.server, drain: () => peers.drain(), destroy: () => peers.destroy() },
-    public: new PageHttp(probes, clock),
+    public: new PageHttp({ ...probes, ...app.probePages }, clock),
     metrics: new PageHttp({ '/metrics': () => ({ ...metricsText, body: metrics.render() }) }, clock),
   };
   return { self, identity, feed, credentials, flights, metrics, app, outside, pool, peers, servings };

@@ -79,8 +79,8 @@ function appOf(pod: PodSidecar, token: string | undefined, caPem: string | undef
   const certificates = caPem === undefined ? undefined : readCertificates(caPem);
   if (certificates?.ok === false)
     return err(`the Secret of ${GROUP}/app-tls-ca-secret has no certificates in ca.crt: ${certificates.error}`);
-  const { appMaxConcurrency: maxConcurrency, appHealth: health } = pod;
-  return ok({ port, host, protocol, token, maxConcurrency, health, ...(isOverTls(protocol) && { tls }) });
+  const { appMaxConcurrency: maxConcurrency, appHealth: health, appProbes: probes } = pod;
+  return ok({ port, host, protocol, token, maxConcurrency, health, probes, ...(isOverTls(protocol) && { tls }) });
 }
 
 function configOf(

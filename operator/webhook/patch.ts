@@ -7,6 +7,7 @@ import type { Namespace } from '../../api/ids.ts';
 import { APP_ID_KEY, SIDECAR_CONTAINER } from '../../api/pod.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { OperatorConfig } from '../config.ts';
+import { probesBefore, rewriteProbes } from './app-probes.ts';
 import { MIRROR_KEY } from './conditions.ts';
 import { ENDPOINT_SECRETS_MAX } from './endpoint-secrets.ts';
 import { ownSidecar, podMistakes } from './pod-checks.ts';
@@ -40,7 +41,11 @@ export function injectSidecar(
   const containers = spec.containers ?? [];
   const mounted = secrets.slice(0, ENDPOINT_SECRETS_MAX);
   const before = ownSidecar(spec);
-  const sidecar = keeping(before, sidecarContainer(settings, namespace, config, mounted));
+  const known = probesBefore(before);
+  const init = others(spec).map((container) => rewriteProbes(container, settings, known));
+  const main = containers.map((container) => rewriteProbes(container, settings, known));
+  const probes = [...init, ...main].flatMap((rewritten) => rewritten.probes);
+  const sidecar = keeping(before, sidecarContainer(settings, namespace, config, { secrets: mounted, probes }));
   const volumes = sidecarVolumes(config, mounted);
   const ours: readonly string[] = Object.values(VOLUMES);
   const isOurs = (name: string) => ours.includes(name);
@@ -49,8 +54,8 @@ export function injectSidecar(
     metadata: { ...metadata, labels: { ...metadata?.labels, [APP_ID_KEY]: settings.appId } },
     spec: {
       ...spec,
-      initContainers: [sidecar, ...others(spec).map((container) => told(container, settings))],
-      containers: containers.map((container) => leaving(told(container, settings), settings, graceSecOf(spec))),
+      initContainers: [sidecar, ...init.map(({ container }) => told(container, settings))],
+      containers: main.map(({ container }) => leaving(told(container, settings), settings, graceSecOf(spec))),
       volumes: [...(spec.volumes ?? []).filter(({ name }) => !isOurs(name)), ...volumes],
     },
   };

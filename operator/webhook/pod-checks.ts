@@ -9,6 +9,7 @@ import {
 } from '../../api/annotations.ts';
 import { APP_ID_KEY, METRICS_PORT_NAME, PEER_PORT_NAME, SIDECAR_CONTAINER } from '../../api/pod.ts';
 import { SIDECAR_VARIABLE } from '../../api/pod-sidecar.ts';
+import { probeMistakes } from './app-probes.ts';
 import { VOLUMES } from './sidecar-container.ts';
 
 const OWN_VOLUMES: readonly string[] = Object.values(VOLUMES);
@@ -34,6 +35,7 @@ export function podMistakes(pod: V1Pod, settings: SidecarSettings): readonly str
     ...labelMistakes(metadata?.labels?.[APP_ID_KEY], settings),
     ...containerMistakes(spec, settings),
     ...volumeMistakes(spec),
+    ...probeMistakes(pod, settings),
     ...(spec?.hostNetwork === true ? hostNetworkMistakes(metadata?.annotations ?? {}, settings) : []),
   ];
 }

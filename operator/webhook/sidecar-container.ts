@@ -8,6 +8,7 @@ import type {
   V1VolumeMount,
 } from '@kubernetes/client-node';
 import { appHealthOf, type SidecarSettings, sidecarPorts } from '../../api/annotations.ts';
+import type { AppProbe } from '../../api/app-probe.ts';
 import { isOverTls } from '../../api/app-protocol.ts';
 import type { SecretKey } from '../../api/http-endpoint.ts';
 import type { Namespace } from '../../api/ids.ts';
@@ -54,11 +55,19 @@ const STATE_SIZE = '16Mi';
 const STARTUP_FAILURES_MAX = 365 * 86_400;
 const PROBE_TIMEOUT_SEC = 3;
 
+/** What the sidecar is given beside its settings. */
+export interface SidecarExtras {
+  /** Mounted. */
+  readonly secrets: readonly SecretKey[];
+  /** Done in the kubelet's place. */
+  readonly probes: readonly AppProbe[];
+}
+
 export function sidecarContainer(
   settings: SidecarSettings,
   namespace: Namespace,
   config: OperatorConfig,
-  secrets: readonly SecretKey[] = [],
+  { secrets, probes }: SidecarExtras,
 ): V1Container {
   const resources = resourcesOf(settings);
   return {
@@ -66,7 +75,7 @@ export function sidecarContainer(
     image: settings.image ?? config.sidecar.image,
     imagePullPolicy: config.sidecar.imagePullPolicy,
     restartPolicy: 'Always',
-    env: environmentOf(settings, namespace, config),
+    env: environmentOf(settings, podSidecar(settings, namespace, config, probes)),
     ports: portsOf(settings),
     ...(resources !== undefined && { resources }),
     startupProbe: {
@@ -124,10 +133,10 @@ export function appEnvironment(settings: SidecarSettings): V1EnvVar[] {
   ];
 }
 
-function environmentOf(settings: SidecarSettings, namespace: Namespace, config: OperatorConfig): V1EnvVar[] {
+function environmentOf(settings: SidecarSettings, told: PodSidecar): V1EnvVar[] {
   const { apiTokenSecret, appTokenSecret, appTlsCaSecret, appProtocol, env = [], envFromSecret = [] } = settings;
   return [
-    { name: SIDECAR_VARIABLE, value: printPodSidecar(podSidecar(settings, namespace, config)) },
+    { name: SIDECAR_VARIABLE, value: printPodSidecar(told) },
     ...(apiTokenSecret === undefined ? [] : [fromSecret(TOKEN_VARIABLES.api, apiTokenSecret)]),
     ...(appTokenSecret === undefined ? [] : [fromSecret(TOKEN_VARIABLES.app, appTokenSecret)]),
     ...(appTlsCaSecret === undefined || !isOverTls(appProtocol)
@@ -138,7 +147,12 @@ function environmentOf(settings: SidecarSettings, namespace: Namespace, config: 
   ];
 }
 
-function podSidecar(settings: SidecarSettings, namespace: Namespace, config: OperatorConfig): PodSidecar {
+function podSidecar(
+  settings: SidecarSettings,
+  namespace: Namespace,
+  config: OperatorConfig,
+  probes: readonly AppProbe[],
+): PodSidecar {
   const address = (service: string, port: number) =>
     `${service}.${config.namespace}.svc.${config.clusterDomain}:${port}`;
   const appHealth = appHealthOf(settings);
@@ -157,6 +171,7 @@ function podSidecar(settings: SidecarSettings, namespace: Namespace, config: Ope
     ...(settings.isAppTlsUnverified && { isAppTlsUnverified: true }),
     ...(settings.appMaxConcurrency !== undefined && { appMaxConcurrency: settings.appMaxConcurrency }),
     ...(appHealth !== undefined && { appHealth }),
+    ...(probes.length > 0 && { appProbes: probes }),
     httpPort: settings.httpPort,
     grpcPort: settings.grpcPort,
     publicPort: settings.publicPort,

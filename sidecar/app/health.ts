@@ -7,11 +7,9 @@
 import type { AppHealthConfig } from '../../api/app-health.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import { type Snapshot, snapshot } from '../../kit/snapshot.ts';
+import { type Ask, askWithin } from './ask.ts';
 
 export type AppHealthState = { readonly kind: 'healthy' } | { readonly kind: 'unhealthy'; readonly why: string };
-
-/** Asks the app once. `answered` is called once, unless it is cancelled: undefined for a good answer. */
-export type Ask = (answered: (problem: string | undefined) => void) => Cancel;
 
 const STARTING_INTERVAL_MS_MAX = 1000;
 const HEALTHY: AppHealthState = { kind: 'healthy' };
@@ -49,26 +47,10 @@ export class AppHealth {
   }
 
   #question(): void {
-    const { timeoutMs } = this.#config;
     const startedMs = this.#clock.elapsed();
-    let isOpen = true;
-    let cancelAsking: Cancel = () => undefined;
-    const answered = (problem: string | undefined) => {
-      if (!isOpen) return;
-      isOpen = false;
-      cancelTimeout();
-      this.#answered(problem, startedMs);
-    };
-    const cancelTimeout = this.#clock.after(timeoutMs, () => {
-      answered(`it did not answer within ${timeoutMs} ms`);
-      cancelAsking();
-    });
-    this.#cancel = () => {
-      isOpen = false;
-      cancelTimeout();
-      cancelAsking();
-    };
-    cancelAsking = this.#ask(answered);
+    this.#cancel = askWithin(this.#config.timeoutMs, this.#ask, this.#clock, (problem) =>
+      this.#answered(problem, startedMs),
+    );
   }
 
   #answered(problem: string | undefined, startedMs: number): void {

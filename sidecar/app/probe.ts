@@ -4,9 +4,9 @@ import { GrpcAnswer, type GrpcEnd, grpcRequest } from '../../wire/grpc-call.ts';
 import type { Http2ClientConnection } from '../../wire/http2/client.ts';
 import type { Fields, Flow, Requester, RequestHead, ResponseReceiver, WireFailure } from '../../wire/message.ts';
 import { authority } from './address.ts';
+import type { Ask } from './ask.ts';
 import type { AppAddress, ConnectProblem } from './connect.ts';
 import type { H2cPool } from './h2c-pool.ts';
-import type { Ask } from './health.ts';
 import { type AppConnection, AppPool, type AppWaiter } from './pool.ts';
 
 /** What is asked of an app that speaks HTTP. */
@@ -16,15 +16,29 @@ export interface HttpQuestion {
   readonly token: string | undefined;
 }
 
-type Answered = (problem: string | undefined) => void;
+export type Answered = (problem: string | undefined) => void;
 
 /** By HTTP/1.1, on a connection of its own: no call can be in the way. */
 export function askHttp1(address: AppAddress, clock: Clock, question: HttpQuestion): Ask {
-  const head = requestHead(question, authority(address.host, address.port), undefined);
+  return askHttp1As(address, clock, requestHead(question, authority(address.host, address.port), undefined), isSuccess);
+}
+
+/** The same in other words; `isGood`: which statuses are good answers. */
+export function askHttp1As(
+  address: AppAddress,
+  clock: Clock,
+  head: RequestHead,
+  isGood: (status: number) => boolean,
+): Ask {
   return (answered) => {
-    const probe = new Http1Probe(new AppPool(address, clock, { connectionsMax: 1, idleMax: 0 }), head, answered);
+    const pool = new AppPool(address, clock, { connectionsMax: 1, idleMax: 0 });
+    const probe = new Http1Probe(pool, head, isGood, answered);
     return () => probe.cancel();
   };
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
 }
 
 /** By HTTP/2, on the connection of the calls. */
@@ -32,7 +46,7 @@ export function askHttp2(pool: H2cPool, question: HttpQuestion): Ask {
   const head = requestHead(question, pool.authority, pool.scheme);
   return (answered) =>
     onConnection(pool, answered, (connection) => {
-      const requester = connection.request(head, new StatusReader(head.target, answered));
+      const requester = connection.request(head, new StatusReader(head.target, isSuccess, answered));
       requester.end([]);
       return requester;
     });
@@ -58,7 +72,7 @@ export function askGrpc(pool: H2cPool, token: string | undefined): Ask {
 
 const NOT_WANTED: WireFailure = { kind: 'reset', reason: 'nobody waits for the answer' };
 
-function onConnection(
+export function onConnection(
   pool: H2cPool,
   answered: Answered,
   ask: (connection: Http2ClientConnection) => Requester,
@@ -81,13 +95,15 @@ function onConnection(
 class Http1Probe implements AppWaiter {
   readonly #pool: AppPool;
   readonly #head: RequestHead;
+  readonly #isGood: (status: number) => boolean;
   readonly #answered: Answered;
   #connection: AppConnection | undefined;
   #requester: Requester | undefined;
 
-  constructor(pool: AppPool, head: RequestHead, answered: Answered) {
+  constructor(pool: AppPool, head: RequestHead, isGood: (status: number) => boolean, answered: Answered) {
     this.#pool = pool;
     this.#head = head;
+    this.#isGood = isGood;
     this.#answered = answered;
     pool.wait(this);
   }
@@ -98,7 +114,7 @@ class Http1Probe implements AppWaiter {
       this.#pool.release(connection);
       this.#answered(problem);
     };
-    this.#requester = connection.request(this.#head, new StatusReader(this.#head.target, told));
+    this.#requester = connection.request(this.#head, new StatusReader(this.#head.target, this.#isGood, told));
     this.#requester.end([]);
   }
 
@@ -120,11 +136,13 @@ class Http1Probe implements AppWaiter {
 /** The status is all that counts. */
 class StatusReader implements ResponseReceiver {
   readonly #path: string;
+  readonly #isGood: (status: number) => boolean;
   readonly #answered: Answered;
   #status = 0;
 
-  constructor(path: string, answered: Answered) {
+  constructor(path: string, isGood: (status: number) => boolean, answered: Answered) {
     this.#path = path;
+    this.#isGood = isGood;
     this.#answered = answered;
   }
 
@@ -139,8 +157,7 @@ class StatusReader implements ResponseReceiver {
   }
 
   end(_trailers: Fields): void {
-    const isGood = this.#status >= 200 && this.#status < 300;
-    this.#answered(isGood ? undefined : `GET ${this.#path} was answered with ${this.#status}`);
+    this.#answered(this.#isGood(this.#status) ? undefined : `GET ${this.#path} was answered with ${this.#status}`);
   }
 
   abort({ reason }: WireFailure): void {
@@ -158,7 +175,7 @@ function grpcProblem(end: GrpcEnd): string | undefined {
   return end.status === 0 ? undefined : `HealthCheck was answered with the gRPC status ${end.status}`;
 }
 
-function noConnection({ cause }: { readonly cause: string }): string {
+export function noConnection({ cause }: { readonly cause: string }): string {
   return `there is no connection to it: ${cause}`;
 }
 
