@@ -46,8 +46,15 @@ interface CallParts {
 /** A call to what has no sidecar. Nobody there is told who calls. */
 export interface ExternalCall extends Omit<CallParts, 'target'> {
   readonly kind: 'external';
+  /** Made as a native gRPC call (`grpc` of a PlainCall), and going on as one; else as an HTTP call. */
+  readonly isGrpc: boolean;
   readonly target: ExternalTarget;
 }
 
 /** Whatever may go the way out. */
 export type OutboundCall = Call | ExternalCall;
+
+/** Whether it is a native gRPC call, whose answer has a status in its trailers. */
+export function isGrpcCall(call: OutboundCall): boolean {
+  return call.kind === 'grpc' || (call.kind === 'external' && call.isGrpc);
+}

@@ -41,6 +41,7 @@ const HTTP_STATUS: Readonly<Record<FaultCode, number>> = {
   'app-closing': 503,
   'external-unreachable': 503,
   'external-untrusted': 503,
+  'external-closing': 503,
   timeout: 504,
 };
 const CODES = Object.keys(HTTP_STATUS).filter(isFaultCode);

@@ -48,6 +48,8 @@ const FAULTS = {
   'external-unreachable': { http: 503, grpc: 14, again: 'never' },
   /** Its certificate, or ours, was not taken. */
   'external-untrusted': { http: 503, grpc: 14, again: 'never' },
+  /** It was closing the connection as the call came; another connection to it may take it. */
+  'external-closing': { http: 503, grpc: 14, again: 'anywhere' },
 
   // 502: the app may have seen it, and it broke.
   'peer-broke': { http: 502, grpc: 14, again: 'never' },

@@ -58,6 +58,7 @@ describe('faults.md', () => {
       'app-closing': true,
       'external-unreachable': true,
       'external-untrusted': true,
+      'external-closing': true,
       'external-broke': true,
     },
     ...{ 'peer-broke': true, 'app-broke': true, timeout: true, cancelled: true },

@@ -33,6 +33,7 @@ import { type OwnApp, ownApp } from './own-app.ts';
 import { roundRobin } from './resilience/pick.ts';
 import type { Names } from './resolve/resolver.ts';
 import { openExternal } from './transport/external.ts';
+import { openExternalGrpc } from './transport/external-grpc.ts';
 import { openPeer } from './transport/peer.ts';
 import { openPeerGrpc } from './transport/peer-grpc.ts';
 import { type ForwardedBy, forwardedHeaders } from './transport/peer-head.ts';
@@ -114,7 +115,7 @@ export function joinParts(
         return openPeer(call, connection, reply, link);
       },
     },
-    external: externalStages(outside, ground),
+    external: externalStages(outside, ground, clock),
     inbound,
   });
 
@@ -143,13 +144,14 @@ function openOutside(
   return new Outside({ ...outside, rules }, deps);
 }
 
-function externalStages(outside: Outside, ground: Grounds): ExternalStages {
+function externalStages(outside: Outside, ground: Grounds, clock: Clock): ExternalStages {
   return {
     rules: () => {
       const groundless = ground.problem();
       return groundless === undefined ? ok(outside.rules.current()) : err(groundless);
     },
-    transport: (call, reply) => openExternal(call, reply, outside),
+    transport: (call, reply) =>
+      call.isGrpc ? openExternalGrpc(call, reply, outside, clock) : openExternal(call, reply, outside),
   };
 }
 

@@ -11,7 +11,7 @@ export function callLog(log: Log): FlightObserver {
     began: () => undefined,
     tunnelOpened: () => undefined,
     ended(record: FlightRecord) {
-      const { fault, kind, direction, peer, method, path, durationMs } = record;
+      const { fault, isGrpc, direction, peer, method, path, durationMs } = record;
       if (fault === undefined) return;
       const say = httpStatus(fault.code) >= 500 ? log.warn : log.debug;
       say(isTunnel(record) ? 'a tunnel broke' : 'a call failed', {
@@ -20,7 +20,7 @@ export function callLog(log: Log): FlightObserver {
         method,
         path,
         fault: fault.code,
-        ...(kind === 'grpc' && { grpcStatus: grpcStatus(fault.code) }),
+        ...(isGrpc && { grpcStatus: grpcStatus(fault.code) }),
         reason: fault.message,
         cause: fault.cause,
         durationMs: Math.round(durationMs),

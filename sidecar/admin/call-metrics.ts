@@ -81,7 +81,7 @@ export function callMetrics(version: string): CallMetrics {
       const slots = slotsOf(direction, peer);
       inFlight.add(flying[direction], -1);
       requests.add(requestSlot(record, peer, slots), 1);
-      if (record.kind === 'grpc') grpcRequests.add(grpcRequests.slot(direction, peer, grpcStatusOf(record)), 1);
+      if (record.isGrpc) grpcRequests.add(grpcRequests.slot(direction, peer, grpcStatusOf(record)), 1);
       // How long people talk says nothing of how fast anybody is.
       if (isTunnel(record)) tunnels.add(open[direction], -1);
       else duration.observe(slots.duration, record.durationMs / 1000);

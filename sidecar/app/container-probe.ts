@@ -8,7 +8,7 @@ import type { Fields, RequestHead } from '../../wire/message.ts';
 import { authority } from './address.ts';
 import type { Ask } from './ask.ts';
 import { type AppAddress, connectToApp } from './connect.ts';
-import { H2cPool } from './h2c-pool.ts';
+import { AppHttp2Pool } from './http2-pool.ts';
 import { type Answered, askHttp1As, noConnection, onConnection } from './probe.ts';
 import { appTlsOptions } from './tls.ts';
 
@@ -66,7 +66,7 @@ const ANSWER_BYTES_MAX = 4096;
 function askByGrpc({ port, service }: GrpcProbe, clock: Clock): Ask {
   const question = frameMessage(checkRequest(service));
   return (answered) => {
-    const pool = new H2cPool({ host: HOST, port }, clock);
+    const pool = new AppHttp2Pool({ host: HOST, port }, clock);
     const told: Answered = (problem) => {
       pool.destroy();
       answered(problem);

@@ -6,7 +6,7 @@ import type { Fields, Flow, Requester, RequestHead, ResponseReceiver, WireFailur
 import { authority } from './address.ts';
 import type { Ask } from './ask.ts';
 import type { AppAddress, ConnectProblem } from './connect.ts';
-import type { H2cPool } from './h2c-pool.ts';
+import type { AppHttp2Pool } from './http2-pool.ts';
 import { type AppConnection, AppPool, type AppWaiter } from './pool.ts';
 
 /** What is asked of an app that speaks HTTP. */
@@ -42,7 +42,7 @@ function isSuccess(status: number): boolean {
 }
 
 /** By HTTP/2, on the connection of the calls. */
-export function askHttp2(pool: H2cPool, question: HttpQuestion): Ask {
+export function askHttp2(pool: AppHttp2Pool, question: HttpQuestion): Ask {
   const head = requestHead(question, pool.authority, pool.scheme);
   return (answered) =>
     onConnection(pool, answered, (connection) => {
@@ -58,7 +58,7 @@ const EMPTY_MESSAGE = Buffer.alloc(5);
 const ANSWER_BYTES_MAX = 64 * 1024;
 
 /** By gRPC, on the connection of the calls. */
-export function askGrpc(pool: H2cPool, token: string | undefined): Ask {
+export function askGrpc(pool: AppHttp2Pool, token: string | undefined): Ask {
   return (answered) =>
     onConnection(pool, answered, (connection) => {
       const ended = (end: GrpcEnd) => answered(grpcProblem(end));
@@ -73,7 +73,7 @@ export function askGrpc(pool: H2cPool, token: string | undefined): Ask {
 const NOT_WANTED: WireFailure = { kind: 'reset', reason: 'nobody waits for the answer' };
 
 export function onConnection(
-  pool: H2cPool,
+  pool: AppHttp2Pool,
   answered: Answered,
   ask: (connection: Http2ClientConnection) => Requester,
 ): Cancel {

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import type { OutboundCall } from '../../api/call.ts';
 import { closedRequest, type Open } from '../../api/exchange.ts';
 import { headerValue } from '../../api/headers.ts';
 import { HeldBytes } from '../../kit/held-bytes.ts';
@@ -11,6 +12,7 @@ import { portOf } from '../../kit/testing/ports.ts';
 import type { Fields } from '../../wire/message.ts';
 import { type H2cClient, h2cClient, request } from '../../wire/testing/h2c-client.ts';
 import { Recorder } from '../../wire/testing/recorder.ts';
+import { NOTHING_OUTSIDE } from '../external/outside.ts';
 import { identityOf } from '../testing/mesh.ts';
 import { AppGrpc } from './app-grpc.ts';
 import { GrpcMethods } from './grpc-methods.ts';
@@ -28,12 +30,12 @@ interface Served {
   connect(): Promise<H2cClient>;
 }
 
-async function serve(open: Open): Promise<Served> {
+async function serve(open: Open<OutboundCall>): Promise<Served> {
   const clock = manualClock();
   const errors: string[] = [];
   const edge = new AppGrpc({
     ...{ open, clock, self: identityOf('web'), bodyBytesMax: 1000, random: () => 0.5 },
-    ...{ methods: new GrpcMethods([]), held: new HeldBytes(1000) },
+    ...{ methods: new GrpcMethods([]), held: new HeldBytes(1000), outside: NOTHING_OUTSIDE.rules },
     log: { ...silentLog, error: (message) => errors.push(message) },
     rules: { apiToken: undefined, allowedOrigins: [], allowedHosts: [] },
   });
@@ -48,7 +50,7 @@ async function serve(open: Open): Promise<Served> {
 }
 
 /** Takes everything, and never answers. */
-const silence: Open = () => closedRequest;
+const silence: Open<OutboundCall> = () => closedRequest;
 const METADATA: Fields = ['content-type', 'application/grpc', 'te', 'trailers', 'dapr-app-id', 'shop'];
 
 function call({ connection }: H2cClient): Recorder {

@@ -1,29 +1,33 @@
 // The app API on gRPC: HTTP/2 without TLS, on loopback. Who may speak (guard), and what they call: a method of the sidecar's own
-// (grpc-methods.ts), or else a service of another app. Whatever is refused is told as gRPC tells it, in a status.
+// (grpc-methods.ts), or else a service of another app, or of somebody outside of the mesh. Whatever is refused is told as gRPC tells it, in a status.
 import { createServer, type Server, type Socket } from 'node:net';
-import type { Call } from '../../api/call.ts';
+import type { OutboundCall } from '../../api/call.ts';
 import type { Open } from '../../api/exchange.ts';
+import { type Callee, type Endpoints, isExternal, parseCallee } from '../../api/external.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { type Headers, headerValues } from '../../api/headers.ts';
-import { type Identity, type Namespace, parseTarget, type Target } from '../../api/ids.ts';
+import type { Identity } from '../../api/ids.ts';
 import { traced } from '../../api/trace.ts';
 import type { Random } from '../../kit/backoff.ts';
 import { type Cancel, type Clock, every } from '../../kit/clock.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
+import type { Snapshot } from '../../kit/snapshot.ts';
 import { type Http2ServerConnection, http2Server } from '../../wire/http2/server.ts';
 import type { RequestHead, RequestReceiver, Responder, WireFailure } from '../../wire/message.ts';
 import { socketLink } from '../../wire/socket-link.ts';
 import { isGrpc, refuseGrpc, serveGrpc } from '../link/grpc-serving.ts';
 import { refuseNonGrpc } from '../link/not-grpc.ts';
-import { grpcCall, NOT_POSTED, readGrpcHead } from './grpc-head.ts';
+import { externalGrpcCall, grpcCall, NOT_POSTED, readGrpcHead } from './grpc-head.ts';
 import { type MethodCallDeps, serveMethod } from './grpc-method-call.ts';
 import type { GrpcMethod, GrpcMethods } from './grpc-methods.ts';
 import { checkToken, type GuardRules, guard } from './guard.ts';
 
 export interface AppGrpcDeps extends MethodCallDeps {
-  readonly open: Open;
+  readonly open: Open<OutboundCall>;
   readonly methods: GrpcMethods;
   readonly self: Identity;
+  /** What callers may name beside apps. */
+  readonly outside: Snapshot<{ readonly endpoints: Endpoints }>;
   readonly bodyBytesMax: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -136,15 +140,18 @@ function serveOwn(method: GrpcMethod, head: RequestHead, responder: Responder, d
   return head.method === 'POST' ? serveMethod(method, head, responder, deps) : refuseGrpc(responder, NOT_POSTED);
 }
 
-function readCall(head: RequestHead, deps: AppGrpcDeps): Result<Call, Fault> {
+function readCall(head: RequestHead, deps: AppGrpcDeps): Result<OutboundCall, Fault> {
   const read = readGrpcHead(head, deps.clock);
   if (!read.ok) return err(deps.methods.missing(head.target) ?? read.error);
-  const target = readTarget(head.fields, deps.self.namespace);
-  if (!target.ok) return target;
-  return ok(grpcCall(read.value, deps.self, target.value, traced(read.value.headers, deps.random)));
+  const { self, random } = deps;
+  const callee = readCallee(head.fields, deps);
+  if (!callee.ok) return callee;
+  const headers = traced(read.value.headers, random);
+  if (isExternal(callee.value)) return ok(externalGrpcCall(read.value, self, callee.value, headers));
+  return ok(grpcCall(read.value, self, callee.value, headers));
 }
 
-function readTarget(fields: Headers, ownNamespace: Namespace): Result<Target, Fault> {
+function readCallee(fields: Headers, { self, outside }: AppGrpcDeps): Result<Callee, Fault> {
   const ids = [...headerValues(fields, 'dapr-app-id'), ...headerValues(fields, 'invoke-app-id')];
   const [id] = ids;
   if (id === undefined)
@@ -153,6 +160,6 @@ function readTarget(fields: Headers, ownNamespace: Namespace): Result<Target, Fa
     );
   if (ids.some((other) => other !== id))
     return err(fault('bad-request', 'the metadata names more than one app id; send one.'));
-  const target = parseTarget(id, ownNamespace);
-  return target.ok ? target : err(fault('bad-request', `${target.error}.`));
+  const callee = parseCallee(id, self.namespace, outside.current().endpoints);
+  return callee.ok ? callee : err(fault('bad-request', `${callee.error}.`));
 }

@@ -1,9 +1,10 @@
 // The head of a native gRPC call, from the app or from a peer: what both edges read alike.
-import type { Call } from '../../api/call.ts';
+import type { ExternalCall, PlainCall } from '../../api/call.ts';
+import type { ExternalTarget } from '../../api/external.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { grpcPath } from '../../api/grpc-path.ts';
 import { grpcEndToEnd, type Headers, headerValue } from '../../api/headers.ts';
-import type { Identity, Target } from '../../api/ids.ts';
+import type { Identity } from '../../api/ids.ts';
 import type { CanonicalPath } from '../../api/path.ts';
 import { parseTimeout } from '../../api/timeout.ts';
 import type { Clock } from '../../kit/clock.ts';
@@ -36,8 +37,10 @@ export function readGrpcHead(head: RequestHead, clock: Clock): Result<GrpcHead, 
   });
 }
 
+type GrpcCall<T> = Omit<PlainCall, 'target'> & { readonly target: T };
+
 /** The call that a head opens. `headers`: what travels of its metadata, and what this sidecar adds. */
-export function grpcCall(head: GrpcHead, caller: Identity, target: Target, headers = head.headers): Call {
+export function grpcCall<T>(head: GrpcHead, caller: Identity, target: T, headers = head.headers): GrpcCall<T> {
   const { path, deadlineMs, neverIndexed } = head;
   return {
     kind: 'grpc',
@@ -51,4 +54,14 @@ export function grpcCall(head: GrpcHead, caller: Identity, target: Target, heade
     deadlineMs,
     ...(neverIndexed && { neverIndexed }),
   };
+}
+
+/** The same, to what has no sidecar. */
+export function externalGrpcCall(
+  head: GrpcHead,
+  caller: Identity,
+  target: ExternalTarget,
+  headers: Headers,
+): ExternalCall {
+  return { ...grpcCall(head, caller, target, headers), kind: 'external', isGrpc: true };
 }

@@ -42,13 +42,11 @@ async function serve(
 ): Promise<Served> {
   const [clock, held, random] = [manualClock(), new HeldBytes(heldMax), () => 0.5];
   const errors: string[] = [];
-  const calls = { open, clock, random, held, self: identityOf('web'), bodyBytesMax: BODY_BYTES_MAX };
+  const outside = NOTHING_OUTSIDE.rules;
+  const calls = { open, clock, random, held, self: identityOf('web'), bodyBytesMax: BODY_BYTES_MAX, outside };
   const edge = new AppGrpc({
     ...calls,
-    methods: new GrpcMethods([
-      ...methods,
-      invokeService({ ...calls, statuses: 'honest', outside: NOTHING_OUTSIDE.rules }),
-    ]),
+    methods: new GrpcMethods([...methods, invokeService({ ...calls, statuses: 'honest' })]),
     log: { ...silentLog, error: (message) => errors.push(message) },
     rules: { apiToken: undefined, allowedOrigins: [], allowedHosts: [] },
   });

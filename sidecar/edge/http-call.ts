@@ -81,7 +81,18 @@ function readCall(head: RequestHead, said: Headers, deps: HttpCallDeps): Result<
     return ok({ kind: 'http', target: callee, caller, method, path, query, headers, bodyBytes, deadlineMs });
   // Nobody outside is to read how its own name was written here.
   const kept = isTargetInAuthorization(said) ? without(headers, 'authorization') : headers;
-  return ok({ kind: 'external', target: callee, caller, method, path, query, headers: kept, bodyBytes, deadlineMs });
+  return ok({
+    kind: 'external',
+    isGrpc: false,
+    target: callee,
+    caller,
+    method,
+    path,
+    query,
+    headers: kept,
+    bodyBytes,
+    deadlineMs,
+  });
 }
 
 function tooLarge(bodyBytesMax: number): Fault {

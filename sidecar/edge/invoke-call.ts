@@ -61,7 +61,7 @@ export function readInvokeCall(message: Buffer, metadata: Headers, deps: InvokeC
     ...(dataTypeUrl !== '' && { dataTypeUrl }),
   };
   const callee = target.value;
-  if (isExternal(callee)) return ok({ call: { ...call, kind: 'external', target: callee }, body });
+  if (isExternal(callee)) return ok({ call: { ...call, kind: 'external', isGrpc: false, target: callee }, body });
   return ok({ call: { ...call, kind: 'http', target: callee }, body });
 }
 

@@ -7,10 +7,12 @@ import { type ConnectionOptions, connect as connectTls, type SecureContext } fro
 import { type Origin, originText } from '../../api/origin.ts';
 import { classifyTlsError } from '../../identity/tls.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
-import { messageOf } from '../../kit/errors.ts';
+import { codeOf, messageOf } from '../../kit/errors.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { AnswerFirstSocket } from '../../wire/socket-link.ts';
 import { type AddressClass, classOf } from './address-class.ts';
+
+export type Spoken = 'http/1.1' | 'h2';
 
 /** Every address of a name, in the order in which they are to be tried. Calls back once, in a later turn. */
 export type LookUp = (host: string, done: (error: Error | null, addresses: readonly string[]) => void) => void;
@@ -24,6 +26,8 @@ export interface ConnectDeps {
 
 export interface Destination {
   readonly origin: Origin;
+  /** What is asked for in the handshake (ALPN). */
+  readonly spoken: Spoken;
   /** Whether an address of this kind may be connected to. */
   readonly isAllowed: (address: string, kind: AddressClass) => boolean;
   /** Of https: by what the server is proven, and we are. */
@@ -36,6 +40,8 @@ export type NotConnected =
   | { readonly kind: 'unresolved' | 'unreachable' | 'untrusted'; readonly cause: string }
   /** Of https: somebody answers there, and no TLS came of it. */
   | { readonly kind: 'no-tls'; readonly cause: string }
+  /** Whatever it speaks over TLS, it is not what it was asked for. */
+  | { readonly kind: 'other-protocol'; readonly cause: string }
   /** What an endpoint refers to is not there; `cause` is for people, too. */
   | { readonly kind: 'unconfigured'; readonly cause: string };
 
@@ -116,11 +122,11 @@ class Connecting {
   }
 
   #connect(address: string): void {
-    const { origin, secureContext } = this.#to;
+    const { origin } = this.#to;
     const isSecure = origin.scheme === 'https';
     const place = { host: address, port: origin.port };
     const socket = isSecure
-      ? connectTls({ ...place, ...tlsOptions(origin, secureContext) })
+      ? connectTls({ ...place, ...tlsOptions(this.#to) })
       : new AnswerFirstSocket(HALF_OPEN).connect(place);
     let cause: Error = new Error('the connection was closed');
     let isConnected = false;
@@ -138,7 +144,8 @@ class Connecting {
       // Who answers and is not trusted is no reason to ask the next: that is for people to look at.
       if (classifyTlsError(cause) === 'untrusted')
         this.#finish(err({ kind: 'untrusted', cause: wordsFor(cause, told) }));
-      else if (isConnected) this.#finish(err({ kind: 'no-tls', cause: told }));
+      else if (isConnected)
+        this.#finish(err({ kind: isOtherProtocol(cause) ? 'other-protocol' : 'no-tls', cause: told }));
       else this.#next(told);
     };
     socket.on('error', onError);
@@ -167,15 +174,19 @@ class Connecting {
 }
 
 /** The certificate is checked always; an address has no name to be sent, and is looked for in the certificate itself. */
-function tlsOptions({ host }: Origin, secureContext: SecureContext | undefined): ConnectionOptions {
+function tlsOptions({ origin: { host }, spoken, secureContext }: Destination): ConnectionOptions {
   return {
     ...HALF_OPEN,
     minVersion: 'TLSv1.2',
     rejectUnauthorized: true,
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: [spoken],
     ...(isIP(host) === 0 && { servername: host }),
     ...(secureContext !== undefined && { secureContext }),
   };
+}
+
+function isOtherProtocol(error: Error): boolean {
+  return codeOf(error)?.includes('ALERT_NO_APPLICATION_PROTOCOL') ?? false;
 }
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -191,6 +202,5 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 function wordsFor(error: Error, told: string): string {
-  const code = 'code' in error ? String(error.code) : '';
-  return `${WORDS[code] ?? 'the TLS handshake failed over a certificate'} (${told})`;
+  return `${WORDS[codeOf(error) ?? ''] ?? 'the TLS handshake failed over a certificate'} (${told})`;
 }

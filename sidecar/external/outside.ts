@@ -14,7 +14,7 @@ import type { ExternalRules, PermittedExternalCall } from '../authorize/external
 import type { LookUp, NotConnected } from './connect.ts';
 import { type Material, readMaterial, secureContextOf } from './material.ts';
 import { mayConnect } from './may-connect.ts';
-import { type OutsidePool, OutsidePools } from './pools.ts';
+import { http1Pools, http2Pools, type OutsideHttp1Pool, type OutsideHttp2Pool, type OutsidePools } from './pools.ts';
 import { EndpointSecrets } from './secrets.ts';
 
 /** What changes while the sidecar runs. */
@@ -55,7 +55,8 @@ export const NOTHING_OUTSIDE: OutsideConfig = {
 
 export class Outside {
   readonly rules: Snapshot<OutsideRules>;
-  readonly #pools: OutsidePools;
+  readonly #http1: OutsidePools<OutsideHttp1Pool>;
+  readonly #http2: OutsidePools<OutsideHttp2Pool>;
   readonly #secrets: EndpointSecrets;
 
   constructor(
@@ -63,26 +64,18 @@ export class Outside {
     { clock, lookUp = platformLookUp, ownAddresses = interfaceAddresses }: OutsideDeps,
   ) {
     this.rules = config.rules;
-    this.#pools = new OutsidePools({ clock, lookUp, ownAddresses });
+    this.#http1 = http1Pools({ clock, lookUp, ownAddresses });
+    this.#http2 = http2Pools({ clock, lookUp, ownAddresses });
     const { secretsDirectory: directory, secretsAdvice: advice, variable } = config;
     this.#secrets = new EndpointSecrets({ directory, advice, variable, clock });
   }
 
-  /** Undefined: so many places are called at once that there is no room for another. */
-  poolFor({ target, reach }: PermittedExternalCall): Result<OutsidePool | undefined, NotConnected> {
-    const { origin, endpoint } = target;
-    const { allowed } = this.rules.current();
-    const material = endpoint === undefined ? NO_MATERIAL : readMaterial(endpoint.tls, this.#secrets);
-    if (!material.ok) return unconfigured(material.error);
-    const place = originText(origin);
-    const pool = this.#pools.get({
-      origin,
-      isAllowed: mayConnect(origin, reach, allowed),
-      key: endpoint === undefined ? place : `endpoint ${endpoint.name}`,
-      version: JSON.stringify([place, reach, allowed, material.value]),
-      secureContext: () => (origin.scheme === 'https' ? secureContextOf(material.value) : ok(undefined)),
-    });
-    return pool.ok ? pool : unconfigured(pool.error);
+  http1PoolFor(call: PermittedExternalCall): Result<OutsideHttp1Pool | undefined, NotConnected> {
+    return this.#poolFor(call, this.#http1);
+  }
+
+  http2PoolFor(call: PermittedExternalCall): Result<OutsideHttp2Pool | undefined, NotConnected> {
+    return this.#poolFor(call, this.#http2);
   }
 
   headersOf(headers: readonly EndpointHeader[]): Result<Headers, NotConnected> {
@@ -104,7 +97,28 @@ export class Outside {
 
   /** Breaks off everything. */
   close(): void {
-    this.#pools.destroy();
+    this.#http1.destroy();
+    this.#http2.destroy();
+  }
+
+  /** Undefined: so many places are called at once that there is no room for another. */
+  #poolFor<P extends OutsideHttp1Pool | OutsideHttp2Pool>(
+    { target, reach }: PermittedExternalCall,
+    pools: OutsidePools<P>,
+  ): Result<P | undefined, NotConnected> {
+    const { origin, endpoint } = target;
+    const { allowed } = this.rules.current();
+    const material = endpoint === undefined ? NO_MATERIAL : readMaterial(endpoint.tls, this.#secrets);
+    if (!material.ok) return unconfigured(material.error);
+    const place = originText(origin);
+    const pool = pools.get({
+      origin,
+      isAllowed: mayConnect(origin, reach, allowed),
+      key: endpoint === undefined ? place : `endpoint ${endpoint.name}`,
+      version: JSON.stringify([place, reach, allowed, material.value]),
+      secureContext: () => (origin.scheme === 'https' ? secureContextOf(material.value) : ok(undefined)),
+    });
+    return pool.ok ? pool : unconfigured(pool.error);
   }
 }
 

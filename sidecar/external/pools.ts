@@ -1,29 +1,38 @@
 // The connections to outside services: a small pool for each origin, and for each named endpoint one of its own, because its
 // connections carry a client certificate or trust an authority that is nobody else's.
 import type { SecureContext } from 'node:tls';
-import type { Clock } from '../../kit/clock.ts';
 import { ok, type Result } from '../../kit/result.ts';
 import { Http1Pool, type Http1PoolLimits } from '../link/http1-pool.ts';
+import { Http2Pool, type Http2PoolLimits } from '../link/http2-pool.ts';
 import { type ConnectDeps, connectOutside, type Destination, type NotConnected } from './connect.ts';
 
-export type OutsidePool = Http1Pool<NotConnected>;
+export type OutsideHttp1Pool = Http1Pool<NotConnected>;
+export type OutsideHttp2Pool = Http2Pool<NotConnected>;
 
 /**
  * Few servers close a kept connection sooner than after five seconds. A new connection over TLS is dear, so it idles longer
  * than one to the app.
  */
-const LIMITS: Http1PoolLimits = { connectionsMax: 256, idleMax: 16, idleMsMax: 4000 };
+const HTTP1_LIMITS: Http1PoolLimits = { connectionsMax: 256, idleMax: 16, idleMsMax: 4000 };
+/** None stays when it is idle: whoever is between this machine and the service forgets connections that nobody uses. */
+const HTTP2_LIMITS: Http2PoolLimits = { connectionsMax: 64, openMax: 256, idleMax: 0 };
 /** Callers write hosts, so there may be any number of them: pools that are empty make room. */
 const POOLS_MAX = 1000;
 const STOPPING: NotConnected = { kind: 'unreachable', cause: 'this sidecar is stopping' };
 
-interface Kept {
-  readonly pool: OutsidePool;
+interface Pool {
+  readonly isEmpty: boolean;
+  retire(): void;
+  destroy(): void;
+}
+
+interface Kept<P> {
+  readonly pool: P;
   /** A pool that was made with other secrets, or under other rules, is replaced. */
   readonly version: string;
 }
 
-export interface PoolWanted extends Omit<Destination, 'secureContext'> {
+export interface PoolWanted extends Omit<Destination, 'spoken' | 'secureContext'> {
   /** What may share connections. */
   readonly key: string;
   /** By what else it was made: connections of another version are used no more. */
@@ -32,20 +41,36 @@ export interface PoolWanted extends Omit<Destination, 'secureContext'> {
   readonly secureContext: () => Result<SecureContext | undefined>;
 }
 
-export class OutsidePools {
-  readonly #deps: ConnectDeps;
-  readonly #clock: Clock;
-  readonly #kept = new Map<string, Kept>();
-  /** Replaced, with calls that are still to end. */
-  readonly #leaving = new Set<OutsidePool>();
+type OpenPool<P> = (to: Omit<Destination, 'spoken'>) => P;
 
-  constructor(deps: ConnectDeps) {
-    this.#deps = deps;
-    this.#clock = deps.clock;
+export function http1Pools(deps: ConnectDeps): OutsidePools<OutsideHttp1Pool> {
+  return new OutsidePools(
+    (to) => new Http1Pool(connector({ ...to, spoken: 'http/1.1' }, deps), deps.clock, HTTP1_LIMITS),
+  );
+}
+
+export function http2Pools(deps: ConnectDeps): OutsidePools<OutsideHttp2Pool> {
+  return new OutsidePools((to) => new Http2Pool(connector({ ...to, spoken: 'h2' }, deps), deps.clock, HTTP2_LIMITS));
+}
+
+function connector(destination: Destination, deps: ConnectDeps) {
+  const { authority, scheme } = destination.origin;
+  const connect = (done: Parameters<typeof connectOutside>[2]) => connectOutside(destination, deps, done);
+  return { authority, scheme, connect, closing: STOPPING };
+}
+
+export class OutsidePools<P extends Pool> {
+  readonly #open: OpenPool<P>;
+  readonly #kept = new Map<string, Kept<P>>();
+  /** Replaced, with calls that are still to end. */
+  readonly #leaving = new Set<P>();
+
+  constructor(open: OpenPool<P>) {
+    this.#open = open;
   }
 
   /** Undefined: so many places are called at once that there is no room for another. */
-  get(wanted: PoolWanted): Result<OutsidePool | undefined> {
+  get(wanted: PoolWanted): Result<P | undefined> {
     const kept = this.#kept.get(wanted.key);
     if (kept?.version === wanted.version) return ok(kept.pool);
     if (kept === undefined && this.#kept.size >= POOLS_MAX) this.#forgetEmpty();
@@ -66,16 +91,8 @@ export class OutsidePools {
     this.#kept.clear();
   }
 
-  #open(destination: Destination): OutsidePool {
-    const connector = {
-      authority: destination.origin.authority,
-      connect: (done: Parameters<typeof connectOutside>[2]) => connectOutside(destination, this.#deps, done),
-      closing: STOPPING,
-    };
-    return new Http1Pool(connector, this.#clock, LIMITS);
-  }
-
-  #retire(pool: OutsidePool): void {
+  #retire(pool: P): void {
+    pool.retire();
     for (const left of this.#leaving) if (left.isEmpty) this.#leaving.delete(left);
     if (!pool.isEmpty) this.#leaving.add(pool);
   }

@@ -1,4 +1,4 @@
-// A native gRPC call as it goes out, to a peer or to the app: a way's exchange to a stream of HTTP/2, and the answer back.
+// A native gRPC call as it goes out, to a peer, to the app or out of the mesh: a way's exchange to a stream of HTTP/2, and the answer back.
 // Messages pass as they are. What a failure means is said by the subclasses.
 import type { Flow, ReplyEnd } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
@@ -11,7 +11,7 @@ import { StreamAttempt } from './stream-attempt.ts';
 
 const METADATA_TOO_LARGE = fault(
   'headers-too-large',
-  'the metadata of the call is larger than the called app, or its sidecar, takes; nothing reached it.',
+  'the metadata of the call is larger than the called app or service, or its sidecar, takes; nothing reached it.',
 );
 
 export abstract class GrpcAttempt extends StreamAttempt {

@@ -1,6 +1,6 @@
 // A native gRPC call as it comes in, from the app or from a peer: the wire's request to a way's exchange, and the reply back.
 // Messages pass as they are; only their lengths are looked at.
-import type { Call } from '../../api/call.ts';
+import type { OutboundCall } from '../../api/call.ts';
 import type { Flow, Open, ReplyEnd, ReplyHead, RequestEnd } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { faultTrailers } from '../../api/grpc-status.ts';
@@ -8,8 +8,8 @@ import { type Headers, headerValue } from '../../api/headers.ts';
 import { GrpcMeter } from '../../wire/grpc-meter.ts';
 import { NOBODY, type RequestReceiver, type Responder, type WireFailure } from '../../wire/message.ts';
 
-export interface GrpcServingDeps {
-  readonly open: Open;
+export interface GrpcServingDeps<C extends OutboundCall> {
+  readonly open: Open<C>;
   /** Of one message. */
   readonly bodyBytesMax: number;
 }
@@ -21,7 +21,11 @@ export function isGrpc(fields: Headers): boolean {
   return GRPC_CONTENT_TYPE.test(headerValue(fields, 'content-type') ?? '');
 }
 
-export function serveGrpc(call: Call, responder: Responder, deps: GrpcServingDeps): RequestReceiver {
+export function serveGrpc<C extends OutboundCall>(
+  call: C,
+  responder: Responder,
+  deps: GrpcServingDeps<C>,
+): RequestReceiver {
   const reply = new GrpcReply(responder);
   return new GrpcRequest(deps.open(call, reply), reply, deps.bodyBytesMax);
 }

@@ -146,6 +146,11 @@ export class Http1Pool<Why> {
     return this.#connections.size === 0 && this.#connecting.size === 0 && this.#waiters.size === 0;
   }
 
+  /** Nobody is to take anything from now on: what is idle goes. Who waits still gets a connection. */
+  retire(): void {
+    for (const connection of this.#idle.splice(0)) this.#letGo(connection);
+  }
+
   /** Breaks off everything. */
   destroy(): void {
     const waiters = [...this.#waiters];

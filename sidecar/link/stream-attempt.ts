@@ -1,4 +1,4 @@
-// One attempt at a call as a stream of HTTP/2, to a peer or to the app: what is pushed while there is no connection waits, and
+// One attempt at a call as a stream of HTTP/2, to a peer, to the app or out of the mesh: what is pushed while there is no connection waits, and
 // it ends once. What the places differ in (where a connection comes from, what the head says, what is made of the bytes, who
 // reads the answer) is said by the subclasses.
 import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';

@@ -4,7 +4,7 @@ import { type Fault, fault } from '../../api/fault.ts';
 import { targetName } from '../../api/ids.ts';
 import type { WireFailure } from '../../wire/message.ts';
 import type { ConnectProblem } from '../app/connect.ts';
-import type { H2cProblem } from '../app/h2c-pool.ts';
+import type { AppHttp2Problem } from '../app/http2-pool.ts';
 import type { AppPool } from '../app/pool.ts';
 import type { CertificateFlaw } from '../app/tls.ts';
 import type { Turns } from '../app/turns.ts';
@@ -43,7 +43,7 @@ const CERTIFICATE: Readonly<Record<CertificateFlaw, string>> = {
 };
 
 /** What speaks HTTP/2 with the app: `gRPC` or `HTTP`. */
-export function noHttp2(call: Call, port: number, problem: H2cProblem, spoken: 'gRPC' | 'HTTP'): Fault {
+export function noHttp2(call: Call, port: number, problem: AppHttp2Problem, spoken: 'gRPC' | 'HTTP'): Fault {
   const { kind, cause } = problem;
   const name = targetName(call.target);
   switch (kind) {

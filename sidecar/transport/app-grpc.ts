@@ -8,7 +8,7 @@ import type { Cancel, Clock } from '../../kit/clock.ts';
 import { grpcHead } from '../../wire/grpc-call.ts';
 import type { Http2ClientConnection } from '../../wire/http2/client.ts';
 import type { RequestHead } from '../../wire/message.ts';
-import type { H2cPool } from '../app/h2c-pool.ts';
+import type { AppHttp2Pool } from '../app/http2-pool.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import { GrpcAttempt } from '../link/grpc-calling.ts';
 import type { Connected } from '../link/stream-attempt.ts';
@@ -17,7 +17,7 @@ import { appClosing, noAppPort, noHttp2 } from './app-faults.ts';
 export interface AppGrpcTransportDeps {
   readonly clock: Clock;
   /** Undefined for a program that only calls. */
-  readonly pool: H2cPool | undefined;
+  readonly pool: AppHttp2Pool | undefined;
   /** Shows the app that the call comes from its own sidecar. */
   readonly token: string | undefined;
 }
@@ -32,10 +32,10 @@ export function openAppGrpc(call: PermittedCall, reply: ReplyEnd, deps: AppGrpcT
 
 class AppGrpcAttempt extends GrpcAttempt {
   readonly #call: PermittedCall;
-  readonly #pool: H2cPool;
+  readonly #pool: AppHttp2Pool;
   readonly #deps: AppGrpcTransportDeps;
 
-  constructor(call: PermittedCall, reply: ReplyEnd, pool: H2cPool, deps: AppGrpcTransportDeps) {
+  constructor(call: PermittedCall, reply: ReplyEnd, pool: AppHttp2Pool, deps: AppGrpcTransportDeps) {
     super(reply);
     this.#call = call;
     this.#pool = pool;

@@ -9,7 +9,7 @@ import { systemClock } from '../../kit/clock.ts';
 import { must } from '../../kit/result.ts';
 import type { Serve } from '../../wire/message.ts';
 import { type H2cServer, h2cServer } from '../../wire/testing/h2c-server.ts';
-import { H2cPool } from '../app/h2c-pool.ts';
+import { AppHttp2Pool } from '../app/http2-pool.ts';
 import { permitted } from '../testing/permitted.ts';
 import { openAppH2 } from './app-h2.ts';
 
@@ -20,7 +20,7 @@ const identity = {
 };
 
 let server: H2cServer;
-let pool: H2cPool;
+let pool: AppHttp2Pool;
 /** What the app was told, in order. */
 let told: string[];
 
@@ -40,7 +40,7 @@ beforeEach(async () => {
     };
   };
   server = await h2cServer(note, { headBytesMax: 4096 });
-  pool = new H2cPool({ host: '127.0.0.1', port: server.port }, systemClock);
+  pool = new AppHttp2Pool({ host: '127.0.0.1', port: server.port }, systemClock);
 });
 afterEach(async () => {
   pool.destroy();

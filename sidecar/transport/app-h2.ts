@@ -6,7 +6,7 @@ import type { Cancel, Clock } from '../../kit/clock.ts';
 import { flawIn } from '../../wire/fields.ts';
 import { HEAD_TOO_LARGE, type Http2ClientConnection } from '../../wire/http2/client.ts';
 import type { Fields, RequestHead, ResponseHead, ResponseReceiver, WireFailure } from '../../wire/message.ts';
-import type { H2cPool } from '../app/h2c-pool.ts';
+import type { AppHttp2Pool } from '../app/http2-pool.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import { type Connected, StreamAttempt } from '../link/stream-attempt.ts';
 import { appFields } from './app.ts';
@@ -15,7 +15,7 @@ import { appBroke, appClosing, appHeadTooLarge, noAppPort, noHttp2, unwritable, 
 export interface AppH2TransportDeps {
   readonly clock: Clock;
   /** Undefined for a program that only calls. */
-  readonly pool: H2cPool | undefined;
+  readonly pool: AppHttp2Pool | undefined;
   /** Shows the app that the request comes from its own sidecar. */
   readonly token: string | undefined;
 }
@@ -30,12 +30,12 @@ export function openAppH2(call: PermittedCall, reply: ReplyEnd, deps: AppH2Trans
 
 class AppH2Attempt extends StreamAttempt {
   readonly #call: PermittedCall;
-  readonly #pool: H2cPool;
+  readonly #pool: AppHttp2Pool;
   readonly #deps: AppH2TransportDeps;
   #pushedBytes = 0;
   #wasOpened = false;
 
-  constructor(call: PermittedCall, reply: ReplyEnd, pool: H2cPool, deps: AppH2TransportDeps) {
+  constructor(call: PermittedCall, reply: ReplyEnd, pool: AppHttp2Pool, deps: AppH2TransportDeps) {
     super(reply);
     this.#call = call;
     this.#pool = pool;

@@ -6,11 +6,13 @@ import type { WireFailure } from '../../wire/message.ts';
 import type { PermittedExternalCall } from '../authorize/external.ts';
 import type { AddressClass } from '../external/address-class.ts';
 import type { NotConnected } from '../external/connect.ts';
+import type { Http2Problem } from '../link/http2-pool.ts';
 
-type Called = Pick<PermittedExternalCall, 'target'>;
+type Called = Pick<PermittedExternalCall, 'target' | 'isGrpc'>;
 
-export function notConnected({ target }: Called, why: NotConnected, advice: string): Fault {
+export function notConnected({ target, isGrpc }: Called, why: Http2Problem<NotConnected>, advice: string): Fault {
   const name = calleeName(target);
+  const spoken = isGrpc ? 'HTTP/2' : 'HTTP/1.1';
   const { host, port } = target.origin;
   switch (why.kind) {
     case 'refused-address':
@@ -39,10 +41,31 @@ export function notConnected({ target }: Called, why: NotConnected, advice: stri
         `${name} does not prove to be ${host}, so nothing was sent: ${withoutDetails(why.cause)}. Mend it there, or name its authority in an HTTPEndpoint (clientTLS.rootCA).`,
         why.cause,
       );
+    case 'other-protocol':
+    case 'no-http2':
+      // In TLS 1.3 the server looks at our certificate when the handshake is over for us.
+      if (CERTIFICATE_ALERT.test(why.cause)) return refusesUs(name, why.cause);
+      return fault(
+        'external-unreachable',
+        `${name} does not speak ${spoken} on port ${port}, so nothing was sent; ${OTHER_WAYS[spoken]}`,
+        why.cause,
+      );
+    case 'no-room':
+      return fault(
+        'external-unreachable',
+        `${name} has all the calls under way that it takes at once, so nothing was sent; try again.`,
+        why.cause,
+      );
     case 'unconfigured':
       return fault('external-unreachable', `${name} cannot be called, so nothing was sent: ${why.cause}.`);
   }
 }
+
+const OTHER_WAYS = {
+  'HTTP/2':
+    'if it serves no gRPC there, call it over HTTP; if it wants a certificate of its clients, see clientTLS of its HTTPEndpoint.',
+  'HTTP/1.1': 'if it serves gRPC there, call it over gRPC.',
+} as const;
 
 /** In the order of what is likely. */
 const PLACES: Readonly<Record<AddressClass, string>> = {
@@ -69,12 +92,33 @@ export function broke({ target }: Called, { kind, reason }: WireFailure): Fault 
   const name = calleeName(target);
   const cause = `${originText(target.origin)}: ${CAUSES[kind]}: ${reason}`;
   // In TLS 1.3 the server looks at our certificate when we have begun to speak; what it then refuses it has not read.
-  if (CERTIFICATE_ALERT.test(reason)) {
-    const message = `${name} does not take this client's certificate, or wants one; see clientTLS of its HTTPEndpoint. Nothing reached it.`;
-    return fault('external-untrusted', message, cause);
-  }
+  if (CERTIFICATE_ALERT.test(reason)) return refusesUs(name, cause);
   const message = `the connection to ${name} broke before its answer was complete; it may have seen the call.`;
   return fault('external-broke', message, cause);
+}
+
+function refusesUs(name: string, cause: string): Fault {
+  const message = `${name} does not take this client's certificate, or wants one; see clientTLS of its HTTPEndpoint. Nothing reached it.`;
+  return fault('external-untrusted', message, cause);
+}
+
+export function grpcBroke({ target }: Called, cause: string): Fault {
+  const name = calleeName(target);
+  if (CERTIFICATE_ALERT.test(cause)) return refusesUs(name, cause);
+  const message = `${name} did not complete its answer; it may have seen the call.`;
+  return fault('external-broke', message, `${originText(target.origin)}: ${cause}`);
+}
+
+/** `how` it answered. */
+export function noGrpc({ target }: Called, how: string): Fault {
+  const message = `${calleeName(target)} does not answer as gRPC does: ${how}. Does it serve gRPC at ${originText(target.origin)}?`;
+  return fault('external-broke', message);
+}
+
+/** It takes no more calls on that connection, and has not looked at this one. */
+export function closing({ target }: Called, cause: string): Fault {
+  const message = `${calleeName(target)} was closing the connection, or takes no more calls on it; it has not seen this one. Try again.`;
+  return fault('external-closing', message, cause);
 }
 
 const CAUSES: Readonly<Record<WireFailure['kind'], string>> = {

@@ -8,7 +8,7 @@ import { targetName } from '../../api/ids.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Ask } from '../app/ask.ts';
 import type { AppAddress } from '../app/connect.ts';
-import { H2cPool } from '../app/h2c-pool.ts';
+import { AppHttp2Pool } from '../app/http2-pool.ts';
 import { AppPool } from '../app/pool.ts';
 import { askGrpc, askHttp1, askHttp2 } from '../app/probe.ts';
 import { appTlsOptions, type Spoken } from '../app/tls.ts';
@@ -64,7 +64,7 @@ function overHttp(app: AppConfig, clock: Clock): ToApp {
 
 function overHttp2(app: AppConfig, clock: Clock): ToApp {
   const address = addressOf(app, 'h2');
-  const pool = address && new H2cPool(address, clock);
+  const pool = address && new AppHttp2Pool(address, clock);
   const deps = { clock, pool, token: app.token };
   return {
     open(call, reply) {
@@ -78,7 +78,7 @@ function overHttp2(app: AppConfig, clock: Clock): ToApp {
 
 function overGrpc(app: AppConfig, bodyBytesMax: number, clock: Clock): ToApp {
   const address = addressOf(app, 'h2');
-  const pool = address && new H2cPool(address, clock);
+  const pool = address && new AppHttp2Pool(address, clock);
   const deps = { clock, pool, token: app.token };
   const openGrpc: ToApp['open'] = (call, reply) => openAppGrpc(call, reply, deps);
   const invoking = appInvokeDeps(openGrpc, bodyBytesMax);

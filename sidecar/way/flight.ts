@@ -1,5 +1,5 @@
 // One call under way: what passes is counted, and what ends it is told once.
-import type { Call, OutboundCall } from '../../api/call.ts';
+import { type Call, isGrpcCall, type OutboundCall } from '../../api/call.ts';
 import { closedRequest, type Flow, type ReplyEnd, type ReplyHead, type RequestEnd } from '../../api/exchange.ts';
 import { type Callee, calleeLabel, calleeName } from '../../api/external.ts';
 import { type Fault, fault } from '../../api/fault.ts';
@@ -14,6 +14,8 @@ export type Direction = 'outbound' | 'inbound';
 export interface FlightRecord {
   readonly direction: Direction;
   readonly kind: OutboundCall['kind'];
+  /** A native gRPC call, in the mesh or out of it. */
+  readonly isGrpc: boolean;
   /** The other side: whom it was for, or who made it, as `app.namespace`; outside of the mesh, what the caller wrote. */
   readonly peer: string;
   /** The same for metrics: of what callers write as they like there is one alone. */
@@ -60,7 +62,7 @@ export class Flight implements RequestEnd, Enrolled {
 
   constructor(direction: Direction, call: OutboundCall, caller: ReplyEnd, clock: Clock, host: FlightHost) {
     this.direction = direction;
-    this.reply = new FlightReply(this, caller, call.kind === 'grpc');
+    this.reply = new FlightReply(this, caller, isGrpcCall(call));
     this.#call = call;
     this.#clock = clock;
     this.#startedMs = clock.elapsed();
@@ -159,12 +161,13 @@ export class Flight implements RequestEnd, Enrolled {
   }
 
   #tell(reason: Fault | undefined): void {
-    const { status, grpcStatus, bytes } = this.reply;
+    const { isGrpc, status, grpcStatus, bytes } = this.reply;
     const peer: Callee = this.direction === 'outbound' ? this.#call.target : this.#call.caller;
     const name = calleeName(peer);
     this.host.ended(this, {
       direction: this.direction,
       kind: this.#call.kind,
+      isGrpc,
       peer: name,
       peerLabel: this.#call.kind === 'external' ? calleeLabel(peer) : name,
       status,
@@ -187,12 +190,12 @@ class FlightReply implements ReplyEnd {
   bytes = 0;
   isEndless = false;
   readonly #flight: Flight;
-  readonly #isGrpc: boolean;
+  readonly isGrpc: boolean;
 
   constructor(flight: Flight, caller: ReplyEnd, isGrpc: boolean) {
     this.#flight = flight;
     this.caller = caller;
-    this.#isGrpc = isGrpc;
+    this.isGrpc = isGrpc;
   }
 
   head(head: ReplyHead): void {
@@ -227,7 +230,7 @@ class FlightReply implements ReplyEnd {
 
   /** It is in the trailers, or in the head of an answer that is nothing else. */
   #noteGrpcStatus(headers: Headers): void {
-    if (this.#isGrpc) this.grpcStatus ??= knownGrpcStatus(headerValue(headers, 'grpc-status'));
+    if (this.isGrpc) this.grpcStatus ??= knownGrpcStatus(headerValue(headers, 'grpc-status'));
   }
 }
 

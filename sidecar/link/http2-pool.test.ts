@@ -13,17 +13,17 @@ import type { Requester } from '../../wire/message.ts';
 import { request } from '../../wire/testing/h2c-client.ts';
 import { type H2cServer, h2cServer } from '../../wire/testing/h2c-server.ts';
 import { Recorder } from '../../wire/testing/recorder.ts';
-import { H2cPool, type H2cProblem } from './h2c-pool.ts';
+import { AppHttp2Pool, type AppHttp2Problem } from '../app/http2-pool.ts';
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-type Found = Result<Http2ClientConnection, H2cProblem>;
+type Found = Result<Http2ClientConnection, AppHttp2Problem>;
 
-function poolFor(port: number, clock: Clock = systemClock): H2cPool {
-  const pool = new H2cPool({ host: '127.0.0.1', port }, clock);
+function poolFor(port: number, clock: Clock = systemClock): AppHttp2Pool {
+  const pool = new AppHttp2Pool({ host: '127.0.0.1', port }, clock);
   closing.push(() => pool.destroy());
   return pool;
 }
@@ -39,11 +39,11 @@ function occupy(connection: Http2ClientConnection): Requester {
   return connection.request(request({ method: 'POST' }), new Recorder());
 }
 
-function wait(pool: H2cPool): Promise<Found> {
+function wait(pool: AppHttp2Pool): Promise<Found> {
   return new Promise((found) => pool.wait(found));
 }
 
-async function connectionFrom(pool: H2cPool): Promise<Http2ClientConnection> {
+async function connectionFrom(pool: AppHttp2Pool): Promise<Http2ClientConnection> {
   const { ready } = pool;
   if (ready !== undefined) return ready;
   const found = await wait(pool);

@@ -6,8 +6,8 @@ import type { Serve } from '../../wire/message.ts';
 import { request } from '../../wire/testing/h2c-client.ts';
 import { type H2cServer, h2cServer } from '../../wire/testing/h2c-server.ts';
 import { Recorder } from '../../wire/testing/recorder.ts';
+import { AppHttp2Pool } from '../app/http2-pool.ts';
 import { dialPlain, type Join, type Relay, relay } from '../testing/relay.ts';
-import { H2cPool } from './h2c-pool.ts';
 
 const PING = 6;
 
@@ -45,14 +45,14 @@ let clock: ReturnType<typeof manualClock>;
 let app: H2cServer;
 let wire: Wire;
 let between: Relay;
-let pool: H2cPool;
+let pool: AppHttp2Pool;
 
 beforeEach(async () => {
   clock = manualClock();
   app = await h2cServer(SILENT);
   wire = new Wire();
   between = await relay(dialPlain(app.port), wire.join);
-  pool = new H2cPool({ host: '127.0.0.1', port: between.port }, clock);
+  pool = new AppHttp2Pool({ host: '127.0.0.1', port: between.port }, clock);
 });
 afterEach(async () => {
   pool.destroy();
