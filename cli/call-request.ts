@@ -3,6 +3,7 @@ import { checkedHeaders } from '../api/headers.ts';
 import { parseNamespace, parseTarget, type Target } from '../api/ids.ts';
 import type { LogLevel } from '../kit/log.ts';
 import { err, must, ok, type Result } from '../kit/result.ts';
+import { excerpt } from '../kit/text.ts';
 import type { RawFlags } from './flag-table.ts';
 import { readFlags, type SidecarSettings } from './flags.ts';
 import type { Host } from './host.ts';
@@ -54,7 +55,7 @@ export function readCall(
   const logLevel = [{ flag: '--log-level', text: CALL_LOG_LEVEL }];
   const settings = readFlags({ logLevel, ...raw, appId: [{ flag: '--as', text: options.as }] }, host);
   const namespace = settings.ok ? settings.value.config.namespace : must(parseNamespace('default'));
-  const target = parseTarget(app, namespace);
+  const target = app.includes('://') ? err(outside(app)) : parseTarget(app, namespace);
   const headers = readHeaders(options.header ?? []);
   const verb = options.verb?.toUpperCase();
   const mistakes = [
@@ -81,6 +82,10 @@ export function readCall(
     body: options.data === undefined ? undefined : parseBodySource(options.data),
     isVerbose: options.include === true,
   });
+}
+
+function outside(url: string): string {
+  return `"${excerpt(url)}" is no app, and "invokectl call" calls apps; start a sidecar ("invokectl sidecar") and ask it with curl: localhost:PORT/v1.0/invoke/${excerpt(url)}/method/PATH`;
 }
 
 function readHeaders(texts: readonly string[]): Result<readonly string[]> {

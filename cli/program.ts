@@ -59,7 +59,8 @@ function build(host: Host, finish: Finish): Command {
           text
             .replace(/^error: /, '')
             .trim()
-            .replaceAll('\n', ' '),
+            .replaceAll('\n', ' ')
+            .replace(/^missing required argument .*/, '$&; --help shows an example'),
         ),
     })
     .addHelpText('after', FIRST_STEPS);

@@ -126,6 +126,14 @@ describe('cli.md', () => {
   }
 });
 
+describe('README.md', () => {
+  test('lists every page, once', () => {
+    const pages = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md') && name !== 'README.md');
+    const listed = [...page('docs/README.md').matchAll(/^\| \[([^\]]+\.md)\]\(\1\)/gm)].map(([, name = '']) => name);
+    expect(listed.sort()).toEqual(pages.sort());
+  });
+});
+
 describe('metrics.md', () => {
   test('lists every metric with its type and its labels, and no other', () => {
     const told = rowsOf(page('docs/metrics.md')).map(([name, type, labels]) => [
@@ -152,6 +160,8 @@ describe('metrics.md', () => {
     });
     metrics.httpOffence('head-bytes');
     metrics.appAsked(true);
+    metrics.accessDenied('inbound', 'web.default', 'the default');
+    metrics.accessAuditDenied('web.default', 'the default');
     const text = metrics.render();
     return [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => {
       const labels = new RegExp(`^${name}(?:_bucket)?(?:\\{(.*)\\})? `, 'm').exec(text)?.[1] ?? '';
