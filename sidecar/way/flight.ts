@@ -53,24 +53,24 @@ export class Flight implements RequestEnd, Enrolled {
   readonly direction: Direction;
   readonly reply: FlightReply;
   readonly #call: OutboundCall;
-  readonly #clock: Clock;
+  protected readonly clock: Clock;
   readonly #startedMs: number;
   protected readonly host: FlightHost;
   #upstream: RequestEnd = closedRequest;
-  #isOver = false;
+  protected isOver = false;
   #requestBytes = 0;
 
   constructor(direction: Direction, call: OutboundCall, caller: ReplyEnd, clock: Clock, host: FlightHost) {
     this.direction = direction;
     this.reply = new FlightReply(this, caller, isGrpcCall(call));
     this.#call = call;
-    this.#clock = clock;
+    this.clock = clock;
     this.#startedMs = clock.elapsed();
     this.host = host;
   }
 
   opened(upstream: RequestEnd): void {
-    if (!this.#isOver) this.#upstream = upstream;
+    if (!this.isOver) this.#upstream = upstream;
   }
 
   get isEndless(): boolean {
@@ -87,9 +87,9 @@ export class Flight implements RequestEnd, Enrolled {
   }
 
   abort(reason: Fault): void {
-    if (this.#isOver) return;
-    this.#land().abort(reason);
-    this.#tell(reason);
+    if (this.isOver) return;
+    this.land().abort(reason);
+    this.tell(reason);
   }
 
   resume(): void {
@@ -97,9 +97,9 @@ export class Flight implements RequestEnd, Enrolled {
   }
 
   cancel(reason: Fault): void {
-    if (this.#isOver) return;
-    this.#land().cancel(reason);
-    this.#tell(reason);
+    if (this.isOver) return;
+    this.land().cancel(reason);
+    this.tell(reason);
   }
 
   /** The app may have seen the call by now, so this is no 503, which would be tried again elsewhere. */
@@ -110,15 +110,15 @@ export class Flight implements RequestEnd, Enrolled {
 
   /** Ends it from here, for both sides, however far it has come. */
   breakOff(reason: Fault): void {
-    if (this.#isOver) return;
-    this.#land().cancel(reason);
+    if (this.isOver) return;
+    this.land().cancel(reason);
     this.reply.caller.abort(reason);
-    this.#tell(reason);
+    this.tell(reason);
   }
 
   /** Policies have changed: whether it may go on. */
   rejudge(recall: (call: Call) => Fault | undefined): void {
-    if (this.#isOver || this.#call.kind === 'external') return;
+    if (this.isOver || this.#call.kind === 'external') return;
     const reason = recall(this.#call);
     if (reason !== undefined) this.evict(reason);
   }
@@ -129,11 +129,11 @@ export class Flight implements RequestEnd, Enrolled {
 
   /** Its reply is over: said to the caller with what ended it. */
   replied(reason: Fault | undefined, trailers: Headers): void {
-    if (this.#isOver) return;
-    this.#land();
+    if (this.isOver) return;
+    this.land();
     if (reason === undefined) this.reply.caller.end(trailers);
     else this.reply.caller.abort(reason);
-    this.#tell(reason);
+    this.tell(reason);
   }
 
   /** The app's side wants no more of the request. */
@@ -147,20 +147,20 @@ export class Flight implements RequestEnd, Enrolled {
 
   /** Both messages have ended, and both sides know. */
   protected complete(): void {
-    if (this.#isOver) return;
-    this.#land();
-    this.#tell(undefined);
+    if (this.isOver) return;
+    this.land();
+    this.tell(undefined);
   }
 
   /** From here on nothing is passed on. What the request went to is given, to be told. */
-  #land(): RequestEnd {
+  protected land(): RequestEnd {
     const upstream = this.#upstream;
-    this.#isOver = true;
+    this.isOver = true;
     this.#upstream = closedRequest;
     return upstream;
   }
 
-  #tell(reason: Fault | undefined): void {
+  protected tell(reason: Fault | undefined): void {
     const { isGrpc, status, grpcStatus, bytes } = this.reply;
     const peer: Callee = this.direction === 'outbound' ? this.#call.target : this.#call.caller;
     const name = calleeName(peer);
@@ -175,7 +175,7 @@ export class Flight implements RequestEnd, Enrolled {
       fault: reason,
       method: this.#call.method,
       path: this.#call.path,
-      durationMs: this.#clock.elapsed() - this.#startedMs,
+      durationMs: this.clock.elapsed() - this.#startedMs,
       requestBytes: this.#requestBytes,
       replyBytes: bytes,
     });
@@ -184,7 +184,8 @@ export class Flight implements RequestEnd, Enrolled {
 
 /** Its answer, on the way back to the caller. */
 class FlightReply implements ReplyEnd {
-  readonly caller: ReplyEnd;
+  /** What the app says goes here. */
+  caller: ReplyEnd;
   status: number | undefined;
   grpcStatus: number | undefined;
   bytes = 0;
