@@ -3,8 +3,9 @@ import type { Flow } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
 import type { StreamMessage } from '../../api/proto/peer.ts';
+import type { EncodedMessage } from '../../api/proto/peer-encoding.ts';
 import type { Result } from '../../kit/result.ts';
-import type { FrameError } from '../../wire/grpc-frame.ts';
+import { type FrameError, frameText } from '../../wire/grpc-frame.ts';
 
 const SERVICE = '/dapr.proto.internals.v1.ServiceInvocation';
 export const CALL_LOCAL_STREAM = `${SERVICE}/CallLocalStream`;
@@ -33,6 +34,15 @@ export interface MessageReader<H> {
 /** Takes the bytes of frames. What is given to it in one turn leaves in one write. */
 export interface FrameSink {
   send(bytes: Buffer): Flow;
+}
+
+/** What is larger goes as it is; what is smaller is cheaper copied than written apart. */
+const COPY_BYTES_MAX = 2048;
+
+export function sendMessage(sink: FrameSink, { front, piece }: EncodedMessage): Flow {
+  const isApart = piece !== undefined && piece.length > COPY_BYTES_MAX;
+  const flow = sink.send(frameText(front, piece, isApart));
+  return isApart ? sink.send(piece) : flow;
 }
 
 export function unreadable(reason: string): Fault {

@@ -18,13 +18,18 @@ import {
 import type { EncodedMessage } from '../../api/proto/peer-encoding.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { atTurnEnd, type TurnTask } from '../../kit/turn.ts';
-import { FrameReader, frameText } from '../../wire/grpc-frame.ts';
-import { type FrameSink, faultOfFrame, type MessageReader, type MessageWriter, unreadable } from './messages.ts';
+import { FrameReader } from '../../wire/grpc-frame.ts';
+import {
+  type FrameSink,
+  faultOfFrame,
+  type MessageReader,
+  type MessageWriter,
+  sendMessage,
+  unreadable,
+} from './messages.ts';
 
 /** A head, and a piece of a body as large as a socket read gave it, with a great deal of room. */
 const MESSAGE_BYTES_MAX = 1024 * 1024;
-
-const COPY_BYTES_MAX = 2048;
 
 /**
  * The head waits for the first piece of the body, so that a small call is one message; at the end of the turn it goes
@@ -66,11 +71,7 @@ export class StreamWriter<H> implements MessageWriter<H>, TurnTask {
     const head = this.#unsentHead;
     this.#unsentHead = undefined;
     const seq = data === undefined ? 0 : this.#seq++;
-    const { front, piece } = this.#encode({ head, data, seq, trailers });
-    // A large piece goes as it is; a small one is cheaper copied than written apart.
-    const isApart = piece !== undefined && piece.length > COPY_BYTES_MAX;
-    const flow = this.#sink.send(frameText(front, piece, isApart));
-    return isApart ? this.#sink.send(piece) : flow;
+    return sendMessage(this.#sink, this.#encode({ head, data, seq, trailers }));
   }
 }
 

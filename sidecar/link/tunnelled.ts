@@ -4,14 +4,13 @@ import type { Flow } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
 import { decodeTunnel, encodeTunnel, type TunnelMessage } from '../../api/proto/tunnel.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
-import { FrameReader, frameText } from '../../wire/grpc-frame.ts';
-import { type FrameSink, faultOfFrame, unreadable } from './messages.ts';
+import { FrameReader } from '../../wire/grpc-frame.ts';
+import { type FrameSink, faultOfFrame, sendMessage, unreadable } from './messages.ts';
 
 /** Of the bytes in one message, as we send them. What is read is held until its message is whole. */
 const PIECE_BYTES_MAX = 64 * 1024;
 /** Of a message as it may come: a head, or a piece, with room. */
 const MESSAGE_BYTES_MAX = 192 * 1024;
-const COPY_BYTES_MAX = 2048;
 
 const NOTHING: TunnelMessage = { head: undefined, protocol: '', data: undefined, isEnd: false };
 
@@ -38,11 +37,7 @@ export class TunnelWriter {
   }
 
   #message(message: TunnelMessage): Flow {
-    const { front, piece } = encodeTunnel(message);
-    // A large piece goes as it is; a small one is cheaper copied than written apart.
-    const isApart = piece !== undefined && piece.length > COPY_BYTES_MAX;
-    const flow = this.#sink.send(frameText(front, piece, isApart));
-    return isApart ? this.#sink.send(piece) : flow;
+    return sendMessage(this.#sink, encodeTunnel(message));
   }
 }
 
