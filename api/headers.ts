@@ -83,6 +83,14 @@ export function grpcEndToEnd(fields: Headers): Headers {
   return kept;
 }
 
+/** gRPC over HTTP/2, "Header-Name". HTTP has more names; libraries of gRPC may fail a call that comes with one of those. */
+const METADATA_NAME = /^[0-9a-z_.-]+$/;
+
+/** Whether a field of HTTP can be said as metadata of gRPC, and means nothing to gRPC itself. */
+export function isMetadataName(name: string): boolean {
+  return METADATA_NAME.test(name) && !name.startsWith('grpc-');
+}
+
 type Verdict = 'travels' | 'stays' | 'travels-in-grpc' | 'no-name';
 
 interface KnownName {

@@ -7,9 +7,11 @@ import { grpcStatusOfHttp } from '../../api/grpc-status.ts';
 import { VERBS } from '../../api/proto/peer.ts';
 import { decodeRpcStatus } from '../../api/proto/rpc-status.ts';
 import { freePort } from '../../kit/testing/ports.ts';
-import { DaprClient, type Invoked } from '../testing/dapr-client.ts';
+import { frameMessage } from '../../wire/grpc-frame.ts';
+import { DaprClient, type Invoked, invokeMessage } from '../testing/dapr-client.ts';
 import { faultOf } from '../testing/grpc-app.ts';
 import { gotNames, gotValues, type Pair, pairForAll, send } from './testing.ts';
+import { sendHttp2 } from './testing-http2.ts';
 
 let pair: Pair;
 let client: DaprClient;
@@ -132,6 +134,18 @@ describe('metadata', () => {
     expect(headOf(outcome, 'x-one')).toEqual(['1']);
     expect(headOf(outcome, 'dapr-http-status')).toEqual(['201']);
     expect([headOf(outcome, 'grpc-x'), headOf(outcome, 'x-latin')]).toEqual([[], []]);
+  });
+
+  test('of the answer has no name that gRPC has no letters for, and HTTP has', async () => {
+    answerWith(200, { 'x-one': '1', "x-what's!": '2', 'x.two_3': '3' });
+    const message = client.encode('InvokeService', invokeMessage({ method: 'a' }));
+    const { headers } = await sendHttp2(pair.caller.sidecar.ports.grpc ?? 0, {
+      ...{ method: 'POST', path: '/dapr.proto.runtime.v1.Dapr/InvokeService', body: frameMessage(message) },
+      headers: ['content-type', 'application/grpc', 'te', 'trailers'],
+    });
+    const names = headers.filter((_, i) => i % 2 === 0);
+    expect(names).toEqual(expect.arrayContaining(['x-one', 'x.two_3']));
+    expect(names).not.toContain("x-what's!");
   });
 });
 

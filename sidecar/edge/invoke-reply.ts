@@ -3,7 +3,7 @@
 import type { Flow, GrpcOutcome, ReplyEnd, ReplyHead } from '../../api/exchange.ts';
 import { daprGrpcStatus, type Fault, fault } from '../../api/fault.ts';
 import { grpcStatusOfHttp } from '../../api/grpc-status.ts';
-import { type Headers, headerValue } from '../../api/headers.ts';
+import { type Headers, headerValue, isMetadataName } from '../../api/headers.ts';
 import { encodeErrorInfo } from '../../api/proto/rpc-status.ts';
 import { encodeInvokeResponse } from '../../api/proto/runtime.ts';
 import { GatheredBytes } from '../../kit/gathered-bytes.ts';
@@ -161,13 +161,13 @@ function outcomeOf({ status, grpc }: ReplyHead, body: Buffer): GrpcOutcome {
   };
 }
 
-/** An app's headers as metadata: without those that mean something to gRPC itself, or that it has no characters for. */
+/** An app's headers as metadata: without those that mean something here or to gRPC itself, or that it has no characters for. */
 function metadataOf(headers: Headers): Headers {
   const metadata: string[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const [name = '', value = ''] = [headers[i], headers[i + 1]];
-    if (name === 'content-type' || name === 'dapr-http-status' || name.startsWith('grpc-')) continue;
-    if (ASCII_VALUE.test(value)) metadata.push(name, value);
+    if (name === 'content-type' || name === 'dapr-http-status') continue;
+    if (isMetadataName(name) && ASCII_VALUE.test(value)) metadata.push(name, value);
   }
   return metadata;
 }

@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Call } from '../../api/call.ts';
 import { type Fault, fault } from '../../api/fault.ts';
-import { type Headers, headerValue } from '../../api/headers.ts';
+import { type Headers, headerValue, isMetadataName } from '../../api/headers.ts';
 import { targetName } from '../../api/ids.ts';
 import type { InvokeRequestHead } from '../../api/proto/invoke.ts';
 import { VERBS } from '../../api/proto/peer.ts';
@@ -56,13 +56,11 @@ const OF_HTTP = new Set([
   ...['from', 'if-match', 'if-modified-since', 'if-none-match', 'if-schedule-tag-match', 'if-unmodified-since'],
   ...['max-forwards', 'origin', 'pragma', 'referer', 'via', 'warning'],
 ]);
-/** gRPC over HTTP/2, "Header-Name". */
-const METADATA_NAME = /^[0-9a-z_.-]+$/;
 
 /** Undefined for what gRPC has no such names for, or means something by. */
 function metadataName(name: string): string | undefined {
   if (OF_HTTP.has(name)) return `dapr-${name}`;
-  return name.startsWith('grpc-') || !METADATA_NAME.test(name) ? undefined : name;
+  return isMetadataName(name) ? name : undefined;
 }
 
 export function invokeMetadata({ headers }: Call): Headers {
