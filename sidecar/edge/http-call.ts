@@ -16,7 +16,7 @@ import { NOBODY, type RequestHead, type RequestReceiver, type WireFailure } from
 import type { HttpReply } from './http-reply.ts';
 import { serveTunnel } from './http-tunnel.ts';
 import { isTargetInAuthorization, readInvocation } from './invocation.ts';
-import { faultOfRequest } from './malformed.ts';
+import { faultOfRequest, requestTooLarge } from './malformed.ts';
 
 export interface HttpCallDeps {
   readonly open: Open<OutboundCall>;
@@ -69,7 +69,7 @@ function readCall(head: RequestHead, said: Headers, deps: HttpCallDeps): Result<
   const { method, target, fields, bodyBytes } = head;
   const invocation = readInvocation(target, said, deps.self.namespace, deps.outside.current().endpoints);
   if (!invocation.ok) return invocation;
-  if (bodyBytes !== undefined && bodyBytes > deps.bodyBytesMax) return err(tooLarge(deps.bodyBytesMax));
+  if (bodyBytes !== undefined && bodyBytes > deps.bodyBytesMax) return err(requestTooLarge(deps.bodyBytesMax));
   const timeout = headerValue(said, 'invoke-timeout');
   const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);
   if (timeoutMs !== undefined && !timeoutMs.ok) return err(fault('bad-request', `invoke-timeout: ${timeoutMs.error}.`));
@@ -95,13 +95,6 @@ function readCall(head: RequestHead, said: Headers, deps: HttpCallDeps): Result<
   });
 }
 
-function tooLarge(bodyBytesMax: number): Fault {
-  return fault(
-    'body-too-large',
-    `the body is larger than ${bodyBytesMax} bytes, which is all this sidecar takes; raise --max-body-size if it should pass.`,
-  );
-}
-
 /** The request on its way from the connection into the call, up to the limit. */
 class HttpRequest implements RequestReceiver {
   readonly #call: RequestEnd;
@@ -120,7 +113,7 @@ class HttpRequest implements RequestReceiver {
   data(chunk: Buffer): Flow {
     this.#bytes += chunk.length;
     if (this.#bytes <= this.#bodyBytesMax) return this.#call.data(chunk);
-    const reason = tooLarge(this.#bodyBytesMax);
+    const reason = requestTooLarge(this.#bodyBytesMax);
     this.#call.abort(reason);
     this.#reply.abort(reason);
     return 'ok';

@@ -14,6 +14,7 @@ import type { Clock } from '../../kit/clock.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { Snapshot } from '../../kit/snapshot.ts';
 import { unreadableMessage } from './grpc-methods.ts';
+import { requestTooLarge } from './malformed.ts';
 import { QUERY, TARGET_BYTES_MAX } from './peer-call.ts';
 
 export interface InvokeCallDeps {
@@ -63,13 +64,6 @@ export function readInvokeCall(message: Buffer, metadata: Headers, deps: InvokeC
   const callee = target.value;
   if (isExternal(callee)) return ok({ call: { ...call, kind: 'external', isGrpc: false, target: callee }, body });
   return ok({ call: { ...call, kind: 'http', target: callee }, body });
-}
-
-export function requestTooLarge(bodyBytesMax: number): Fault {
-  return fault(
-    'body-too-large',
-    `the body is larger than ${bodyBytesMax} bytes, which is all this sidecar takes; raise --max-body-size if it should pass.`,
-  );
 }
 
 /** A method is text and no part of a URL: a percent sign in it is a percent sign, and a query has a field of its own. */

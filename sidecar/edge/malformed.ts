@@ -1,4 +1,5 @@
-// What to say to a client whose bytes are no request: the rules that wire/http1 keeps, in words for whoever wrote the client.
+// What to say to a client whose bytes are no request, or too many: the rules that wire/http1 keeps, in words for whoever wrote the
+// client.
 import { type Fault, fault } from '../../api/fault.ts';
 import { LIMITS } from '../../wire/http1/limits.ts';
 import type { WireFailure } from '../../wire/message.ts';
@@ -49,5 +50,12 @@ export function faultOfRequest({ kind, reason }: WireFailure): Fault {
   return (
     FAULTS.get(reason) ??
     fault('bad-request', `the request is not HTTP as RFC 9112 and RFC 9113 have it (rule: ${reason}).`)
+  );
+}
+
+export function requestTooLarge(bodyBytesMax: number): Fault {
+  return fault(
+    'body-too-large',
+    `the body is larger than ${bodyBytesMax} bytes, which is all this sidecar takes; raise --max-body-size if it should pass.`,
   );
 }
