@@ -18,7 +18,9 @@ const RANK: Readonly<Record<string, number>> = {
 };
 const CONTROL_PLANE = ['kube', 'pki', 'sentry', 'operator'];
 /** Loaded when they are called for, and never on the way to a sidecar. */
-const CLUSTER_COMMANDS = new Set(['cli/uninstall.ts', 'cli/cluster.ts', 'cli/policies-of-cluster.ts']);
+const CLUSTER_COMMANDS = new Set([
+  ...['cli/uninstall.ts', 'cli/cluster.ts', 'cli/policies-of-cluster.ts', 'cli/check/facts.ts'],
+]);
 const STAGES = new Set(['identify', 'authorize', 'resolve', 'resilience', 'transport']);
 const FILE_LINES_MAX = 400;
 const FUNCTION_LINES_MAX = 70;

@@ -5,6 +5,7 @@ import { messageOf } from '../kit/errors.ts';
 import { ok, type Result } from '../kit/result.ts';
 import { parseOneOf } from '../kit/values.ts';
 import { CALL_LOG_LEVEL, type CallOptions, readCall } from './call-request.ts';
+import { addCheck } from './check-command.ts';
 import { completionScript, SHELLS } from './completion.ts';
 import { addFlags, type FlagName, SIDECAR_FLAGS } from './flag-table.ts';
 import { readFlags } from './flags.ts';
@@ -73,6 +74,7 @@ function build(host: Host, finish: Finish): Command {
     addSentry,
     addExplain,
     addPolicy,
+    addCheck,
     addUninstall,
     addCompletion,
   ])

@@ -8,6 +8,7 @@ import type { Result } from '../kit/result.ts';
 import type { RegistryRecord } from '../sidecar/resolve/record.ts';
 import { openRegistryFiles } from '../sidecar/resolve/registry-files.ts';
 import { EXIT, type Host, registryDirectory, say } from './host.ts';
+import { columns } from './table.ts';
 import type { ListFormat } from './values.ts';
 
 /** Undefined stands for all namespaces. */
@@ -56,7 +57,7 @@ function describe(record: RegistryRecord, now: number) {
 type Row = ReturnType<typeof describe>;
 
 function table(rows: readonly Row[]): string {
-  const lines = [
+  return columns([
     ['APP', 'NAMESPACE', 'PID', 'HTTP PORT', 'APP PORT', 'PEER PORT', 'READY', 'AGE'],
     ...rows.map((row) =>
       [
@@ -70,14 +71,7 @@ function table(rows: readonly Row[]): string {
         age(row.ageSec),
       ].map(String),
     ),
-  ];
-  const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)));
-  const print = (line: readonly string[]) =>
-    line
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd();
-  return `${lines.map(print).join('\n')}\n`;
+  ]);
 }
 
 /** As kubectl tells it: the two largest units. */

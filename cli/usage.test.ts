@@ -14,7 +14,19 @@ async function usage(...args: readonly string[]) {
   return { exitCode, stdout: (await stdout.toArray()).join(''), stderr: lines.slice(0, -1) };
 }
 
-const COMMANDS = ['run', 'sidecar', 'call', 'list', 'stop', 'sentry', 'explain', 'policy', 'version', 'completion'];
+const COMMANDS = [
+  'run',
+  'sidecar',
+  'call',
+  'list',
+  'stop',
+  'sentry',
+  'explain',
+  'policy',
+  'check',
+  'version',
+  'completion',
+];
 
 test('help and version are asked for, and no mistake', async () => {
   const help = await usage('--help');
@@ -99,6 +111,14 @@ test.each<[string, string[]]>([
   ['explain a GET b /%', [expect.stringMatching(/^the call: a sidecar refuses \/%: the path has a percent sign/)]],
   ['explain a GRPC b /dapr.proto.X/Y', [expect.stringMatching(/^the call: this sidecar does not serve/)]],
   ['explain a GET b / -f x --context y', [expect.stringMatching(/^--kubeconfig and --context: they name a cluster/)]],
+  [
+    'check -n X --control-plane Y -o xml',
+    [
+      expect.stringMatching(/^--namespace: "X" is/),
+      expect.stringMatching(/^--control-plane: "Y" is/),
+      expect.stringMatching(/^--output: "xml" is/),
+    ],
+  ],
   ['policy tst', ["unknown command 'tst' (Did you mean test?)"]],
   ['policy test', [expect.stringMatching(/^missing required argument 'FILE'; --help/)]],
   ['policy learn --trust-domain /', [expect.stringMatching(/^--trust-domain: /)]],

@@ -15,6 +15,10 @@ export type ListFormat = (typeof LIST_FORMATS)[number];
 export const EXPLAIN_FORMATS = ['text', 'json'] as const;
 export type ExplainFormat = (typeof EXPLAIN_FORMATS)[number];
 
+/** How `invokectl check` may answer. */
+export const CHECK_FORMATS = ['table', 'json'] as const;
+export type CheckFormat = (typeof CHECK_FORMATS)[number];
+
 /** An IP literal, brackets allowed; `localhost` is 127.0.0.1. */
 export function parseListenAddress(text: string): Result<string> {
   const bare = text.replace(/^\[(.*)\]$/, '$1');
