@@ -56,6 +56,14 @@ const CASES: readonly Case[] = [
   },
   { what: 'a bad id', code: 'bad-request', daprStatus: 500, says: /use lower-case letters/, path: to('BAD') },
   { what: 'no id', code: 'no-target', daprStatus: 404, says: /use \/v1\.0\/invoke/, path: '/' },
+  {
+    what: 'no id, over gRPC',
+    code: 'no-target',
+    daprStatus: 404,
+    says: /DAPR_GRPC_PORT/,
+    path: '/shop.v1.Orders/List',
+    headers: ['content-type', 'application/grpc+proto'],
+  },
   { what: 'a bad path', code: 'bad-request', daprStatus: 500, says: /nothing was called/, path: to('callee', '/%zz') },
   {
     what: 'a web page',

@@ -13,6 +13,7 @@ import type { Clock } from '../../kit/clock.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { Snapshot } from '../../kit/snapshot.ts';
 import { NOBODY, type RequestHead, type RequestReceiver, type WireFailure } from '../../wire/message.ts';
+import { isGrpc } from '../link/grpc-serving.ts';
 import type { HttpReply } from './http-reply.ts';
 import { serveTunnel } from './http-tunnel.ts';
 import { isTargetInAuthorization, readInvocation } from './invocation.ts';
@@ -65,10 +66,17 @@ function protocolAsked({ method, upgrade }: RequestHead, deps: HttpCallDeps): st
   return upgrade === undefined ? undefined : carriedProtocol(method, upgrade, deps.upgradeProtocols);
 }
 
+const GRPC_ELSEWHERE = err(
+  fault(
+    'no-target',
+    'this port is for HTTP, and the call is over gRPC: make it at the gRPC port of this sidecar, which its app finds in DAPR_GRPC_PORT.',
+  ),
+);
+
 function readCall(head: RequestHead, said: Headers, deps: HttpCallDeps): Result<PlainCall | ExternalCall, Fault> {
   const { method, target, fields, bodyBytes } = head;
   const invocation = readInvocation(target, said, deps.self.namespace, deps.outside.current().endpoints);
-  if (!invocation.ok) return invocation;
+  if (!invocation.ok) return invocation.error.code === 'no-target' && isGrpc(fields) ? GRPC_ELSEWHERE : invocation;
   if (bodyBytes !== undefined && bodyBytes > deps.bodyBytesMax) return err(requestTooLarge(deps.bodyBytesMax));
   const timeout = headerValue(said, 'invoke-timeout');
   const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);

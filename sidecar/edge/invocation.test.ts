@@ -58,14 +58,13 @@ test.each([
   expect(read(target)).toBe(expected);
 });
 
-test.each<[string, readonly string[], RegExp]>([
-  ['/hello', [], /names no app: use/],
-  ['/v1.0/invoke/web/hello', [], /names no app: use/],
-  ['/v1.0/state/orders', [], /not in the API of this sidecar/],
-  ['/v1.0-alpha1/workflows/x/start', [], /not in the API of this sidecar/],
-  ['/shop.v1.Orders/List', ['content-type', 'application/grpc+proto'], /gRPC port of this sidecar/],
-])('%s %j is nobody, and the reason says where to look', (target, headers, expected) => {
-  const read = readInvocation(target, headers, OWN);
+test.each([
+  ['/hello', /names no app: use/],
+  ['/v1.0/invoke/web/hello', /names no app: use/],
+  ['/v1.0/state/orders', /not in the API of this sidecar/],
+  ['/v1.0-alpha1/workflows/x/start', /not in the API of this sidecar/],
+])('%s is nobody, and the reason says where to look', (target, expected) => {
+  const read = readInvocation(target, [], OWN);
   expect(read).toMatchObject({ ok: false, error: { code: 'no-target', message: expect.stringMatching(expected) } });
 });
 

@@ -37,13 +37,9 @@ const NO_TARGET = fault(
 /** Of Dapr's API there is more than we serve, and whoever misses a part of it looks for a wrong path first. */
 const NO_SUCH_PART = fault(
   'no-target',
-  'this path is not in the API of this sidecar: of that of Dapr there are /v1.0/invoke/<app>[.<namespace>]/method/<path>, metadata, healthz and shutdown.',
+  'this path is not in the API of this sidecar, which has metadata, healthz and shutdown of that of Dapr, and calls: /v1.0/invoke/<app>[.<namespace>]/method/<path>, or any path with the header dapr-app-id.',
 );
-const GRPC_ELSEWHERE = fault(
-  'no-target',
-  'this port is for HTTP, and the call is over gRPC: make it at the gRPC port of this sidecar, which its app finds in DAPR_GRPC_PORT.',
-);
-const API_PREFIX = /^\/+v1\.0(-[a-z0-9]+)?\/+(?!invoke\/)[a-z]/;
+const API_PREFIX = /^\/+v1\.0(-[a-z0-9]+)?\/+(?!invoke(\/|$))[a-z]/;
 
 /** `requestTarget` and header values are byte strings, one character per byte. A fragment is no part of a target. */
 export function readInvocation(
@@ -57,14 +53,7 @@ export function readInvocation(
   if (id !== undefined && namesAnother(headers, id)) return err(TWO_IDS);
   const target = id ?? basicAuthTarget(headers);
   if (target !== undefined) return invocation(target.trim(), path, query, ownNamespace, endpoints);
-  const read = readUrl(path, query, ownNamespace, endpoints);
-  return read ?? err(missing(path, headers));
-}
-
-/** Who was asked for, where nobody was named. */
-function missing(path: string, headers: Headers): Fault {
-  if (/^application\/grpc\b/i.test(headerValue(headers, 'content-type') ?? '')) return GRPC_ELSEWHERE;
-  return API_PREFIX.test(path) ? NO_SUCH_PART : NO_TARGET;
+  return readUrl(path, query, ownNamespace, endpoints);
 }
 
 function namesAnother(headers: Headers, id: string): boolean {
@@ -72,13 +61,12 @@ function namesAnother(headers: Headers, id: string): boolean {
   return ids.some((other) => other !== id);
 }
 
-/** Undefined: the path is not that of a call. */
 function readUrl(
   path: string,
   query: string,
   ownNamespace: Namespace,
   endpoints: Endpoints,
-): Result<Invocation, Fault> | undefined {
+): Result<Invocation, Fault> {
   // Nearly every call by URL is written with single slashes, and then two looks for one tell its parts.
   const nameEnd = path.startsWith(CALL_PREFIX) ? path.indexOf('/', CALL_PREFIX.length) : -1;
   if (nameEnd > CALL_PREFIX.length && path.startsWith(METHOD, nameEnd)) {
@@ -96,7 +84,7 @@ function readUrl(
     return invocation(url, external[3] ?? '/', query, ownNamespace, endpoints);
   }
   const match = URL_FORM.exec(path);
-  if (match === null) return undefined;
+  if (match === null) return err(API_PREFIX.test(path) ? NO_SUCH_PART : NO_TARGET);
   return invocation(decodeTarget(match[1] ?? ''), match[2] ?? '/', query, ownNamespace, endpoints);
 }
 
