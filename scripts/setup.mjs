@@ -2,7 +2,7 @@
 // Plain JavaScript for Node 20 and later, because it runs before anything is installed. Says nothing when there is
 // nothing to do.
 import { spawnSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { lstatSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -15,6 +15,14 @@ function writtenAt(path) {
 
 // npm writes its hidden lock file last, so an install that was cut off does not count.
 if (writtenAt('node_modules/.package-lock.json') < writtenAt('package-lock.json')) {
+  const installed = join(root, 'node_modules');
+  if (lstatSync(installed, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    // npm ci empties the folder first, and this one is somebody else's.
+    console.error(
+      `node_modules is a link to ${realpathSync(installed)}, which npm ci would empty; remove the link, and try again.`,
+    );
+    process.exit(1);
+  }
   console.log('Installing dependencies (npm ci), once …');
   const options = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
   // `npm run` says which npm it is.
