@@ -4,6 +4,7 @@ import type { Flow } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
 import type { StreamMessage } from '../../api/proto/peer.ts';
+import { GatheredBytes } from '../../kit/gathered-bytes.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { FrameReader, frameMessage } from '../../wire/grpc-frame.ts';
 import { type FrameSink, faultOfFrame, type MessageReader, type MessageWriter, unreadable } from './messages.ts';
@@ -18,8 +19,7 @@ export class UnaryWriter<H> implements MessageWriter<H> {
   readonly #sink: FrameSink;
   readonly #overflow: () => void;
   #head: H | undefined;
-  #chunks: Buffer[] = [];
-  #bytes = 0;
+  readonly #body = new GatheredBytes(UNARY_BYTES_MAX);
 
   /** `overflow` is called when the body is too large to be held; the call is then to be given up. */
   constructor(encode: (head: H, body: Buffer) => Buffer, sink: FrameSink, overflow: () => void) {
@@ -33,20 +33,18 @@ export class UnaryWriter<H> implements MessageWriter<H> {
   }
 
   data(chunk: Buffer): Flow {
-    this.#bytes += chunk.length;
-    if (this.#bytes > UNARY_BYTES_MAX) this.#overflow();
-    else this.#chunks.push(chunk);
+    if (!this.#body.push(chunk)) this.#overflow();
     return 'ok';
   }
 
   end(_trailers: Headers): void {
-    if (this.#head !== undefined) this.#sink.send(frameMessage(this.#encode(this.#head, Buffer.concat(this.#chunks))));
+    if (this.#head !== undefined) this.#sink.send(frameMessage(this.#encode(this.#head, this.#body.take())));
     this.drop();
   }
 
   drop(): void {
     this.#head = undefined;
-    this.#chunks = [];
+    this.#body.take();
   }
 }
 
