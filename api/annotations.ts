@@ -180,6 +180,24 @@ function healthMistakes(settings: SidecarSettings): readonly string[] {
   return mistake === undefined ? [] : [`${annotationKey('appHealthTimeoutMs')}: ${mistake}`];
 }
 
+const HEALTH_NAMES = ['appHealthPath', 'appHealthIntervalSec', 'appHealthTimeoutMs', 'appHealthThreshold'] as const;
+
+/**
+ * What the pod itself says of its health check and does nothing, as sentences. Manifests that were written for Dapr often have
+ * them, where they do nothing either; so nobody is refused for it.
+ */
+export function healthRemarks(annotations: Annotations, settings: SidecarSettings): readonly string[] {
+  const checked = annotationKey('isAppHealthChecked');
+  const said = (key: string) => annotations[key] !== undefined;
+  if (settings.isAppHealthChecked) {
+    if (settings.appPort !== undefined || !said(checked)) return [];
+    return [`${checked} does nothing without ${annotationKey('appPort')}`];
+  }
+  return HEALTH_NAMES.map(annotationKey)
+    .filter(said)
+    .map((key) => `${key} does nothing without ${checked}: "true"`);
+}
+
 /** Undefined: its health is not asked for. */
 export function appHealthOf(settings: SidecarSettings): AppHealthConfig | undefined {
   if (!settings.isAppHealthChecked || settings.appPort === undefined) return undefined;

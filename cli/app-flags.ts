@@ -66,15 +66,15 @@ function readHealth(form: Form): AppHealthConfig | undefined {
     timeoutMs: form.read('appHealthTimeout', parseHealthTimeoutMs) ?? Number(defaults.timeoutMs),
     threshold: form.read('appHealthThreshold', parseHealthThreshold) ?? Number(defaults.threshold),
   };
-  const mistake = healthTimeoutMistake(health);
-  if (mistake !== undefined) form.mistake(`${FLAGS.appHealthTimeout.flag}: ${mistake}`);
-  if (form.isGiven('appHealthCheck')) {
-    if (!form.isGiven('appPort')) form.mistake('--enable-app-health-check: it goes with --app-port, which is missing');
+  if (form.isGiven('appHealthCheck') && form.isGiven('appPort')) {
+    const mistake = healthTimeoutMistake(health);
+    if (mistake !== undefined) form.mistake(`${FLAGS.appHealthTimeout.flag}: ${mistake}`);
     return health;
   }
-  for (const name of HEALTH_FLAGS) {
-    if (form.isGiven(name))
-      form.mistake(`${FLAGS[name].flag}: it goes with --enable-app-health-check, which is missing`);
+  // As of annotations, and of Dapr's command: the flags of a check that is switched off are often left standing.
+  if (form.isGiven('appHealthCheck')) form.remark('--enable-app-health-check does nothing without --app-port');
+  for (const name of form.isGiven('appHealthCheck') ? [] : HEALTH_FLAGS) {
+    if (form.isGiven(name)) form.remark(`${FLAGS[name].flag} does nothing without --enable-app-health-check`);
   }
   return undefined;
 }

@@ -1,11 +1,15 @@
 // Reading flags one by one, and gathering what is wrong with them.
 import type { Result } from '../kit/result.ts';
-import type { FlagName, RawFlags } from './flag-table.ts';
+import { FLAGS, type FlagName, type RawFlags } from './flag-table.ts';
 
 /** The flags under reading, and what is wrong with them so far. */
 export interface Form {
   readonly mistakes: readonly string[];
+  /** What is worth knowing, and stands in nobody's way. */
+  readonly remarks: readonly string[];
   mistake(sentence: string): void;
+  remark(sentence: string): void;
+  /** Of a switch: whether it is on. */
   isGiven(name: FlagName): boolean;
   /** The last value given; undefined when none was, or when it is a mistake. */
   read<T>(name: FlagName, parse: (text: string, flag: string) => Result<T>): T | undefined;
@@ -14,11 +18,14 @@ export interface Form {
 
 export function openForm(raw: RawFlags): Form {
   const mistakes: string[] = [];
+  const remarks: string[] = [];
   const mistake = (sentence: string) => mistakes.push(sentence);
   return {
     mistakes,
+    remarks,
     mistake,
-    isGiven: (name) => raw[name] !== undefined,
+    remark: (sentence) => void remarks.push(sentence),
+    isGiven: (name) => (isSwitch(name) ? raw[name]?.at(-1)?.text === 'true' : raw[name] !== undefined),
     read(name, parse) {
       const given = raw[name]?.at(-1);
       if (given === undefined) return undefined;
@@ -36,4 +43,8 @@ export function openForm(raw: RawFlags): Form {
       });
     },
   };
+}
+
+function isSwitch(name: FlagName): boolean {
+  return FLAGS[name].value === undefined;
 }

@@ -340,16 +340,30 @@ export function addFlags(
     const option = new Option(`${short === undefined ? '' : `${short}, `}${flag}${operand}`, described);
     command.addOption(option.helpGroup(group));
     for (const alias of aliases) command.addOption(new Option(`${alias}${operand}`).hideHelp());
+    const note = (spelled: string, text: string) => {
+      const given = raw[name] ?? [];
+      given.push({ flag: spelled, text });
+      raw[name] = given;
+    };
     for (const spelled of [flag, ...aliases]) {
-      // A switch comes without a text.
-      command.on(`option:${spelled.slice(2)}`, (text: string | null | undefined) => {
-        const given = raw[name] ?? [];
-        given.push({ flag: spelled, text: text ?? '' });
-        raw[name] = given;
-      });
+      if (value === undefined) addSwitch(command, spelled, note);
+      else command.on(`option:${spelled.slice(2)}`, (text: string) => note(spelled, text));
     }
   }
   return raw;
+}
+
+/**
+ * As the flags package of Go has it: `--flag`, `--flag=true`, `--flag=false`. Each is an option of its own: one with a value
+ * that may be left out would take the word after it, which may be the app's command.
+ */
+function addSwitch(command: Command, spelled: string, note: (spelled: string, text: string) => void): void {
+  command.on(`option:${spelled.slice(2)}`, () => note(spelled, 'true'));
+  for (const text of ['true', 'false']) {
+    const written = `${spelled}=${text}`;
+    command.addOption(new Option(written).hideHelp());
+    command.on(`option:${written.slice(2)}`, () => note(spelled, text));
+  }
 }
 
 /** Every flag of a sidecar, in the order of the help. */
@@ -357,8 +371,5 @@ export const SIDECAR_FLAGS = Object.keys(table).filter((name): name is FlagName 
 
 /** The same flags as arguments for another process. */
 export function printFlags(raw: RawFlags): string[] {
-  return SIDECAR_FLAGS.flatMap((name) => {
-    const isSwitch = FLAGS[name].value === undefined;
-    return (raw[name] ?? []).map(({ flag, text }) => (isSwitch ? flag : `${flag}=${text}`));
-  });
+  return SIDECAR_FLAGS.flatMap((name) => (raw[name] ?? []).map(({ flag, text }) => `${flag}=${text}`));
 }

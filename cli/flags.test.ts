@@ -59,6 +59,7 @@ test('without a flag but the name, everything is private to this machine and no 
     log: { level: 'info', format: 'text' },
     resourcesPaths: [],
     outside: { allowed: [], secretsDirectory: undefined },
+    remarks: [],
   });
 });
 
@@ -215,11 +216,6 @@ test.each([
   [[], '--app-id is missing; name this app, such as --app-id web'],
   [['-a', 'web', '--app-port', 'x'], '--app-port: "x" is not a port; give a number from 1 to 65535'],
   [
-    ['-a', 'web', '--app-health-threshold', '5'],
-    '--app-health-threshold: it goes with --enable-app-health-check, which is missing',
-  ],
-  [['-a', 'web', '--enable-app-health-check'], '--enable-app-health-check: it goes with --app-port, which is missing'],
-  [
     ['-a', 'web', '-p', '80', '--enable-app-health-check', '--app-health-probe-timeout', '6000'],
     '--app-health-probe-timeout: 6000 ms is longer than the interval of 5 s; make it shorter',
   ],
@@ -281,6 +277,39 @@ test('an app is looked after where that was asked for', () => {
   expect(settingsOf([...flags, ...more]).config.app.health).toEqual({
     ...{ path: '/alive', intervalMs: 1000, timeoutMs: 99, threshold: 7 },
   });
+});
+
+test('flags of a health check that there is none of are taken, and it is said that they do nothing', () => {
+  const { config, remarks } = settingsOf(['-p', '80', '--app-health-threshold', '5', '--app-health-check-path', 'x']);
+  expect(config.app.health).toBeUndefined();
+  expect(remarks).toEqual([
+    '--app-health-check-path does nothing without --enable-app-health-check',
+    '--app-health-threshold does nothing without --enable-app-health-check',
+  ]);
+  const portless = settingsOf(['--enable-app-health-check', '--app-health-threshold', '5']);
+  expect(portless.remarks).toEqual(['--enable-app-health-check does nothing without --app-port']);
+  expect(portless.config.app.health).toBeUndefined();
+  expect(mistakesIn(['-a', 'web', '--app-health-threshold', 'many'])).toHaveLength(1);
+});
+
+test.each<[readonly string[], boolean]>([
+  [['--enable-app-health-check'], true],
+  [['--enable-app-health-check=true'], true],
+  [['--enable-app-health-check=false'], false],
+  [['--enable-app-health-check', '--enable-app-health-check=false'], false],
+  [['--enable-app-health-check=false', '--enable-app-health-check=true'], true],
+])('a switch may have a value: %j', (args, isOn) => {
+  const { raw, settings } = read(['-a', 'web', '-p', '80', ...args]);
+  expect(settings.ok && settings.value.config.app.health !== undefined).toBe(isOn);
+  expect(read(printFlags(raw)).settings).toEqual(settings);
+});
+
+test('a switch takes no other value, nor the word that comes after it', () => {
+  expect(() => read(['--app-tls-unverified=yes'])).toThrow("unknown option '--app-tls-unverified=yes'");
+  const command = new Command().exitOverride().argument('[WORDS...]').passThroughOptions();
+  const raw = addFlags(command, SIDECAR_FLAGS);
+  command.parse(['--enable-app-health-check', 'true', '--enable-app-health-check=false'], { from: 'user' });
+  expect([command.args, raw.appHealthCheck?.length]).toEqual([['true', '--enable-app-health-check=false'], 1]);
 });
 
 test('the flags handed to another process mean the same there', () => {

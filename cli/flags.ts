@@ -46,6 +46,8 @@ export interface SidecarSettings {
   readonly log: LogConfig;
   readonly resourcesPaths: readonly string[];
   readonly outside: OutsideSettings;
+  /** For the log: what was written and does nothing. */
+  readonly remarks: readonly string[];
 }
 
 const DEFAULT_HTTP_PORT = 3500;
@@ -91,7 +93,16 @@ export function readFlags(raw: RawFlags, host: Host): Result<SidecarSettings, re
     allowed: allowedExternal,
     secretsDirectory: secretsPath === undefined ? undefined : resolve(host.cwd, secretsPath),
   };
-  return ok({ config: { ...own, ...ports, ...guard, ...limits }, names, signer, log, resourcesPaths, outside });
+  const { remarks } = form;
+  return ok({
+    config: { ...own, ...ports, ...guard, ...limits },
+    names,
+    signer,
+    log,
+    resourcesPaths,
+    outside,
+    remarks,
+  });
 }
 
 function readPorts(form: Form) {

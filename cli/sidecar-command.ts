@@ -17,7 +17,7 @@ export async function sidecarCommand(settings: SidecarSettings, isSupervised: bo
     return EXIT.usage;
   }
   const { ignored, endpoints } = resources.value;
-  for (const sentence of ignored) log.warn(sentence);
+  for (const sentence of [...settings.remarks, ...ignored]) log.warn(sentence);
 
   // A parent that went away during the start has to be noticed too.
   let isOrphan = false;

@@ -274,6 +274,15 @@ test('warnings say what will not go well, and let it through', () => {
   expect(warnings({}, {})).toEqual([]);
   expect(warnings({ 'graceful-shutdown-seconds': '31' }, {})).toHaveLength(1);
   expect(warnings({ 'graceful-shutdown-seconds': '31' }, { terminationGracePeriodSeconds: 60 })).toEqual([]);
+  const unchecked = { 'app-port': '80', 'app-health-check-path': '/alive', 'app-health-threshold': '5' };
+  expect(warnings(unchecked, {})).toEqual([
+    'invoke.io/app-health-check-path does nothing without invoke.io/enable-app-health-check: "true"',
+    'invoke.io/app-health-threshold does nothing without invoke.io/enable-app-health-check: "true"',
+  ]);
+  expect(warnings({ ...unchecked, 'enable-app-health-check': 'true' }, {})).toEqual([]);
+  expect(warnings({ 'enable-app-health-check': 'true' }, {})).toEqual([
+    'invoke.io/enable-app-health-check does nothing without invoke.io/app-port',
+  ]);
 });
 
 test('on a second call, what a LimitRange and AlwaysPullImages have set stays, and nothing else does', () => {

@@ -1,7 +1,7 @@
 // Adds the sidecar to a pod: a function of the pod and its settings alone. Applied to its own result it changes nothing,
 // since the API server calls again when somebody else has changed the pod after us.
 import type { V1Container, V1Pod, V1PodSpec } from '@kubernetes/client-node';
-import { annotationKey, type SidecarSettings } from '../../api/annotations.ts';
+import { annotationKey, healthRemarks, type SidecarSettings } from '../../api/annotations.ts';
 import type { SecretKey } from '../../api/http-endpoint.ts';
 import type { Namespace } from '../../api/ids.ts';
 import { APP_ID_KEY, SIDECAR_CONTAINER } from '../../api/pod.ts';
@@ -59,7 +59,14 @@ export function injectSidecar(
       volumes: [...(spec.volumes ?? []).filter(({ name }) => !isOurs(name)), ...volumes],
     },
   };
-  return ok({ pod: injected, warnings: [...warningsFor(spec, settings), ...leftOut(secrets)] });
+  return ok({
+    pod: injected,
+    warnings: [
+      ...warningsFor(spec, settings),
+      ...healthRemarks(metadata?.annotations ?? {}, settings),
+      ...leftOut(secrets),
+    ],
+  });
 }
 
 function others(spec: V1PodSpec): readonly V1Container[] {
