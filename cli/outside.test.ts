@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { readHttpEndpoint } from '../api/http-endpoint.ts';
 import { parseAppId } from '../api/ids.ts';
 import { must } from '../kit/result.ts';
+import { snapshot } from '../kit/snapshot.ts';
 import { endpointsFor, outsideOfLaptop } from './outside.ts';
 
 const loaded = (name: string, scopes?: readonly string[]) => ({
@@ -17,7 +18,9 @@ test('an app is given the endpoints whose scopes have it, or that have none', ()
 
 test('public hosts may be called, and variables are those of the environment', () => {
   const { endpoint } = loaded('bank');
-  const outside = outsideOfLaptop({ allowed: [], secretsDirectory: '/secrets' }, [endpoint], { env: { BANK_ID: '7' } });
+  const outside = outsideOfLaptop({ allowed: [], secretsDirectory: '/secrets' }, snapshot([endpoint]), {
+    env: { BANK_ID: '7' },
+  });
   const { arePublicHostsAllowed, allowed, endpoints } = outside.rules.current();
   expect([arePublicHostsAllowed, allowed, endpoints.get('bank')]).toEqual([true, [], endpoint]);
   expect([outside.variable('BANK_ID'), outside.variable('OTHER'), outside.secretsDirectory]).toEqual([

@@ -3,7 +3,7 @@
 import type { ExternalPattern } from '../api/external-pattern.ts';
 import type { HttpEndpoint } from '../api/http-endpoint.ts';
 import type { AppId } from '../api/ids.ts';
-import { snapshot } from '../kit/snapshot.ts';
+import { derived, type Snapshot } from '../kit/snapshot.ts';
 import type { OutsideConfig, OutsideRules } from '../sidecar/external/outside.ts';
 import type { LoadedEndpoint } from '../sidecar/resources/endpoints.ts';
 import type { Host } from './host.ts';
@@ -20,16 +20,19 @@ const NO_SECRETS = 'Secrets are folders below --secrets-path, with a file for ea
 
 export function outsideOfLaptop(
   { allowed, secretsDirectory }: OutsideSettings,
-  endpoints: readonly HttpEndpoint[],
+  endpoints: Snapshot<readonly HttpEndpoint[]>,
   { env }: Pick<Host, 'env'>,
 ): OutsideConfig {
   return {
-    rules: snapshot<OutsideRules>({
-      endpoints: new Map(endpoints.map((endpoint) => [endpoint.name, endpoint])),
-      allowed,
-      arePublicHostsAllowed: true,
-      advice: RULES_ADVICE,
-    }),
+    rules: derived(
+      endpoints,
+      (usable): OutsideRules => ({
+        endpoints: new Map(usable.map((endpoint) => [endpoint.name, endpoint])),
+        allowed,
+        arePublicHostsAllowed: true,
+        advice: RULES_ADVICE,
+      }),
+    ),
     secretsDirectory,
     secretsAdvice: NO_SECRETS,
     variable: (name) => env[name],

@@ -2,11 +2,12 @@
 // IPC channel (channel.ts).
 import { isAlive } from '../kit/processes.ts';
 import { loadResources } from '../sidecar/resources/load.ts';
+import { watchResources } from '../sidecar/resources/watch.ts';
 import { type FromSidecar, isToSidecar } from './channel.ts';
 import type { SidecarSettings } from './flags.ts';
 import { EXIT, type Host, type ParentChannel, say } from './host.ts';
 import { type HostedSidecar, hostSidecar, openLog } from './host-sidecar.ts';
-import { endpointsFor, outsideOfLaptop } from './outside.ts';
+import { configuredBy } from './resources.ts';
 
 export async function sidecarCommand(settings: SidecarSettings, isSupervised: boolean, host: Host): Promise<number> {
   const log = openLog(settings.log, host);
@@ -16,22 +17,19 @@ export async function sidecarCommand(settings: SidecarSettings, isSupervised: bo
     for (const problem of resources.error) say(host, problem);
     return EXIT.usage;
   }
-  const { ignored, endpoints } = resources.value;
-  for (const sentence of [...settings.remarks, ...ignored]) log.warn(sentence);
+  for (const sentence of [...settings.remarks, ...resources.value.ignored]) log.warn(sentence);
 
   // A parent that went away during the start has to be noticed too.
   let isOrphan = false;
   const unwatch = parent?.onGone(() => {
     isOrphan = true;
   });
-  const usable = endpointsFor(settings.config.appId, endpoints);
-  for (const { endpoint, scopes } of endpoints)
-    if (!usable.includes(endpoint))
-      log.info('an HTTPEndpoint is for other apps alone', { endpoint: endpoint.name, scopes: scopes?.join(',') });
-  const outside = outsideOfLaptop(settings.outside, usable, host);
-  const started = await hostSidecar({ ...settings, config: { ...settings.config, outside } }, host, log);
+  const watched = watchResources(settings.resourcesPaths, resources.value, { clock: host.clock, log });
+  const config = { ...settings.config, ...configuredBy(watched, settings, host, log) };
+  const started = await hostSidecar({ ...settings, config }, host, log);
   unwatch?.();
   if (!started.ok) {
+    watched.close();
     if (parent === undefined) say(host, started.error);
     else tell(parent, { kind: 'failed', message: started.error });
     return EXIT.failed;
@@ -40,6 +38,7 @@ export async function sidecarCommand(settings: SidecarSettings, isSupervised: bo
   if (isOrphan) sidecar.stop();
   else if (parent === undefined) host.onSignal(() => sidecar.stop());
   else obey(parent, sidecar, settings.config.gracefulShutdownMs, host);
+  void sidecar.done.then(() => watched.close());
   return sidecar.done;
 }
 

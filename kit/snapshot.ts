@@ -33,3 +33,10 @@ export function snapshot<T>(initial: T): WritableSnapshot<T> {
     },
   };
 }
+
+/** What is made of another one, once for each of its versions. */
+export function derived<T, U>(from: Snapshot<T>, make: (value: T) => U): Snapshot<U> {
+  const made = snapshot(make(from.current()));
+  from.changed((value) => made.set(make(value)));
+  return made;
+}

@@ -34,12 +34,13 @@ const HELD_BYTES_MAX = 128 * 1024 * 1024;
 /** Of a body in one message, where the sidecar has no limit of its own: what is held whole has to be bounded. */
 const INVOKE_BYTES_MAX = 64 * 1024 * 1024;
 
-export function appApi({ appId, app }: SidecarConfig, deps: AppApiDeps): AppApi {
+export function appApi({ appId, app, notices }: SidecarConfig, deps: AppApiDeps): AppApi {
   const { version, health, shutdown, statuses, clock } = deps;
   const bodyBytesMax = Number.isFinite(deps.bodyBytesMax) ? deps.bodyBytesMax : INVOKE_BYTES_MAX;
   const isAppHealthy = () => deps.appHealth && deps.appHealth.state.current().kind === 'healthy';
   const connection = () => appConnection(app, isAppHealthy());
-  const metadata = new Metadata(appId, version, connection, () => [...deps.outside.current().endpoints.keys()]);
+  const endpoints = () => [...deps.outside.current().endpoints.keys()];
+  const metadata = new Metadata(appId, version, { app: connection, endpoints, ...(notices && { notices }) });
   const probes = healthPages(health, appId, statuses);
   const held = new HeldBytes(Math.max(HELD_BYTES_MAX, bodyBytesMax * 4));
   const methods: GrpcMethods = new GrpcMethods([

@@ -86,6 +86,8 @@ export interface SidecarConfig {
   readonly outside?: OutsideConfig;
   /** Who may call whom. Where there is an operator, its feed says so, and not this; undefined: everybody may. */
   readonly access?: Snapshot<AccessResources>;
+  /** What people should know of how it is set up just now, for its metadata. */
+  readonly notices?: () => Readonly<Record<string, string>>;
   /** `honest`: see api/fault.ts. `dapr`: 500 wherever Dapr says 500. */
   readonly statuses: 'honest' | 'dapr';
 }

@@ -1,7 +1,7 @@
 // What this sidecar judges calls by, made ready once for each change of policies and not for each call.
 import type { Identity } from '../../api/ids.ts';
 import type { Log } from '../../kit/log.ts';
-import { type Snapshot, snapshot } from '../../kit/snapshot.ts';
+import { derived, type Snapshot } from '../../kit/snapshot.ts';
 import { type AccessRules, compileAccess, type UnreadablePolicy } from '../../policy/access/compile.ts';
 import { Leaving } from './leaving.ts';
 import type { AccessResources, PlacedNamespaceAccess } from './resources.ts';
@@ -21,12 +21,8 @@ export function readyAccess(
   log: Log,
   isEachTold = log.isDebug,
 ): Snapshot<Access> {
-  const ready = snapshot(compile(resources.current(), own, isEachTold));
-  resources.changed((next) => {
-    ready.set(compile(next, own, isEachTold));
-    log.info('access policies: the rules for this app have changed', { policies: next.policies.length });
-  });
-  return ready;
+  resources.changed(({ policies }) => log.info('access policies have changed', { policies: policies.length }));
+  return derived(resources, (all) => compile(all, own, isEachTold));
 }
 
 export function compile(resources: AccessResources, own: Identity, isEachTold = false): Access {

@@ -16,33 +16,37 @@ import { ROUTE_BODY_BYTES_MAX, type Route, refusalAnswer } from '../edge/routes.
 const VALUES_MAX = 100;
 const SERVICE = '/dapr.proto.runtime.v1.Dapr';
 
-/** Of the endpoints outside of the mesh that the app may use. */
-export type EndpointNames = () => readonly string[];
+/** What there is to say, when it is asked for. */
+export interface MetadataSources {
+  /** How the sidecar is connected to its app, if it has one. */
+  readonly app: () => AppConnection | undefined;
+  /** Names of the endpoints outside of the mesh that the app may use. */
+  readonly endpoints: () => readonly string[];
+  /** Of the sidecar itself, beside the values of the app. */
+  readonly notices?: () => Readonly<Record<string, string>>;
+}
 
 export class Metadata {
   readonly #appId: AppId;
   readonly #version: string;
-  readonly #app: () => AppConnection | undefined;
-  readonly #endpoints: EndpointNames;
+  readonly #sources: MetadataSources;
   readonly #values: Map<string, string>;
 
-  /** `app` says how the sidecar is connected to its app, if it has one. */
-  constructor(appId: AppId, version: string, app: () => AppConnection | undefined, endpoints: EndpointNames) {
-    this.#endpoints = endpoints;
+  constructor(appId: AppId, version: string, sources: MetadataSources) {
     this.#appId = appId;
     this.#version = version;
-    this.#app = app;
+    this.#sources = sources;
     this.#values = new Map([['daprRuntimeVersion', version]]);
   }
 
   current(): SidecarMetadata {
-    const app = this.#app();
+    const app = this.#sources.app();
     return {
       id: this.#appId,
       runtimeVersion: this.#version,
       enabledFeatures: [],
-      extended: Object.fromEntries(this.#values),
-      httpEndpoints: this.#endpoints().map((name) => ({ name })),
+      extended: { ...Object.fromEntries(this.#values), ...this.#sources.notices?.() },
+      httpEndpoints: this.#sources.endpoints().map((name) => ({ name })),
       ...(app !== undefined && { appConnectionProperties: app }),
     };
   }

@@ -165,7 +165,11 @@ test.each([
   expect(denied).not.toContain('it rains');
 });
 
-test('a policy in audit mode changes nothing for callers', async () => {
+test('a policy in audit mode changes nothing for callers, and counts whom it would deny', async () => {
   feed.config.set(says([policy('strict', { mode: 'audit' })]));
   expect((await call()).status).toBe(200);
+  const { body } = await send(callee.sidecar.ports.metrics ?? 0, { path: '/metrics' });
+  expect(String(body)).toContain(
+    'invoke_access_audit_denied_total{peer="caller.default",rule="default of default/strict"} 1',
+  );
 });

@@ -82,6 +82,6 @@ function missing(value: unknown, field: string, hint: string): string[] {
   ];
 }
 
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? { ...value } : {};
 }

@@ -38,17 +38,56 @@ test("others' resources are ignored, with a line for each", async () => {
   });
 });
 
-test.each(['AccessPolicy', 'Resiliency', 'NamespacePolicy'])(
-  '%s stops the start: it would not be enforced',
-  async (kind) => {
-    const text = `${component}---\napiVersion: invoke.io/v1alpha1\nkind: ${kind}\nmetadata: { name: mine }\n`;
-    expect(await load({ 'a.yaml': text })).toEqual({
-      ok: false,
-      endpoints: [],
-      said: [`a.yaml:6: ${kind} "mine" is not enforced by this version; remove it`],
+test('a Resiliency stops the start: it would not be enforced', async () => {
+  const text = `${component}---\napiVersion: invoke.io/v1alpha1\nkind: Resiliency\nmetadata: { name: mine }\n`;
+  expect(await load({ 'a.yaml': text })).toEqual({
+    ok: false,
+    endpoints: [],
+    said: ['a.yaml:6: Resiliency "mine" is not enforced by this version; remove it'],
+  });
+});
+
+describe('policies', () => {
+  const ours = (kind: string, metadata: string, spec: string) =>
+    `apiVersion: invoke.io/v1alpha1\nkind: ${kind}\nmetadata: ${metadata}\nspec: ${spec}\n`;
+
+  test('are read with their defaults, and where an AccessPolicy names no namespace it is default', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'resources-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const documents = [
+      ours('AccessPolicy', '{ name: orders }', '{ apps: [orders] }'),
+      ours('AccessPolicy', '{ name: orders, namespace: shop }', '{ mode: audit }'),
+      ours('NamespacePolicy', '{ name: shop }', '{ callableFrom: [], externalHosts: [a.example] }'),
+    ];
+    writeFileSync(join(directory, 'a.yaml'), documents.join('---\n'));
+    expect(await loadResources([directory])).toMatchObject({
+      value: {
+        policies: [
+          { namespace: 'default', name: 'orders', spec: { apps: ['orders'], mode: 'enforce', default: 'deny' } },
+          { namespace: 'shop', name: 'orders', spec: { mode: 'audit' } },
+        ],
+        fences: [{ namespace: 'shop', access: { callableFrom: [] } }],
+      },
     });
-  },
-);
+  });
+
+  test('that make no sense are told field by field; two of one name are one too many', async () => {
+    const text = [
+      ours('AccessPolicy', '{ name: a }', '{ rules: [{ name: b }], mode: harsh }'),
+      ours('NamespacePolicy', '{ name: shop }', '{ callableFrom: all }'),
+      ours('AccessPolicy', '{ name: c }', '{}'),
+      ours('AccessPolicy', '{ name: c }', '{}'),
+    ].join('---\n');
+    const { ok, said } = await load({ 'a.yaml': text });
+    expect(ok).toBe(false);
+    expect(said).toEqual([
+      expect.stringMatching(/^a.yaml:1: AccessPolicy "a": spec.mode/),
+      expect.stringMatching(/^a.yaml:1: AccessPolicy "a": spec.rules/),
+      expect.stringMatching(/^a.yaml:6: NamespacePolicy "shop": spec.callableFrom/),
+      'a.yaml:16: there is another AccessPolicy "default/c"; name it otherwise',
+    ]);
+  });
+});
 
 test('a kind that we do not have is an error that names those we have', async () => {
   const text = 'apiVersion: invoke.io/v1alpha1\nkind: AcessPolicy\nmetadata: { name: mine }\n';

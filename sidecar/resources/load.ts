@@ -5,10 +5,17 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, messageOf } from '../../kit/errors.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
+import type { PlacedPolicy } from '../../policy/access/rule.ts';
 import { type ResourceDocument, readDocuments } from './documents.ts';
 import { type LoadedEndpoint, readEndpoint } from './endpoints.ts';
+import {
+  type LoadedFence,
+  type LoadedPolicies,
+  readAccessPolicyDocument,
+  readNamespacePolicyDocument,
+} from './policies.ts';
 
-export interface LoadedResources {
+export interface LoadedResources extends LoadedPolicies {
   /** Whose sidecar may use which, their scopes say. No two of a name. */
   readonly endpoints: readonly LoadedEndpoint[];
   /** One sentence for each resource that was read and left alone. */
@@ -16,8 +23,10 @@ export interface LoadedResources {
 }
 
 const OUR_GROUP = 'invoke.io';
-/** Known kinds that this version does not enforce. */
-const NOT_ENFORCED = ['AccessPolicy', 'Resiliency', 'NamespacePolicy'];
+const ACCESS_POLICY = 'AccessPolicy';
+const NAMESPACE_POLICY = 'NamespacePolicy';
+/** Known, and not acted on. */
+const NOT_ENFORCED = 'Resiliency';
 /** Of ours, and of Dapr's. */
 const ENDPOINT = 'HTTPEndpoint';
 const DAPR_GROUP = 'dapr.io';
@@ -26,14 +35,20 @@ const DAPR_GROUP = 'dapr.io';
 export async function loadResources(
   directories: readonly string[],
 ): Promise<Result<LoadedResources, readonly string[]>> {
-  const found: Found = { problems: [], ignored: [], endpoints: new Map() };
-  const { problems, ignored, endpoints } = found;
+  const found: Found = { problems: [], ignored: [], endpoints: new Map(), policies: new Map(), fences: new Map() };
+  const { problems, ignored, endpoints, policies, fences } = found;
   for (const directory of directories) {
     const paths = await yamlFiles(directory);
     if (!paths.ok) problems.push(paths.error);
     else for (const path of paths.value) await readFileInto(path, found);
   }
-  return problems.length > 0 ? err(problems) : ok({ ignored, endpoints: [...endpoints.values()] });
+  if (problems.length > 0) return err(problems);
+  return ok({
+    ignored,
+    endpoints: [...endpoints.values()],
+    policies: [...policies.values()],
+    fences: [...fences.values()],
+  });
 }
 
 async function yamlFiles(directory: string): Promise<Result<readonly string[]>> {
@@ -50,6 +65,10 @@ interface Found {
   readonly ignored: string[];
   /** By name. */
   readonly endpoints: Map<string, LoadedEndpoint>;
+  /** By namespace and name. */
+  readonly policies: Map<string, PlacedPolicy>;
+  /** By namespace. */
+  readonly fences: Map<string, LoadedFence>;
 }
 
 async function readFileInto(path: string, found: Found): Promise<void> {
@@ -68,9 +87,10 @@ async function readFileInto(path: string, found: Found): Promise<void> {
   }
   for (const document of documents.value) {
     const place = `${path}:${document.line}`;
-    if (isEndpoint(document)) problems.push(...(await addEndpoint(document, place, found)));
-    else if (document.group === OUR_GROUP) problems.push(`${place}: ${refusal(document)}`);
-    else ignored.push(`${place}: ${document.kind} "${document.name}" is not one of ours (${OUR_GROUP}); it is ignored`);
+    if (isEndpoint(document) || document.group === OUR_GROUP) {
+      problems.push(...(await add(document, found)).map((reason) => `${place}: ${reason}`));
+    } else
+      ignored.push(`${place}: ${document.kind} "${document.name}" is not one of ours (${OUR_GROUP}); it is ignored`);
   }
 }
 
@@ -79,22 +99,32 @@ function isEndpoint({ group, kind }: ResourceDocument): boolean {
 }
 
 /** What is wrong with it, if anything is. */
-async function addEndpoint(
-  document: ResourceDocument,
-  place: string,
-  { endpoints }: Found,
-): Promise<readonly string[]> {
-  const read = await readEndpoint(document, document.group === DAPR_GROUP);
-  if (!read.ok) return read.error.map((reason) => `${place}: ${ENDPOINT} "${document.name}": ${reason}`);
-  if (endpoints.has(document.name))
-    return [`${place}: there is another ${ENDPOINT} "${document.name}"; name it otherwise`];
-  endpoints.set(document.name, read.value);
-  return [];
+async function add(document: ResourceDocument, { endpoints, policies, fences }: Found): Promise<readonly string[]> {
+  const { kind, name, group } = document;
+  if (isEndpoint(document)) {
+    return keep(document, await readEndpoint(document, group === DAPR_GROUP), endpoints, () => name);
+  }
+  if (kind === ACCESS_POLICY) {
+    const nameOf = ({ namespace }: PlacedPolicy) => `${namespace}/${name}`;
+    return keep(document, await readAccessPolicyDocument(document), policies, nameOf);
+  }
+  if (kind === NAMESPACE_POLICY) return keep(document, await readNamespacePolicyDocument(document), fences, () => name);
+  if (kind === NOT_ENFORCED) return [`${kind} "${name}" is not enforced by this version; remove it`];
+  const kinds = [ACCESS_POLICY, NOT_ENFORCED, NAMESPACE_POLICY, ENDPOINT];
+  return [`"${kind}" is not a kind of ${OUR_GROUP}; there are ${kinds.join(', ')}`];
 }
 
-function refusal({ kind, name }: ResourceDocument): string {
-  if (NOT_ENFORCED.includes(kind)) return `${kind} "${name}" is not enforced by this version; remove it`;
-  return `"${kind}" is not a kind of ${OUR_GROUP}; there are ${[...NOT_ENFORCED, ENDPOINT].join(', ')}`;
+function keep<T>(
+  { kind, name }: ResourceDocument,
+  read: Result<T, readonly string[]>,
+  kept: Map<string, T>,
+  nameOf: (value: T) => string,
+): readonly string[] {
+  if (!read.ok) return read.error.map((reason) => `${kind} "${name}": ${reason}`);
+  const key = nameOf(read.value);
+  if (kept.has(key)) return [`there is another ${kind} "${key}"; name it otherwise`];
+  kept.set(key, read.value);
+  return [];
 }
 
 function reasonOf(error: unknown): string {
