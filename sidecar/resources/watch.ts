@@ -50,7 +50,7 @@ export function watchResources(
   }
 
   function take(loaded: LoadedResources): void {
-    problem.set(undefined);
+    if (problem.current() !== undefined) problem.set(undefined);
     const text = JSON.stringify(loaded);
     if (text === known) return;
     known = text;
