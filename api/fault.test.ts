@@ -31,6 +31,7 @@ const HTTP_STATUS: Readonly<Record<FaultCode, number>> = {
   'not-ready': 503,
   draining: 503,
   'no-endpoint': 503,
+  'breaker-open': 503,
   'peer-unreachable': 503,
   'peer-untrusted': 503,
   'peer-downgraded': 503,

@@ -29,6 +29,8 @@ const FAULTS = {
   // 503: nothing reached the app.
   'not-ready': { http: 503, grpc: 14, again: 'elsewhere' },
   draining: { http: 503, grpc: 14, again: 'elsewhere' },
+  /** A policy of the caller's stops calls to a target that fails. */
+  'breaker-open': { http: 503, grpc: 14, again: 'never' },
   'no-endpoint': { http: 503, grpc: 14, again: 'never' },
   'peer-unreachable': { http: 503, grpc: 14, again: 'elsewhere' },
   'peer-untrusted': { http: 503, grpc: 14, again: 'elsewhere' },
@@ -69,6 +71,8 @@ export interface Fault {
   readonly message: string;
   /** For the log alone: addresses and the platform's own words. */
   readonly cause?: string;
+  /** Where that is known better than by the code. */
+  readonly retryAfterSec?: number;
 }
 
 export function fault(code: FaultCode, message: string, cause?: string): Fault {

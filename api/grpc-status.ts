@@ -51,6 +51,8 @@ const CALLEE_FAULTS: ReadonlySet<FaultCode> = new Set([
   'not-ready',
   'draining',
   'app-unreachable',
+  'app-unhealthy',
+  'app-busy',
   'app-closing',
   'app-broke',
   'timeout',

@@ -9,6 +9,7 @@ import { parseAppId, parseNamespace, parseTrustDomain } from '../api/ids.ts';
 import { systemClock } from '../kit/clock.ts';
 import { silentLog } from '../kit/log.ts';
 import { err, must } from '../kit/result.ts';
+import { BUILT_IN } from '../policy/resiliency/plan.ts';
 import { callLog, observers } from '../sidecar/admin/call-log.ts';
 import { callMetrics } from '../sidecar/admin/call-metrics.ts';
 import type { AppConnection, AppPool } from '../sidecar/app/pool.ts';
@@ -16,7 +17,7 @@ import type { PermittedCall } from '../sidecar/authorize/authorize.ts';
 import { AppHttp, type AppHttpDeps } from '../sidecar/edge/app-http.ts';
 import { servePeerCall } from '../sidecar/edge/peer-exchange.ts';
 import { NOTHING_OUTSIDE } from '../sidecar/external/outside.ts';
-import { roundRobin } from '../sidecar/resilience/pick.ts';
+import { Targets } from '../sidecar/resilience/targets.ts';
 import { openStaticList } from '../sidecar/resolve/static-list.ts';
 import { permitsAll } from '../sidecar/testing/permitted.ts';
 import { openApp } from '../sidecar/transport/app.ts';
@@ -187,7 +188,7 @@ function caller(connection: PeerConnection): MemoryEdge {
     own: { problem: () => undefined },
     authorizer: permitsAll(WEB),
     resolver: openStaticList([{ target: SHOP, addresses: [{ host: '10.0.0.2', port: 50002 }] }]),
-    resilience: { clock, picker: roundRobin(clock) },
+    resilience: { clock, random, targets: new Targets(() => BUILT_IN, random) },
     transport: { peer: (call, _endpoint, reply) => openPeer(call, connection, reply, link) },
     external: { rules: () => err(fault('denied', 'nobody calls out here')), transport: () => closedRequest },
     inbound: () => {

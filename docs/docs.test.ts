@@ -55,6 +55,7 @@ describe('faults.md', () => {
       'app-unreachable': true,
       'app-unhealthy': true,
       'app-busy': true,
+      'breaker-open': true,
       'app-closing': true,
       'external-unreachable': true,
       'external-untrusted': true,

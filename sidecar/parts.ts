@@ -10,6 +10,7 @@ import type { Log } from '../kit/log.ts';
 import { METRICS_CONTENT_TYPE } from '../kit/metrics.ts';
 import { err, ok } from '../kit/result.ts';
 import type { Snapshot } from '../kit/snapshot.ts';
+import { BUILT_IN } from '../policy/resiliency/plan.ts';
 import { openAccess } from './access.ts';
 import { callLog, observers } from './admin/call-log.ts';
 import { type CallMetrics, callMetrics } from './admin/call-metrics.ts';
@@ -30,7 +31,7 @@ import { ownIdentity } from './identify/own.ts';
 import { trusting } from './identify/trusting.ts';
 import type { Servings } from './listeners.ts';
 import { type OwnApp, ownApp } from './own-app.ts';
-import { roundRobin } from './resilience/pick.ts';
+import { Targets } from './resilience/targets.ts';
 import type { Names } from './resolve/resolver.ts';
 import { openExternal } from './transport/external.ts';
 import { openExternalGrpc } from './transport/external-grpc.ts';
@@ -106,7 +107,7 @@ export function joinParts(
     own: ownIdentity(identity),
     authorizer,
     resolver: deps.names,
-    resilience: { clock, picker: roundRobin(clock) },
+    resilience: { clock, random, targets: new Targets(() => BUILT_IN, random) },
     transport: {
       peer: (call, endpoint, reply) => {
         const connection = pool.connection(endpoint, call.target);

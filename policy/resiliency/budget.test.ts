@@ -13,16 +13,18 @@ function granted(budget: Budget, nowMs: number, wanted: number): number {
 }
 
 test('a fifth of the calls', () => {
-  const budget = new Budget(PLAN, 0);
+  const budget = new Budget({ percent: 20, minPerSecond: 0 }, 0);
   for (let call = 0; call < 100; call++) budget.call(0);
   expect(granted(budget, 0, 100)).toBe(20);
 });
 
-test('one a second where there are few calls, and the first at once', () => {
+test('one a second where there are few calls, and those of ten seconds at once', () => {
   const budget = new Budget(PLAN, 0);
-  for (let second = 0; second < 30; second++) {
+  expect(granted(budget, 0, 50)).toBe(10);
+  expect(granted(budget, 9999, 1)).toBe(0);
+  for (let second = 10; second < 40; second++) {
     budget.call(second * 1000);
-    expect(granted(budget, second * 1000, 5)).toBe(1);
+    expect(granted(budget, second * 1000, 1)).toBe(1);
   }
 });
 
@@ -47,7 +49,7 @@ test('a sidecar that was idle for long has no more to spend than ten seconds giv
 const step = fc.record({ afterMs: fc.nat(2500), calls: fc.nat(40), retries: fc.nat(40) });
 const plan = fc.record({ percent: fc.nat(100), minPerSecond: fc.nat(3) });
 
-test('since the beginning there were never more retries than all seconds paid for', () => {
+test('since the beginning there were never more retries than all seconds paid for, and the quiet ones before', () => {
   fc.assert(
     fc.property(plan, fc.array(step, { maxLength: 60 }), ({ percent, minPerSecond }, steps) => {
       const budget = new Budget({ percent, minPerSecond }, 0);
@@ -59,7 +61,7 @@ test('since the beginning there were never more retries than all seconds paid fo
         calls[second] = (calls[second] ?? 0) + count;
         for (let call = 0; call < count; call++) budget.call(nowMs);
         retries += granted(budget, nowMs, wanted);
-        let paid = 0;
+        let paid = 9 * minPerSecond;
         for (let at = 0; at <= second; at++) paid += Math.max(((calls[at] ?? 0) * percent) / 100, minPerSecond);
         expect(retries).toBeLessThanOrEqual(paid + 1e-6);
       }

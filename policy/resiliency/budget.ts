@@ -1,11 +1,12 @@
 // How much load retries may add to a target: a share of the calls of the last ten seconds, or a few a second if that is more.
 //
-//   B1. Since the beginning there were never more retries than the sum, over all seconds, of the larger of the two.
+//   B1. Since the beginning there were never more retries than the sum, over all seconds, of the larger of the two. Ten seconds
+//       in which nothing was called count as having gone before, so that the first call is no worse off than later ones.
 //       A retry is remembered for at least as long as what paid for it, so nothing is spent twice.
 //
 // A call costs an addition, and every second one slot is emptied; only a retry looks at all of them.
 import type { BudgetPlan } from './plan.ts';
-import { Slots } from './slots.ts';
+import { SLOTS, Slots } from './slots.ts';
 
 const SLOT_MS = 1000;
 
@@ -16,7 +17,7 @@ export class Budget {
 
   constructor(plan: BudgetPlan, nowMs: number) {
     this.#plan = plan;
-    this.#slots = new Slots(SLOT_MS, nowMs);
+    this.#slots = new Slots(SLOT_MS, nowMs, SLOTS);
   }
 
   /** A call begins; its retries do not count. */

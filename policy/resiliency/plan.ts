@@ -18,7 +18,7 @@ export interface Routes {
 }
 
 export interface RoutedCall {
-  readonly kind: 'http' | 'grpc' | 'tunnel';
+  readonly kind: 'http' | 'grpc' | 'tunnel' | 'external';
   readonly method: string;
   readonly path: string;
 }

@@ -35,7 +35,7 @@ export const NEVER_TRIED: Tried = { undelivered: 0, idempotent: 0, policy: 0 };
 const NO: Again = { kind: 'no' };
 
 export interface RetriedCall {
-  readonly kind: 'http' | 'grpc' | 'tunnel';
+  readonly kind: 'http' | 'grpc' | 'tunnel' | 'external';
   readonly method: string;
 }
 
@@ -75,7 +75,7 @@ const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS
 
 /** Whether doing it twice does no more than doing it once. Of gRPC only a route can say so: every call of it is a POST. */
 export function isIdempotent({ kind, method }: RetriedCall, { idempotent }: RoutePlan): boolean {
-  if (kind === 'tunnel') return false;
+  if (kind === 'tunnel' || kind === 'external') return false;
   return idempotent ?? (kind === 'http' && IDEMPOTENT_METHODS.has(method));
 }
 

@@ -9,9 +9,11 @@ export class Slots {
   readonly #marked = new Array<number>(SLOTS).fill(0);
   #slot = 0;
   #slotEndMs: number;
-  #used = 1;
+  #used: number;
 
-  constructor(slotMs: number, nowMs: number) {
+  /** `used`: how many are taken for having been, though nothing was in them. */
+  constructor(slotMs: number, nowMs: number, used = 1) {
+    this.#used = used;
     this.#slotMs = slotMs;
     this.#slotEndMs = nowMs + slotMs;
   }

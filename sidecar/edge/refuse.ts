@@ -14,7 +14,7 @@ export function httpRefusal(refused: Fault, style: StatusStyle, errorCode = 'ERR
   );
   const status = style === 'dapr' ? daprHttpStatus(refused.code) : httpStatus(refused.code);
   const fields = ['content-type', 'application/json', 'invoke-fault', refused.code];
-  const retryAfter = retryAfterSec(refused.code);
+  const retryAfter = refused.retryAfterSec ?? retryAfterSec(refused.code);
   if (retryAfter !== undefined) fields.push('retry-after', String(retryAfter));
   if (refused.code === 'method-refused') fields.push('allow', 'GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS, TRACE');
   return { head: { status, fields, bodyBytes: body.length }, body };

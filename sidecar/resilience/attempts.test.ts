@@ -1,119 +1,10 @@
 // The rules of retrying, one by one, against endpoints that do as the test says and a clock that the test moves.
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Call } from '../../api/call.ts';
-import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
-import { type Fault, type FaultCode, fault } from '../../api/fault.ts';
-import { canonicalPath } from '../../api/path.ts';
-import { must } from '../../kit/result.ts';
-import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
+import { fault } from '../../api/fault.ts';
 import type { Resolution, Resolved } from '../resolve/resolver.ts';
-import { identityOf } from '../testing/mesh.ts';
-import { permitted } from '../testing/permitted.ts';
-import { runCall } from './attempts.ts';
-import { roundRobin } from './pick.ts';
+import { clock, endpoints, fails, forgetHeard, forgetSeen, heard, nth, OK, run, seen, startAnew } from './testing.ts';
 
-/** One attempt as the endpoint saw it. */
-interface Seen {
-  readonly port: number;
-  readonly chunks: string[];
-  ended: boolean;
-  left: Fault | undefined;
-  flow: Flow;
-  resumes: number;
-  readonly reply: ReplyEnd;
-}
-
-let clock: ManualClock;
-let seen: Seen[];
-/** What the caller heard. */
-let heard: string[];
-
-const callerEnd: ReplyEnd = {
-  head: ({ status }) => heard.push(`head ${status}`),
-  data: (chunk) => {
-    heard.push(`data ${chunk}`);
-    return 'ok';
-  },
-  end: () => heard.push('end'),
-  abort: ({ code }) => heard.push(`abort ${code}`),
-  resume: () => heard.push('resume'),
-  cancel: ({ code }) => heard.push(`cancel ${code}`),
-};
-
-beforeEach(() => {
-  clock = manualClock();
-  seen = [];
-  heard = [];
-});
-
-/** The attempt at an endpoint; `refusesAtOnce` fails before it has returned, as a closed connection does. */
-function attempt(refusesAtOnce?: FaultCode) {
-  return (_call: Call, { port }: { port: number }, reply: ReplyEnd): RequestEnd => {
-    const one: Seen = { port, chunks: [], ended: false, left: undefined, flow: 'ok', resumes: 0, reply };
-    seen.push(one);
-    if (refusesAtOnce !== undefined) reply.abort(fault(refusesAtOnce, 'refused'));
-    return {
-      data: (chunk) => {
-        one.chunks.push(chunk.toString());
-        return one.flow;
-      },
-      end: () => {
-        one.ended = true;
-      },
-      abort: (reason) => {
-        one.left = reason;
-      },
-      resume: () => {
-        one.resumes++;
-      },
-      cancel: (reason) => {
-        one.left = reason;
-      },
-    };
-  };
-}
-
-const target = identityOf('orders');
-const endpoints = (...ports: readonly number[]): Resolved => ({
-  kind: 'found',
-  upstream: { target, endpoints: () => ports.map((port) => ({ host: 'h', port })) },
-});
-
-interface RunOptions {
-  readonly timeoutMs?: number;
-  readonly refusesAtOnce?: FaultCode;
-  readonly protocol?: string;
-}
-
-function run(resolution: Resolution, options: RunOptions = {}): RequestEnd {
-  const { protocol } = options;
-  const call = permitted({
-    ...(protocol === undefined ? { kind: 'http' } : { kind: 'tunnel', protocol }),
-    target,
-    caller: identityOf('web'),
-    method: 'POST',
-    path: must(canonicalPath('/x')),
-    query: '',
-    headers: [],
-    bodyBytes: undefined,
-    deadlineMs: options.timeoutMs === undefined ? undefined : clock.elapsed() + options.timeoutMs,
-  });
-  const deps = { clock, picker: roundRobin(clock), attempt: attempt(options.refusesAtOnce) };
-  return runCall(call, resolution, callerEnd, deps);
-}
-
-/** The attempt with this number, from 0. */
-function nth(number: number): Seen {
-  const one = seen[number];
-  if (one === undefined) throw new Error(`there was no attempt ${number}`);
-  return one;
-}
-
-function fails(number: number, code: FaultCode): void {
-  nth(number).reply.abort(fault(code, 'it failed'));
-}
-
-const OK = { status: 200, headers: [], bodyBytes: undefined };
+beforeEach(startAnew);
 
 test('an attempt that nobody can have seen is made again elsewhere, with all that was sent', () => {
   const request = run(endpoints(1, 2));
@@ -130,7 +21,7 @@ test('an attempt that nobody can have seen is made again elsewhere, with all tha
 });
 
 test.each(['peer-broke', 'app-broke', 'timeout', 'denied', 'body-too-large'] as const)(
-  '%s is final: the app may have seen the call, or would say the same again',
+  '%s of a POST is final: the app may have seen the call, or would say the same again',
   (code) => {
     run(endpoints(1, 2));
     fails(0, code);
@@ -196,6 +87,45 @@ test('a body of just 64 KiB can be sent again', () => {
   expect(seen).toHaveLength(2);
 });
 
+describe('a call that may be made twice', () => {
+  test.each(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])(
+    '%s, broken before its answer, goes elsewhere, once',
+    (method) => {
+      run(endpoints(1, 2, 3), { method });
+      fails(0, 'peer-broke');
+      expect(new Set(seen.map(({ port }) => port)).size).toBe(2);
+      fails(1, 'app-broke');
+      expect(seen).toHaveLength(2);
+      expect(heard.at(-1)).toBe('abort app-broke');
+    },
+  );
+
+  test('stays where there is nobody else, and where its body was not kept', () => {
+    run(endpoints(1), { method: 'GET' });
+    fails(0, 'peer-broke');
+    expect(seen).toHaveLength(1);
+    const request = run(endpoints(1, 2), { method: 'PUT' });
+    request.data(Buffer.alloc(70_000));
+    fails(1, 'peer-broke');
+    expect(seen).toHaveLength(2);
+  });
+
+  test('is not made twice once its answer has begun, or took too long', () => {
+    run(endpoints(1, 2), { method: 'GET' });
+    nth(0).reply.head(OK);
+    fails(0, 'app-broke');
+    run(endpoints(1, 2), { method: 'GET' });
+    fails(1, 'timeout');
+    expect(seen).toHaveLength(2);
+  });
+
+  test('is no call of gRPC', () => {
+    run(endpoints(1, 2), { kind: 'grpc', method: 'POST' });
+    fails(0, 'peer-broke');
+    expect(seen).toHaveLength(1);
+  });
+});
+
 describe('while the name is looked up', () => {
   function miss() {
     let answer: (resolved: Resolved) => void = () => undefined;
@@ -247,8 +177,8 @@ test('no endpoint is no-endpoint', () => {
 
 test('the deadline covers everything: the attempt is cancelled, the caller told, and nothing is tried again', () => {
   for (const hasBegun of [false, true]) {
-    heard = [];
-    seen = [];
+    forgetHeard();
+    forgetSeen();
     run(endpoints(1, 2), { timeoutMs: 100 });
     if (hasBegun) nth(0).reply.head(OK);
     clock.advance(99);
@@ -272,7 +202,7 @@ test('pausing and resuming pass through in both directions', () => {
   const request = run(endpoints(1));
   nth(0).flow = 'pause';
   expect(request.data(Buffer.from('x'))).toBe('pause');
-  heard = [];
+  forgetHeard();
   nth(0).reply.resume();
   expect(heard).toEqual(['resume']);
   nth(0).reply.head(OK);

@@ -1,46 +1,50 @@
-// One call from its first attempt to its answer.
+// One call from its first try to its answer.
 //
 //   identify > authorize > resolve > [resilience] > transport
 //
-// The request is pushed on as it arrives, and a copy of its beginning is kept while that is cheap. When an attempt fails
-// in a way that proves the app has not seen the call, the copy goes to another endpoint; otherwise the fault goes to
-// the caller. Nothing that an app may have seen is ever sent twice.
+//   resolving ──▶ trying ──▶ replying ──▶ done
+//                 │    ▲
+//                 ▼    │ of what may be tried again (policy/resiliency/retry.ts)
+//                 pausing
 //
-//   A1. A reply head ends all retrying: from there the attempt and the caller are joined.
-//   A2. An endpoint is tried once per call, unless it was not the endpoint that refused (again: 'anywhere').
-//   A3. The deadline covers everything: resolving, connecting, the answer's last byte. Of a tunnel, all up to its opening.
-import type { Flow, ReplyEnd, ReplyHead, RequestEnd } from '../../api/exchange.ts';
-import { type Callee, calleeName } from '../../api/external.ts';
-import { type Fault, fault, mayBeSentAgain } from '../../api/fault.ts';
-import type { Headers } from '../../api/headers.ts';
+// The request is pushed on as it arrives, and a copy of its beginning is kept while that is cheap, so that it can be sent again.
+//
+//   A1. Once anything of an answer has reached the caller, nothing is tried again: the try and the caller are joined.
+//   A2. A retry goes to an endpoint that this call has not tried, unless it was not the endpoint that refused, or a policy
+//       asks for more tries than there are endpoints.
+//   A3. The deadline covers everything: resolving, connecting, pauses, the answer's last byte. Of a tunnel, all up to its opening.
+import { isGrpcCall, type OutboundCall } from '../../api/call.ts';
+import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
+import type { Fault } from '../../api/fault.ts';
+import { type Headers, headerValue } from '../../api/headers.ts';
+import type { Random } from '../../kit/backoff.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
+import type { Outcome } from '../../policy/resiliency/codes.ts';
+import type { PickRequest } from '../../policy/resiliency/pick/group.ts';
+import { BUILT_IN_ROUTE, type RoutePlan } from '../../policy/resiliency/plan.ts';
+import { deadlineOf } from '../../policy/resiliency/retry.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import type { Endpoint, Resolution, Resolved, Upstream } from '../resolve/resolver.ts';
-import { endpointKey, type Picker } from './pick.ts';
+import { ANOTHER_TRY, breakerOpen, late, lateTry, noEndpoint } from './call-faults.ts';
 import { Replay } from './replay.ts';
+import { Retries } from './retries.ts';
+import type { TargetState, Targets } from './targets.ts';
+import { Trial, type TrialHost } from './trial.ts';
 
 /** Sends a call to one endpoint, once. */
 export type Attempt<C = PermittedCall> = (call: C, endpoint: Endpoint, reply: ReplyEnd) => RequestEnd;
 
-/** What is looked at of a call here. */
-interface Run {
-  readonly target: Callee;
-  readonly deadlineMs: number | undefined;
-}
-
 export interface ResilienceDeps<C = PermittedCall> {
   readonly clock: Clock;
-  readonly picker: Picker;
+  readonly random: Random;
+  readonly targets: Targets;
   readonly attempt: Attempt<C>;
 }
 
-/** However many endpoints there are, a call that nobody can take comes back soon. */
-const ATTEMPTS_MAX = 5;
+/** A try under way is the phase itself, `trying` or `replying`: a call has one object for both. */
+type Phase = { readonly kind: 'resolving' | 'pausing'; readonly cancel: Cancel } | Trial | { readonly kind: 'done' };
 
-/** An attempt under way is the phase itself, `trying` or `replying`: a call has one object for both. */
-type Phase = { readonly kind: 'resolving'; readonly cancel: Cancel } | Trial | { readonly kind: 'done' };
-
-export function runCall<C extends Run>(
+export function runCall<C extends OutboundCall>(
   call: C,
   resolution: Resolution,
   reply: ReplyEnd,
@@ -51,13 +55,15 @@ export function runCall<C extends Run>(
   return run;
 }
 
-class CallRun<C extends Run> implements RequestEnd, TrialHost {
-  readonly #call: C;
+class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
+  route: RoutePlan = BUILT_IN_ROUTE;
+  #call: C;
   readonly #reply: ReplyEnd;
   readonly #deps: ResilienceDeps<C>;
   readonly #replay = new Replay();
-  /** The endpoints that a first attempt has failed at; most calls need none but the first. */
-  #tried: Set<string> | undefined;
+  readonly #startedMs: number;
+  /** Most calls need none. */
+  #retries: Retries | undefined;
   #phase: Phase = UNRESOLVED;
   #cancelDeadline: Cancel | undefined;
 
@@ -65,22 +71,45 @@ class CallRun<C extends Run> implements RequestEnd, TrialHost {
     this.#call = call;
     this.#reply = reply;
     this.#deps = deps;
+    this.#startedMs = deps.clock.elapsed();
   }
 
   start(resolution: Resolution): void {
-    const { deadlineMs } = this.#call;
-    if (deadlineMs !== undefined) {
-      const leftMs = deadlineMs - this.#deps.clock.elapsed();
-      this.#cancelDeadline = this.#deps.clock.after(leftMs, () => this.#expire());
-    }
+    if (this.#call.deadlineMs !== undefined) this.#expireAt(this.#call.deadlineMs);
     if (resolution.kind !== 'miss') this.#resolved(resolution);
     else this.#phase = { kind: 'resolving', cancel: resolution.wait((resolved) => this.#resolved(resolved)) };
   }
 
   #resolved(resolved: Resolved): void {
     if (this.#phase.kind !== 'resolving') return;
-    if (resolved.kind === 'found') this.#tryNext(resolved.upstream, undefined, 1);
-    else this.#fail(resolved.fault);
+    if (resolved.kind === 'absent') {
+      this.#fail(resolved.fault);
+      return;
+    }
+    const { upstream } = resolved;
+    const nowMs = this.nowMs();
+    const target = this.#deps.targets.of(upstream, nowMs);
+    this.route = target.plan.routes.of(this.#call);
+    target.budget.call(nowMs);
+    if (this.route.totalTimeoutMs !== undefined) this.#bound(this.route);
+    this.#tryNext(upstream, target, nowMs, 1);
+  }
+
+  /** The plan gives the whole call less time than its caller does. */
+  #bound(route: RoutePlan): void {
+    const deadlineMs = deadlineOf(route, this.#startedMs, this.#call.deadlineMs);
+    if (deadlineMs === undefined || deadlineMs === this.#call.deadlineMs) return;
+    this.#call = { ...this.#call, deadlineMs };
+    this.#cancelDeadline?.();
+    this.#expireAt(deadlineMs);
+  }
+
+  #expireAt(deadlineMs: number): void {
+    this.#cancelDeadline = this.#deps.clock.after(deadlineMs - this.nowMs(), () => this.#expire());
+  }
+
+  nowMs(): number {
+    return this.#deps.clock.elapsed();
   }
 
   // The request, pushed by the caller's side.
@@ -89,6 +118,7 @@ class CallRun<C extends Run> implements RequestEnd, TrialHost {
     const phase = this.#phase;
     switch (phase.kind) {
       case 'resolving':
+      case 'pausing':
         this.#replay.add(chunk);
         return 'pause';
       case 'trying':
@@ -104,7 +134,7 @@ class CallRun<C extends Run> implements RequestEnd, TrialHost {
 
   end(trailers: Headers): void {
     const phase = this.#phase;
-    if (phase.kind === 'resolving' || phase.kind === 'trying') this.#replay.finish(trailers);
+    if (phase.kind !== 'replying' && phase.kind !== 'tunnel' && phase.kind !== 'done') this.#replay.finish(trailers);
     if (isTrial(phase)) phase.request?.end(trailers);
   }
 
@@ -121,16 +151,30 @@ class CallRun<C extends Run> implements RequestEnd, TrialHost {
     this.#leave((request) => request.cancel(reason));
   }
 
-  // Attempts.
+  // Tries.
 
-  #tryNext(upstream: Upstream, last: Fault | undefined, number: number): void {
-    const endpoint = number <= ATTEMPTS_MAX ? this.#deps.picker.pick(upstream, this.#tried ?? NONE_TRIED) : undefined;
-    if (endpoint === undefined) {
-      this.#fail(last ?? noEndpoint(upstream));
+  #tryNext(upstream: Upstream, target: TargetState, nowMs: number, number: number): void {
+    const breaker = target.breakers.of(this.route, this.#call.path, nowMs);
+    const pass = breaker?.admit(nowMs) ?? NO_BREAKER;
+    if (breaker !== undefined && pass === REFUSED) {
+      this.#fail(breakerOpen(this.#call, this.route, breaker.retryAfterMs(nowMs), this.#deps.random));
       return;
     }
-    const trial = new Trial(this, upstream, endpoint, number);
+    target.pool.update(upstream.endpoints(), nowMs);
+    const member = target.pool.pick(nowMs, this.#pickRequest(target));
+    if (member === undefined) {
+      breaker?.done(pass, 'unknown', nowMs);
+      this.#fail(this.#retries?.lastFault ?? noEndpoint(upstream));
+      return;
+    }
+    const trial = new Trial(this, isGrpcCall(this.#call), upstream, target, member, nowMs, number);
+    if (breaker !== undefined) trial.letThrough(breaker, pass);
     this.#phase = trial;
+    if (this.route.tryTimeoutMs !== undefined) this.#boundTry(trial, this.route.tryTimeoutMs);
+    this.#send(trial, member.instance);
+  }
+
+  #send(trial: Trial, endpoint: Endpoint): void {
     const request = this.#deps.attempt(this.#call, endpoint, trial);
     // It may have failed before it returned, and the next trial may be under way from inside that very call (E4).
     if (!this.isCurrent(trial)) return;
@@ -142,10 +186,63 @@ class CallRun<C extends Run> implements RequestEnd, TrialHost {
     if (this.#replay.into(request) === 'ok') this.#reply.resume();
   }
 
-  // What one attempt says. Once the run has moved on, its words count for nothing.
+  #pickRequest({ plan: { balancing } }: TargetState): PickRequest<Endpoint> | undefined {
+    const tried = this.#retries?.tried;
+    if (balancing.algorithm !== 'consistent-hash') return tried && { tried };
+    const hashKey = headerValue(this.#call.headers, balancing.hashHeader);
+    return { ...(tried && { tried }), ...(hashKey !== undefined && { hashKey }) };
+  }
+
+  #boundTry(trial: Trial, timeoutMs: number): void {
+    trial.cancelTimeout = this.#deps.clock.after(timeoutMs, () => {
+      if (!this.isCurrent(trial) || trial.kind !== 'trying') return;
+      if (this.#isTriedAgain(trial, TRY_TIMEOUT, undefined)) return;
+      const reason = lateTry(this.#call, timeoutMs, this.#retries);
+      this.#leave((request) => request.cancel(reason));
+      this.#reply.abort(reason);
+    });
+  }
+
+  /** Whether there is a next try: then it is under way, or its pause is. */
+  #isTriedAgain(trial: Trial, outcome: Outcome, reason: Fault | undefined): boolean {
+    const nowMs = this.nowMs();
+    if (outcome.kind === 'answer') trial.judge(outcome, nowMs);
+    else trial.over(outcome, nowMs);
+    // Nearly every call ends here: with an answer, and nobody has asked for others.
+    if (outcome.kind === 'answer' && this.route.retry === undefined) return false;
+    if (trial.kind !== 'trying' || !this.#replay.isWhole) return false;
+    this.#retries ??= new Retries(this.#deps.random);
+    const isStreamed = this.#call.bodyBytes === undefined && (!isGrpcCall(this.#call) || !this.#replay.hasEnded);
+    const pauseMs = this.#retries.next(this.#call, this.route, trial, { outcome, reason, isStreamed, nowMs });
+    if (pauseMs === undefined) return false;
+    this.#pause(trial, pauseMs, nowMs);
+    return true;
+  }
+
+  #pause(trial: Trial, pauseMs: number, nowMs: number): void {
+    const { upstream, target, number, request } = trial;
+    trial.over(undefined, nowMs);
+    const go = () => this.#tryNext(upstream, target, this.nowMs(), number + 1);
+    const isAtOnce = pauseMs === 0 && number < AT_ONCE_MAX;
+    this.#phase = { kind: 'pausing', cancel: isAtOnce ? NOTHING : this.#deps.clock.after(pauseMs, go) };
+    // One that has failed wants to hear nothing.
+    request?.cancel(ANOTHER_TRY);
+    if (isAtOnce) go();
+  }
+
+  // What one try says. Once the run has moved on, its words count for nothing.
 
   isCurrent(trial: Trial): boolean {
     return this.#phase === trial;
+  }
+
+  /** Of a stream nobody knows what its caller waits for before it goes on. */
+  mayHoldBack(): boolean {
+    return this.route.retry !== undefined && this.#replay.hasEnded && this.#replay.isWhole;
+  }
+
+  answered(trial: Trial, outcome: Outcome): boolean {
+    return this.#isTriedAgain(trial, outcome, undefined);
   }
 
   trialReplies(): ReplyEnd {
@@ -172,24 +269,12 @@ class CallRun<C extends Run> implements RequestEnd, TrialHost {
   }
 
   trialFailed(trial: Trial, reason: Fault): void {
-    const wasTurnedAway = mayBeSentAgain(reason.code) !== 'never';
-    // A peer that merely wants to be spoken to otherwise is none to avoid.
-    if (wasTurnedAway && reason.code !== 'peer-downgraded') this.#deps.picker.avoid(trial.upstream, trial.endpoint);
-    const again = this.#phase.kind === 'trying' && this.#replay.isWhole ? mayBeSentAgain(reason.code) : 'never';
-    if (again === 'never') {
-      this.#fail(reason);
-      return;
-    }
-    this.#tried ??= new Set();
-    if (again === 'elsewhere') this.#tried.add(endpointKey(trial.endpoint));
-    this.#tryNext(trial.upstream, reason, trial.number + 1);
+    trial.request = undefined;
+    if (!this.#isTriedAgain(trial, { kind: 'fault', code: reason.code }, reason)) this.#fail(reason);
   }
 
   #expire(): void {
-    const reason = fault(
-      'timeout',
-      `${calleeName(this.#call.target)} did not answer in time: the deadline passed ${EXPIRED_WHILE[this.#phase.kind]}.`,
-    );
+    const reason = late(this.#call, this.#phase.kind, this.#retries, this.nowMs() - this.#startedMs);
     this.#leave((request) => request.cancel(reason));
     this.#reply.abort(reason);
   }
@@ -203,96 +288,29 @@ class CallRun<C extends Run> implements RequestEnd, TrialHost {
   #leave(tell: (request: RequestEnd) => void): void {
     const phase = this.#phase;
     this.#finish();
-    if (phase.kind === 'resolving') phase.cancel();
+    if (phase.kind === 'resolving' || phase.kind === 'pausing') phase.cancel();
     if (isTrial(phase) && phase.request) tell(phase.request);
   }
 
   #finish(): void {
+    const phase = this.#phase;
     this.#phase = DONE;
+    if (isTrial(phase)) phase.over(undefined, this.nowMs());
     this.#cancelDeadline?.();
     this.#replay.drop();
   }
 }
 
-/** What an attempt says to its run. */
-interface TrialHost {
-  tunnelOpened(): void;
-  isCurrent(trial: Trial): boolean;
-  trialReplies(): ReplyEnd;
-  trialEnded(trailers: Headers): void;
-  trialFailed(trial: Trial, reason: Fault): void;
-  callerMayGoOn(): void;
-  callerMayStop(reason: Fault): void;
-}
-
-/** One attempt under way: its reply end, and its sending end once the transport has handed it out. */
-class Trial implements ReplyEnd {
-  kind: 'trying' | 'replying' | 'tunnel' = 'trying';
-  readonly upstream: Upstream;
-  readonly endpoint: Endpoint;
-  readonly number: number;
-  request: RequestEnd | undefined;
-  readonly #run: TrialHost;
-  /** The caller's, once this attempt is the one that answers. */
-  #reply: ReplyEnd | undefined;
-
-  constructor(run: TrialHost, upstream: Upstream, endpoint: Endpoint, number: number) {
-    this.#run = run;
-    this.upstream = upstream;
-    this.endpoint = endpoint;
-    this.number = number;
-  }
-
-  head(head: ReplyHead): void {
-    if (!this.#run.isCurrent(this)) return;
-    this.kind = head.status === 101 ? 'tunnel' : 'replying';
-    this.#reply = this.#run.trialReplies();
-    if (this.kind === 'tunnel') this.#run.tunnelOpened();
-    this.#reply.head(head);
-  }
-
-  data(chunk: Buffer): Flow {
-    return this.#run.isCurrent(this) ? (this.#reply?.data(chunk) ?? 'ok') : 'ok';
-  }
-
-  end(trailers: Headers): void {
-    if (!this.#run.isCurrent(this)) return;
-    if (this.kind === 'tunnel') this.#reply?.end(trailers);
-    else this.#run.trialEnded(trailers);
-  }
-
-  abort(reason: Fault): void {
-    if (this.#run.isCurrent(this)) this.#run.trialFailed(this, reason);
-  }
-
-  resume(): void {
-    if (this.#run.isCurrent(this)) this.#run.callerMayGoOn();
-  }
-
-  cancel(reason: Fault): void {
-    if (this.#run.isCurrent(this)) this.#run.callerMayStop(reason);
-  }
-}
-
-const UNRESOLVED: Phase = { kind: 'resolving', cancel: () => undefined };
+const NOTHING: Cancel = () => undefined;
+const UNRESOLVED: Phase = { kind: 'resolving', cancel: NOTHING };
 const DONE: Phase = { kind: 'done' };
-const NONE_TRIED: ReadonlySet<string> = new Set();
+const TRY_TIMEOUT: Outcome = { kind: 'try-timeout' };
+/** What `Breaker.admit` gives. */
+const REFUSED = 0;
+const NO_BREAKER = 0;
+/** Beyond so many, the next try is made by the clock: a try may fail before it returns, and no stack is endless. */
+const AT_ONCE_MAX = 5;
 
 function isTrial(phase: Phase): phase is Trial {
   return phase.kind === 'trying' || phase.kind === 'replying' || phase.kind === 'tunnel';
-}
-
-const EXPIRED_WHILE = {
-  resolving: 'while its name was looked up',
-  trying: 'before it began to answer',
-  replying: 'while it was answering',
-  tunnel: 'after its tunnel had opened',
-  done: 'after the call had ended',
-} as const satisfies Record<Phase['kind'], string>;
-
-function noEndpoint(upstream: Upstream): Fault {
-  return fault(
-    'no-endpoint',
-    `${calleeName(upstream.target)} has no ready instance, so nothing was sent; try again once it has started.`,
-  );
 }

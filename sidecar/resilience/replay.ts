@@ -25,6 +25,11 @@ export class Replay {
     return this.#chunks.length === 0 && this.#trailers === undefined;
   }
 
+  /** Whether the caller has sent its whole request. */
+  get hasEnded(): boolean {
+    return this.#trailers !== undefined;
+  }
+
   /** Keeps a chunk that nobody else has yet. */
   add(chunk: Buffer): void {
     this.#bytes += chunk.length;

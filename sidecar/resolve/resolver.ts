@@ -9,6 +9,12 @@ import type { FeedClient } from '../feed/feed.ts';
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
+  /** Where that is known; empty where nodes have none. */
+  readonly zone?: string;
+  /** Of its pod. */
+  readonly labels?: ReadonlyMap<string, string>;
+  /** It ends: it may still take calls, and should get none while there are others. */
+  readonly isDraining?: boolean;
 }
 
 /** The instances of one app, as they are at the moment of asking: a later attempt sees later instances. */

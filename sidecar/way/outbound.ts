@@ -36,13 +36,15 @@ export function outboundWay(stages: OutboundStages): Open<OutboundCall> {
       const permitted = stages.authorizer.leave(call); //  turned back early, or a PermittedCall
       if (permitted.kind === 'denied') return refuse(reply, permitted.fault);
       const { target } = permitted;
-      if (isSameTarget(target, permitted.caller)) return runCall(permitted, selfUpstream(target), reply, toSelf);
+      if (isSameTarget(target, permitted.caller)) return runCall(permitted, itself(target), reply, toSelf);
       const upstream = stages.resolver.resolve(target); //    a live set, none, or not known yet
       return runCall(permitted, upstream, reply, toPeers);
     });
 }
 
 /** Where a call to oneself goes: one endpoint, to which nobody connects. */
-function selfUpstream(target: Target): Resolution {
-  return { kind: 'found', upstream: { target, endpoints: () => [{ host: 'self', port: 0 }] } };
+const SELF = [{ host: 'self', port: 0 }];
+
+function itself(target: Target): Resolution {
+  return { kind: 'found', upstream: { target, endpoints: () => SELF } };
 }

@@ -60,7 +60,7 @@ export class Pool<I extends Instance = Instance> implements Others {
 
   /** Takes over who there is; the same array as before changes nothing. What is known of those that stay is kept. */
   update(instances: readonly I[], nowMs: number): void {
-    if (instances === this.#source) return;
+    if (instances === this.#source || areSame(instances, this.#source)) return;
     this.#source = instances;
     const keys = new Set<string>();
     for (const instance of instances) {
@@ -123,9 +123,25 @@ export class Pool<I extends Instance = Instance> implements Others {
     return this.#everybody;
   }
 
-  /** P3. The latency is to the head of the answer; undefined where there was none. */
+  /** Whether there is anybody that this call has not tried. */
+  hasOther(tried: ReadonlySet<Member<I>>): boolean {
+    for (const member of this.#members.values()) if (!tried.has(member)) return true;
+    return false;
+  }
+
+  /** P3, of a pick that was told of and left at once. */
   done(member: Member<I>, report: Report, nowMs: number, latencyMs = 0): void {
+    this.left(member);
+    this.answered(member, report, nowMs, latencyMs);
+  }
+
+  /** P3. */
+  left(member: Member<I>): void {
     member.inFlight--;
+  }
+
+  /** What a pick came to; its latency is to the head of the answer. One that breaks off later may be told of again. */
+  answered(member: Member<I>, report: Report, nowMs: number, latencyMs: number): void {
     if (report !== 'unknown') note(member, report, nowMs, latencyMs);
     if (report === 'success') this.#succeededMs = nowMs;
     const before = member.standing;
@@ -181,6 +197,23 @@ export class Pool<I extends Instance = Instance> implements Others {
     this.#everybody.refresh();
     for (const { group } of this.#shares) group.refresh();
   }
+}
+
+/** Names are looked up again and again, and mostly say the same. */
+function areSame<I extends Instance>(a: readonly I[], b: readonly I[]): boolean {
+  return a.length === b.length && a.every((instance, at) => isSame(instance, b[at]));
+}
+
+function isSame(a: Instance, b: Instance | undefined): boolean {
+  if (a === b || b === undefined) return a === b;
+  const isAlike = a.host === b.host && a.port === b.port && a.zone === b.zone && a.isDraining === b.isDraining;
+  return isAlike && haveSameLabels(a.labels, b.labels);
+}
+
+function haveSameLabels(a: Instance['labels'], b: Instance['labels']): boolean {
+  if (a === b || a?.size !== b?.size) return a === b;
+  for (const [name, value] of a ?? []) if (b?.get(name) !== value) return false;
+  return true;
 }
 
 function isCounted({ standing }: Member): boolean {
