@@ -17,5 +17,6 @@ export function openCluster({ kubeconfig, context }: ClusterOptions, { env, home
   const kubeconfigFile = resolve(cwd, kubeconfig ?? nonEmpty(env.KUBECONFIG) ?? `${home}/.kube/config`);
   const kubeConfig = { kubeconfigFile, context };
   const opened = openKube({ kubeConfig, fieldManager: 'invokectl', clock, log: silentLog });
-  return opened.ok ? opened : err(`${opened.error}; KUBECONFIG says which cluster is meant`);
+  if (opened.ok || kubeconfig !== undefined) return opened;
+  return err(`${opened.error}; KUBECONFIG says which cluster is meant`);
 }

@@ -171,7 +171,7 @@ describe('explain, on a cluster', () => {
     });
     expect(await invokectl('explain a GET b / --kubeconfig kubeconfig --context none')).toMatchObject({
       exitCode: 69,
-      stderr: 'invokectl: the kubeconfig has no context "none"; it has test\n',
+      stderr: 'invokectl: the kubeconfig has no context "none"; it has test. Or give policies in files: -f FILE\n',
     });
   });
 });
