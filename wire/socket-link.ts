@@ -107,6 +107,7 @@ type Written = (error?: Error | null) => void;
  */
 export class AnswerFirstSocket extends Socket {
   readonly intake: Intake;
+  readonly #failure = new WriteFailure(this);
 
   constructor(options: SocketConstructorOpts) {
     const intake = new Intake();
@@ -115,24 +116,52 @@ export class AnswerFirstSocket extends Socket {
   }
 
   override _write(chunk: unknown, encoding: BufferEncoding, written: Written): void {
-    super._write(chunk, encoding, (error) => this.#afterReading(error, written));
+    super._write(chunk, encoding, this.#failure.held(written));
   }
 
   override _writev(chunks: { chunk: unknown; encoding: BufferEncoding }[], written: Written): void {
-    super._writev?.(chunks, (error) => this.#afterReading(error, written));
+    super._writev?.(chunks, this.#failure.held(written));
+  }
+}
+
+/** The same of a client's socket over TLS. The platform makes those itself, so this one is taught it; it reads as ever. */
+export function answerFirst(socket: TLSSocket): TLSSocket {
+  const failure = new WriteFailure(socket);
+  const write = socket._write.bind(socket);
+  const writev = socket._writev?.bind(socket);
+  socket._write = (chunk, encoding, written) => write(chunk, encoding, failure.held(written));
+  if (writev !== undefined) socket._writev = (chunks, written) => writev(chunks, failure.held(written));
+  return socket;
+}
+
+/** Between a socket and whoever is told how its writes went. There is one write at a time. */
+class WriteFailure {
+  readonly #socket: Socket;
+  #written: Written = () => undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
   }
 
-  #afterReading(error: Error | null | undefined, written: Written): void {
-    if (!error || this.destroyed || this.readableEnded) {
+  /** To be called in place of `written`, which hears of a failure when nothing more is to be read. */
+  held(written: Written): Written {
+    this.#written = written;
+    return this.#tell;
+  }
+
+  readonly #tell: Written = (error) => {
+    const socket = this.#socket;
+    const written = this.#written;
+    if (!error || socket.destroyed || socket.readableEnded) {
       written(error);
       return;
     }
     const settle = () => {
-      this.removeListener('end', settle);
-      this.removeListener('close', settle);
+      socket.removeListener('end', settle);
+      socket.removeListener('close', settle);
       written(error);
     };
-    this.once('end', settle);
-    this.once('close', settle);
-  }
+    socket.once('end', settle);
+    socket.once('close', settle);
+  };
 }

@@ -1,11 +1,16 @@
 // Connecting to the app: on either loopback address, also where this process itself is slow, and not for long.
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import { throwawayCa } from '../../identity/testing.ts';
 import { type Clock, systemClock } from '../../kit/clock.ts';
+import { must } from '../../kit/result.ts';
 import { manualClock } from '../../kit/testing/clock.ts';
 import { freePort, portOf } from '../../kit/testing/ports.ts';
+import { hastyServer } from '../testing/hasty-server.ts';
+import { certified } from '../testing/outside.ts';
 import { connectToApp } from './connect.ts';
+import { appTlsOptions } from './tls.ts';
 
 const servers: Server[] = [];
 
@@ -64,4 +69,15 @@ test('an attempt that hangs is given up after two seconds, and leaves no timer b
   expect(await connected(port, clock, () => clock.advance(2000))).toBe('connecting took longer than 2000 ms');
   expect(await connected(port, clock, () => clock.advance(1999))).toBe('127.0.0.1');
   expect(clock.waiting()).toEqual([]);
+});
+
+test.each(['plain', 'over TLS'])('an app that answers early and hangs up is heard to the end: %s', async (how) => {
+  const ca = throwawayCa();
+  const isSecure = how !== 'plain';
+  const server = await hastyServer(isSecure ? certified(ca) : undefined);
+  const tls = isSecure ? appTlsOptions({ caPem: ca.anchors.join('') }, 'localhost', 'http/1.1') : undefined;
+  const socket = await new Promise<Socket>((resolve) => {
+    connectToApp({ host: 'localhost', port: server.port, tls }, systemClock, (found) => resolve(must(found)));
+  });
+  expect(await server.answerTo(socket)).toBe('answer');
 });

@@ -1,10 +1,10 @@
 // Connecting to the app: it is on this machine, and is there at once or not at all.
 import type { Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls } from 'node:tls';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
-import { AnswerFirstSocket } from '../../wire/socket-link.ts';
+import { AnswerFirstSocket, answerFirst } from '../../wire/socket-link.ts';
 import { loopbackFirst } from './address.ts';
 import { type AppTlsOptions, type CertificateFlaw, certificateFlaw } from './tls.ts';
 
@@ -89,7 +89,7 @@ function secured({ host, port }: AppAddress, tls: AppTlsOptions): Connecting {
   const to = { host, port, lookup: loopbackFirst, ...ONE_ADDRESS_AFTER_THE_OTHER };
   // The platform's types do not know that a TLS socket, too, may be half open.
   const halfOpen = { allowHalfOpen: true };
-  const socket: TLSSocket = connectTls({ ...to, ...halfOpen, ...tls() });
+  const socket = answerFirst(connectTls({ ...to, ...halfOpen, ...tls() }));
   return { socket, ready: 'secureConnect' };
 }
 

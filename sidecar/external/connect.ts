@@ -9,7 +9,7 @@ import { classifyTlsError } from '../../identity/tls.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import { codeOf, messageOf } from '../../kit/errors.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
-import { AnswerFirstSocket } from '../../wire/socket-link.ts';
+import { AnswerFirstSocket, answerFirst } from '../../wire/socket-link.ts';
 import { type AddressClass, classOf } from './address-class.ts';
 
 export type Spoken = 'http/1.1' | 'h2';
@@ -126,7 +126,7 @@ class Connecting {
     const isSecure = origin.scheme === 'https';
     const place = { host: address, port: origin.port };
     const socket = isSecure
-      ? connectTls({ ...place, ...tlsOptions(this.#to) })
+      ? answerFirst(connectTls({ ...place, ...tlsOptions(this.#to) }))
       : new AnswerFirstSocket(HALF_OPEN).connect(place);
     let cause: Error = new Error('the connection was closed');
     let isConnected = false;
