@@ -198,6 +198,30 @@ describe('paths that a rule denies', () => {
     ['web.front', 'GET /v1;beta/x', 'deny by shop/orders/versioned'],
     ['web.front', 'GRPC /admin/users', 'allow by default of shop/orders'],
   ]);
+  describe('for servers that decode twice', () => {
+    table({ policies }, [
+      ['web.front', 'GET /%2561dmin', 'deny by shop/orders/admin'],
+      ['web.front', 'GET /%2541%2564min%253Bx', 'deny by shop/orders/admin'],
+      ['web.front', 'GET /secret%252fa', 'deny by shop/orders/secret'],
+      ['web.front', 'GET /Secret%255Ca', 'deny by shop/orders/secret'],
+      ['web.front', 'GET /admin/users%2F7', 'deny by shop/orders/users'],
+      ['web.front', 'GET /admin%2Fusers%252F7', 'deny by shop/orders/users'],
+      ['web.front', 'GET /admin/users/a%252Fb', 'deny by shop/orders/users'],
+      ['web.front', 'GET /caf%25c3%25A9', 'deny by shop/orders/cafe'],
+      ['web.front', 'GET /%2561dmin%25ff', 'allow by default of shop/orders'],
+      ['web.front', 'GET /%252561dmin', 'allow by default of shop/orders'],
+    ]);
+  });
+  describe('for servers that look for a query or parameters once they have decoded', () => {
+    table({ policies }, [
+      ['web.front', 'GET /admin%3Fx/y', 'deny by shop/orders/admin'],
+      ['web.front', 'GET /admin%23', 'deny by shop/orders/admin'],
+      ['web.front', 'GET /admin%253Fx', 'deny by shop/orders/admin'],
+      ['web.front', 'GET /admin;x%2Fy', 'deny by shop/orders/admin'],
+      ['web.front', 'GET /admin%2F;x', 'deny by shop/orders/admin'],
+      ['web.front', 'GET /x%3F/admin', 'allow by default of shop/orders'],
+    ]);
+  });
 });
 
 describe('encoded slashes', () => {
@@ -227,6 +251,8 @@ describe('encoded slashes', () => {
       ['web.front', 'GET /files/admin%2Fx', 'allow by shop/orders/below'],
       ['web.front', 'GET /files/admin/x', 'deny by shop/orders/no-admin'],
       ['web.front', 'GET /files%2Fadmin', 'deny by default of shop/orders'],
+      ['web.front', 'GET /files/%2561dmin/x', 'deny by shop/orders/no-admin'],
+      ['web.front', 'GET /files/%2561dmin%252Fx', 'allow by shop/orders/below'],
     ]);
   });
   describe('in one policy so, in another otherwise', () => {

@@ -11,10 +11,12 @@
 // A path with %2F or %5C is judged in each way in which a server may read it, and has to pass in all of them.
 // Synchronous and pure; for a plain call nothing is made but the segments of its path.
 import { mayEnter } from '../fence/fence.ts';
-import { broadSegments, cutSegments, exactSegments, hasSemicolon, slashReadings } from '../match/readings.ts';
+import { type Bits, NONE } from '../match/bits.ts';
+import { broadReadings, broadSegments, exactSegments, literalReadings, slashReadings } from '../match/readings.ts';
 import { type AccessCall, judgedMethod } from './call.ts';
 import type { AccessRules, PolicySet } from './compile.ts';
-import { NO_RULE, type RuleIndex } from './rule-index.ts';
+import type { HttpIndex } from './http-index.ts';
+import type { About, RuleIndex } from './rule-index.ts';
 import type { Verdict } from './verdict.ts';
 
 export function decide(rules: AccessRules, call: AccessCall): Verdict {
@@ -34,53 +36,53 @@ function judge(set: PolicySet, call: AccessCall): Verdict {
 function judgeGrpc({ deny, allow, denied, allowed, otherwise }: PolicySet, { caller, path }: AccessCall): Verdict {
   const slash = path.indexOf('/', 1);
   const [service, method] = [path.slice(1, slash), path.slice(slash + 1)];
-  if (deny.size > 0) {
-    const verdict = denied[deny.findGrpc(caller, service, method)];
+  const denying = deny.about(caller).grpc;
+  if (denying !== undefined) {
+    const verdict = denied[deny.grpc.first(denying, service.toLowerCase(), method.toLowerCase())];
     if (verdict !== undefined) return verdict;
   }
-  if (allow.size === 0) return otherwise;
-  return allowed[allow.findGrpc(caller, service, method)] ?? otherwise;
+  const allowing = allow.about(caller).grpc;
+  if (allowing === undefined) return otherwise;
+  return allowed[allow.grpc.first(allowing, service, method)] ?? otherwise;
 }
 
-function judgeHttp(set: PolicySet, call: AccessCall): Verdict {
-  const { deny, allow, denied, allowed, otherwise } = set;
-  if (deny.size === 0 && allow.size === 0) return otherwise;
-  const readings = slashReadings(call.path);
-  if (deny.size > 0) {
-    const verdict = denied[ruleDenying(deny, call, readings)];
-    if (verdict !== undefined) return verdict;
-  }
-  if (allow.size === 0) return otherwise;
-  return allowed[ruleAllowing(allow, call, readings, otherwise.kind === 'allow')] ?? otherwise;
+function judgeHttp({ deny, allow, denied, allowed, otherwise }: PolicySet, call: AccessCall): Verdict {
+  const verdict = denied[ruleDenying(deny, deny.about(call.caller), call)];
+  if (verdict !== undefined) return verdict;
+  return allowed[ruleAllowing(allow, allow.about(call.caller), call, otherwise.kind === 'allow')] ?? otherwise;
 }
 
 /** The first in rank that matches in any reading. */
-function ruleDenying(deny: RuleIndex, call: AccessCall, readings: readonly string[]): number {
+function ruleDenying({ paths, literalPaths }: RuleIndex, about: About, call: AccessCall): number {
   const method = judgedMethod(call);
-  const literal = broadSegments(call.path);
-  let first = NO_RULE;
+  let first = NONE;
+  if (about.paths !== undefined) first = firstInAny(paths, about.paths, method, broadReadings(call.path));
+  if (about.literalPaths === undefined) return first;
+  return Math.min(first, firstInAny(literalPaths, about.literalPaths, method, literalReadings(call.path)));
+}
+
+function firstInAny(index: HttpIndex, about: Bits, method: string, readings: readonly string[]): number {
+  const needed = index.segmentsNeeded;
+  let first = NONE;
   for (const reading of readings) {
-    const segments = reading === call.path ? literal : broadSegments(reading);
-    first = Math.min(first, deny.findHttp(call.caller, method, segments, literal));
-  }
-  if (!hasSemicolon(call.path)) return first;
-  const cut = cutSegments(call.path);
-  for (const reading of readings) {
-    first = Math.min(first, deny.findHttp(call.caller, method, cutSegments(reading), cut));
+    first = Math.min(first, index.first(about, method, broadSegments(reading, needed)));
   }
   return first;
 }
 
 /** The rule for the path as it is written, if every other reading has one, too, or needs none. */
-function ruleAllowing(allow: RuleIndex, call: AccessCall, readings: readonly string[], isOpen: boolean): number {
-  const needed = allow.segmentsNeeded;
+function ruleAllowing(allow: RuleIndex, about: About, call: AccessCall, isOpen: boolean): number {
   const method = judgedMethod(call);
-  const literal = exactSegments(call.path, needed);
-  const own = allow.findHttp(call.caller, method, literal, literal);
-  if (readings.length === 1 || isOpen) return own;
-  for (const reading of readings) {
-    const segments = exactSegments(reading, needed);
-    if (allow.findHttp(call.caller, method, segments, literal) === NO_RULE) return NO_RULE;
-  }
-  return own;
+  const { paths, literalPaths } = allow;
+  const literal =
+    about.literalPaths === undefined ? NONE : firstExact(literalPaths, about.literalPaths, method, call.path);
+  if (about.paths === undefined) return literal;
+  const [, ...others] = slashReadings(call.path);
+  const isEverywhere =
+    literal !== NONE || isOpen || others.every((reading) => firstExact(paths, about.paths, method, reading) !== NONE);
+  return isEverywhere ? Math.min(literal, firstExact(paths, about.paths, method, call.path)) : NONE;
+}
+
+function firstExact(index: HttpIndex, about: Bits | undefined, method: string, path: string): number {
+  return about === undefined ? NONE : index.first(about, method, exactSegments(path, index.segmentsNeeded));
 }

@@ -1,117 +1,93 @@
 // Finds the first of many rules that matches a call, without looking at those that cannot: rules of one action, in their order.
 //
-// Rules that allow are compared with a path as it is written; rules that deny, broadly (match/readings.ts). Those of a policy
-// that says `encodedSlash: literal` have a tree of their own, as they see the path in its own reading alone.
+// A rule is taken apart into clauses, one for each of its templates and patterns. Which of them are about a caller is found once
+// for each caller, and not for each call.
+//
+// Rules that allow are compared with a path as it is written; rules that deny, broadly (match/readings.ts). Those of a policy that
+// says `encodedSlash: literal` have an index of their own, as they see fewer readings of a path.
 import type { Identity } from '../../api/ids.ts';
-import { NameIndex } from '../match/names.ts';
-import { PathIndex } from '../match/paths.ts';
+import { addBit, type Bits, newBits } from '../match/bits.ts';
 import { broadTemplates } from '../match/readings.ts';
-import type { Template } from '../match/template.ts';
-import { CallerIndex, holds, type RuleSet } from './callers.ts';
-import type { GrpcOperation, HttpOperation, Rule } from './rule.ts';
+import { EVERY_PATH, type Template } from '../match/template.ts';
+import { CallerIndex } from './callers.ts';
+import type { Ranked } from './clause-ranks.ts';
+import { type GrpcClause, GrpcIndex } from './grpc-index.ts';
+import { type HttpClause, HttpIndex } from './http-index.ts';
+import type { GrpcPattern, HttpOperation, Rule } from './rule.ts';
 
-/** Beyond all ranks, and still a place that a list can be asked for. */
-export const NO_RULE = 2 ** 30 - 1;
-
-/** A part of a rule. */
-interface Clause {
-  readonly rank: number;
-  readonly methods: ReadonlySet<string> | undefined;
+/** The clauses that are about a caller; undefined where there are none of that kind. */
+export interface About {
+  readonly paths: Bits | undefined;
+  readonly literalPaths: Bits | undefined;
+  readonly grpc: Bits | undefined;
 }
+
+const EVERY_METHOD: GrpcPattern = { service: '*', method: '*' };
 
 export class RuleIndex {
   readonly size: number;
   readonly #isBroad: boolean;
   readonly #callers: CallerIndex;
-  /** Rules about every operation. */
-  readonly #every: number[] = [];
-  readonly #paths = new PathIndex<Clause[]>();
-  readonly #literalPaths = new PathIndex<Clause[]>();
-  readonly #services = new NameIndex<NameIndex<number[]>>();
-  // Used again for each call.
-  readonly #clausesFound: Clause[][] = [];
-  readonly #servicesFound: NameIndex<number[]>[] = [];
-  readonly #methodsFound: number[][] = [];
+  readonly paths: HttpIndex;
+  readonly literalPaths: HttpIndex;
+  readonly grpc: GrpcIndex;
+  /** A connection has one identity for as long as it is open, and what is known of it goes with it. */
+  readonly #known = new WeakMap<Identity, About>();
 
   /** The rank of a rule is its place in the list. */
   constructor(rules: readonly Rule[], isBroad: boolean) {
     this.size = rules.length;
     this.#isBroad = isBroad;
     this.#callers = new CallerIndex(rules.map(({ from }) => from));
-    for (const [rank, rule] of rules.entries()) this.#add(rank, rule);
+    this.paths = new HttpIndex(rules.flatMap((rule, rank) => (rule.isLiteral ? [] : this.#httpClauses(rule, rank))));
+    this.literalPaths = new HttpIndex(
+      rules.flatMap((rule, rank) => (rule.isLiteral ? this.#httpClauses(rule, rank) : [])),
+    );
+    this.grpc = new GrpcIndex(rules.flatMap((rule, rank) => this.#grpcClauses(rule, rank)));
   }
 
-  #add(rank: number, { to, isLiteral }: Rule): void {
-    if (to === undefined) this.#every.push(rank);
-    else
-      for (const operation of to) {
-        if (operation.kind === 'grpc') this.#addGrpc(rank, operation);
-        else this.#addHttp(rank, operation, isLiteral ? this.#literalPaths : this.#paths);
-      }
+  #httpClauses({ to }: Rule, rank: number): readonly HttpClause[] {
+    if (to === undefined) return [{ rank, methods: undefined, template: EVERY_PATH }];
+    return to.flatMap((operation) => (operation.kind === 'http' ? this.#clausesOf(operation, rank) : []));
   }
 
-  #addHttp(rank: number, { methods, templates }: HttpOperation, paths: PathIndex<Clause[]>): void {
-    for (const template of templates) {
-      for (const spelled of this.#spellings(template)) paths.at(spelled, () => []).push({ rank, methods });
-    }
+  #clausesOf({ methods, templates }: HttpOperation, rank: number): readonly HttpClause[] {
+    const spelled = this.#isBroad ? templates.flatMap(broadTemplates) : templates;
+    return spelled.map((template: Template) => ({ rank, methods, template }));
   }
 
-  #spellings(template: Template): readonly Template[] {
-    return this.#isBroad ? broadTemplates(template) : [template];
+  #grpcClauses({ to }: Rule, rank: number): readonly GrpcClause[] {
+    if (to === undefined) return [{ rank, pattern: EVERY_METHOD }];
+    return to.flatMap((operation) =>
+      operation.kind === 'grpc' ? operation.patterns.map((pattern) => ({ rank, pattern: this.#spelled(pattern) })) : [],
+    );
   }
 
-  #addGrpc(rank: number, { patterns }: GrpcOperation): void {
-    for (const { service, method } of patterns) {
-      const methods = this.#services.at(this.#spelled(service), () => new NameIndex());
-      methods.at(this.#spelled(method), () => []).push(rank);
-    }
+  #spelled({ service, method }: GrpcPattern): GrpcPattern {
+    return this.#isBroad ? { service: service.toLowerCase(), method: method.toLowerCase() } : { service, method };
   }
 
-  #spelled(name: string): string {
-    return this.#isBroad ? name.toLowerCase() : name;
-  }
-
-  /** How much of an exact path there is to give. */
-  get segmentsNeeded(): number {
-    return Math.max(this.#paths.segmentsNeeded, this.#literalPaths.segmentsNeeded);
-  }
-
-  /** The rank, or `NO_RULE`. `literal` is the path's own reading, and `reading` the one that is asked about. */
-  findHttp(caller: Identity, method: string, reading: readonly string[], literal: readonly string[]): number {
-    const about = this.#callers.rulesAbout(caller);
-    let first = firstOf(this.#every, about, NO_RULE);
-    this.#paths.find(reading, this.#clausesFound);
-    this.#literalPaths.find(literal, this.#clausesFound);
-    for (const clauses of this.#clausesFound) first = firstClauseOf(clauses, method, about, first);
-    this.#clausesFound.length = 0;
-    return first;
-  }
-
-  findGrpc(caller: Identity, service: string, method: string): number {
-    const about = this.#callers.rulesAbout(caller);
-    let first = firstOf(this.#every, about, NO_RULE);
-    this.#services.find(this.#spelled(service), this.#servicesFound);
-    for (const methods of this.#servicesFound) methods.find(this.#spelled(method), this.#methodsFound);
-    for (const ranks of this.#methodsFound) first = firstOf(ranks, about, first);
-    this.#servicesFound.length = 0;
-    this.#methodsFound.length = 0;
-    return first;
+  about(caller: Identity): About {
+    const known = this.#known.get(caller);
+    if (known !== undefined) return known;
+    const rules = this.#callers.rulesAbout(caller).flat();
+    const about = {
+      paths: clausesOf(rules, this.paths.ranked),
+      literalPaths: clausesOf(rules, this.literalPaths.ranked),
+      grpc: clausesOf(rules, this.grpc.ranked),
+    };
+    this.#known.set(caller, about);
+    return about;
   }
 }
 
-/** Ranks rise, so the first that fits is the best of its list. */
-function firstOf(ranks: readonly number[], about: RuleSet, best: number): number {
-  for (const rank of ranks) {
-    if (rank >= best) return best;
-    if (holds(about, rank)) return rank;
+function clausesOf(rules: readonly number[], { ranks, startOf }: Ranked): Bits | undefined {
+  let clauses: Bits | undefined;
+  for (const rank of rules) {
+    const start = startOf.get(rank);
+    if (start === undefined) continue;
+    clauses ??= newBits(ranks.length);
+    for (let clause = start; ranks[clause] === rank; clause++) addBit(clauses, clause);
   }
-  return best;
-}
-
-function firstClauseOf(clauses: readonly Clause[], method: string, about: RuleSet, best: number): number {
-  for (const { rank, methods } of clauses) {
-    if (rank >= best) return best;
-    if (holds(about, rank) && (methods === undefined || methods.has(method))) return rank;
-  }
-  return best;
+  return clauses;
 }

@@ -1,17 +1,96 @@
-// The ways in which a server may read one canonical path: %2F and %5C as part of a segment or as slashes; and, more broadly,
-// without looking at letter case, at a trailing slash, or at what follows a semicolon in a segment.
+// The ways in which a server may read one canonical path.
+//
+// Rules that allow look at two things: %2F and %5C as part of a segment, or as slashes. Rules that deny look at whatever a careless
+// server may make of a path: it decodes once or twice, takes what it finds for slashes or not, does away with what follows a
+// semicolon, with what follows a question mark or a number sign that was encoded, with letter case and with a trailing slash.
 import type { CanonicalPath } from '../../api/path.ts';
 import type { Template } from './template.ts';
 
+const NO_SLASHES: readonly RegExp[] = [];
+const SLASHES = [/%2F/g];
+const BACKSLASHES = [/%5C/g];
+const ALL_SLASHES = [...SLASHES, ...BACKSLASHES, /%2F|%5C/g];
+
 /** The path itself first, and then what a server makes of it that takes some of these triplets for slashes. */
 export function slashReadings(path: CanonicalPath): readonly string[] {
-  const hasSlash = path.includes('%2F');
-  const hasBackslash = path.includes('%5C');
-  if (!hasSlash && !hasBackslash) return [path];
-  const read = (triplets: RegExp) => path.replaceAll(triplets, '/').replaceAll(/\/{2,}/g, '/');
-  if (!hasBackslash) return [path, read(/%2F/g)];
-  if (!hasSlash) return [path, read(/%5C/g)];
-  return [path, read(/%2F/g), read(/%5C/g), read(/%2F|%5C/g)];
+  const readings: string[] = [path];
+  for (const slash of slashesIn(path)) add(readings, merged(path.replace(slash, '/')));
+  return readings;
+}
+
+function merged(path: string): string {
+  return path.includes('//') ? path.replace(/\/{2,}/g, '/') : path;
+}
+
+/** What servers may take for slashes in the path, once they have decoded it or decoded it twice. */
+function slashesIn(path: string): readonly RegExp[] {
+  const hasSlash = /%(?:25)?2[Ff]/.test(path);
+  if (!/%(?:25)?5[Cc]/.test(path)) return hasSlash ? SLASHES : NO_SLASHES;
+  return hasSlash ? ALL_SLASHES : BACKSLASHES;
+}
+
+/** What may be there in more than one way, besides letter case and a trailing slash. */
+const AMBIGUOUS = /;|%(?:2[35F]|3[BF]|5C)/;
+
+/** Everything, for rules that deny. Nearly every path has one reading. */
+export function broadReadings(path: CanonicalPath): readonly string[] {
+  return AMBIGUOUS.test(path) ? readingsBy(slashesIn, path) : [path];
+}
+
+/** As many, for a server that takes nothing but slashes for slashes. */
+export function literalReadings(path: CanonicalPath): readonly string[] {
+  return AMBIGUOUS.test(path) ? readingsBy(() => NO_SLASHES, path) : [path];
+}
+
+function readingsBy(slashesOf: (path: string) => readonly RegExp[], path: CanonicalPath): readonly string[] {
+  const readings: string[] = [path];
+  // Some servers cut a path before they decode it.
+  if (path.includes(';')) add(readings, path.replace(/;[^/]*/g, ''));
+  for (const reading of [...readings]) {
+    for (const slash of slashesOf(reading)) addDecoded(readings, reading.replace(slash, '/'), slash);
+    addDecoded(readings, reading, undefined);
+  }
+  const mayShow = path.includes('%25');
+  if (mayShow || hasQuery(path))
+    for (const reading of [...readings]) if (hasQuery(reading)) add(readings, untilQuery(reading));
+  if (mayShow || hasParameters(path))
+    for (const reading of [...readings]) if (hasParameters(reading)) add(readings, withoutParameters(reading));
+  return readings;
+}
+
+/** What was split after the first decoding may be split again after the second, or not. */
+function addDecoded(readings: string[], once: string, slash: RegExp | undefined): void {
+  add(readings, once);
+  if (!once.includes('%25')) return;
+  const twice = decodedAgain(once);
+  add(readings, twice);
+  if (slash !== undefined) add(readings, twice.replace(slash, '/'));
+}
+
+function add(readings: string[], reading: string): void {
+  if (!readings.includes(reading)) readings.push(reading);
+}
+
+/** Where a server that decodes first and looks for a query then believes the path to end. */
+function hasQuery(path: string): boolean {
+  return path.includes('%3F') || path.includes('%23');
+}
+
+function untilQuery(path: string): string {
+  return path.slice(0, path.search(/%3F|%23/));
+}
+
+function hasParameters(path: string): boolean {
+  return path.includes(';') || path.includes('%3B');
+}
+
+function withoutParameters(path: string): string {
+  return path.replace(/(?:;|%3B)[^/]*/g, '');
+}
+
+/** Written so that decoding it once comes to what decoding the given path twice comes to. */
+function decodedAgain(path: string): string {
+  return path.replace(/%25([0-9A-Fa-f]{2})/g, (_, hex: string) => `%${hex.toUpperCase()}`);
 }
 
 /** As they are. Not all of them, where fewer are needed. */
@@ -19,19 +98,16 @@ export function exactSegments(path: string, needed: number): readonly string[] {
   return path.slice(1).split('/', needed);
 }
 
-/** As a server takes them that is careless of everything but what follows a semicolon. */
-export function broadSegments(path: string): readonly string[] {
-  return path.split('/').map(broadSegment).filter(isThere);
-}
-
-/** The same, for a server that does away with what follows a semicolon. */
-export function cutSegments(path: string): readonly string[] {
-  return path.split('/').map(cutSegment).filter(isThere);
-}
-
-/** Whether the two above may differ. */
-export function hasSemicolon(path: string): boolean {
-  return path.includes(';') || path.includes('%3B');
+/** As a server takes them that is careless of letter case and slashes. */
+export function broadSegments(path: string, needed: number): readonly string[] {
+  const segments: string[] = [];
+  for (let start = 0; start <= path.length && segments.length < needed; ) {
+    const slash = path.indexOf('/', start);
+    const end = slash < 0 ? path.length : slash;
+    if (end > start) segments.push(broadSegment(path.slice(start, end)));
+    start = end + 1;
+  }
+  return segments;
 }
 
 /** Templates that match broadly whatever this one matches exactly, and more. */
@@ -40,23 +116,22 @@ export function broadTemplates({ steps, isOpen }: Template): readonly Template[]
     steps: steps.map((step) => (step === undefined ? undefined : fold(step))).filter((step) => step !== ''),
     isOpen,
   });
-  const isCut = steps.some((step) => step !== undefined && hasSemicolon(step));
-  return isCut ? [broad(broadSegment), broad(cutSegment)] : [broad(broadSegment)];
+  const isCut = steps.some((step) => step !== undefined && hasParameters(step));
+  return isCut ? [broad(broadSegment), broad((step) => broadSegment(withoutParameters(step)))] : [broad(broadSegment)];
 }
 
 /** Without letter case, and with nothing encoded: `%21` and `!` are one character to whoever decodes. */
-export function broadSegment(segment: string): string {
+function broadSegment(segment: string): string {
   if (!segment.includes('%')) return segment.toLowerCase();
-  // Canonical paths hold valid UTF-8 alone. By way of upper case, as some letters have two lower ones.
-  return decodeURIComponent(segment).toUpperCase().toLowerCase();
+  // By way of upper case, as some letters have two lower ones.
+  return decoded(segment).toUpperCase().toLowerCase();
 }
 
-function cutSegment(segment: string): string {
-  const broad = broadSegment(segment);
-  const end = broad.indexOf(';');
-  return end < 0 ? broad : broad.slice(0, end);
-}
-
-function isThere(segment: string): boolean {
-  return segment !== '';
+/** A canonical path holds valid UTF-8 alone, but what is decoded twice may be anything. */
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment.replace(/(?:%[0-9A-F]{2})+/g, (run) => Buffer.from(run.replaceAll('%', ''), 'hex').toString());
+  }
 }

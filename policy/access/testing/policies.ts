@@ -49,6 +49,14 @@ const SEGMENTS = [
   'a!',
   'a%21',
   '%3B',
+  'a%3Bb;x',
+  'a;%2Fb',
+  'a%3Fb',
+  '%23',
+  '%2561',
+  'a%252fB',
+  '%253B%255C',
+  'a%253F%25ff',
 ];
 const METHODS = ['GET', 'HEAD', 'POST', 'DELETE'];
 const SERVICES = ['shop.Orders', 'shop.orders', 'shop.Stock', 'Orders'];
