@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { status as Code } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type CallbackApp, callbackApp, callbackOn } from '../testing/callback-app.ts';
+import { DaprClient } from '../testing/dapr-client.ts';
 import { type TestFeed, testFeed } from '../testing/feed.ts';
 import { callerOf, faultOf, type GrpcApp, type GrpcCaller, grpcApp, grpcOn, outcomeOf } from '../testing/grpc-app.ts';
 import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
@@ -16,6 +18,7 @@ let mesh: Mesh;
 let web: MeshSidecar;
 let shop: MeshSidecar;
 let grpcShop: GrpcApp;
+let callbackShop: CallbackApp;
 let grpc: GrpcCaller;
 let sockets: WebSocketApp;
 let feed: TestFeed;
@@ -23,7 +26,9 @@ const app = new ScriptedApp();
 beforeAll(async () => {
   [mesh, feed, grpcShop] = [await startMesh(), testFeed(), await grpcApp()];
   [web, shop] = [await mesh.start('web'), await mesh.start('shop', { handler: app.listener, feed })];
+  callbackShop = await callbackApp();
   await mesh.start('grpc-shop', { config: grpcOn(grpcShop), feed });
+  await mesh.start('callback-shop', { config: callbackOn(callbackShop.port), feed });
   if (shop.app === undefined) throw new Error('it has an app');
   sockets = new WebSocketApp(shop.app);
   grpc = callerOf(web, 'grpc-shop');
@@ -37,6 +42,7 @@ afterAll(async () => {
   grpc.close();
   await mesh.close();
   grpcShop.close();
+  callbackShop.close();
 });
 
 const allow = (to: object) => policy('some', { rules: [{ name: 'some', to: [to] }] });
@@ -77,6 +83,23 @@ describe('what a rule is about', () => {
     expect([denied.status.code, faultOf(denied)]).toEqual([Code.PERMISSION_DENIED, 'denied']);
     expect(denied.status.details).toContain('the default of default/some');
     expect(grpcShop.seen).toHaveLength(1);
+  });
+
+  test('may be methods and paths of what is called over InvokeService, or goes to an app by OnInvoke', async () => {
+    feed.config.set(says([allow({ methods: ['POST'], paths: ['/orders'] })]));
+    const dapr = new DaprClient(web.sidecar.ports.grpc);
+    expect((await dapr.invoke({ id: 'shop', method: 'orders', verb: 3 })).status.code).toBe(Code.OK);
+    const denied = await dapr.invoke({ id: 'shop', method: 'orders', verb: 2 });
+    expect([denied.status.code, faultOf(denied)]).toEqual([Code.PERMISSION_DENIED, 'denied']);
+    expectFault(await send(web.sidecar.ports.http, { path: to('callback-shop', '/orders') }), 'denied');
+    expect(callbackShop.seen).toHaveLength(0);
+    const posted = await send(web.sidecar.ports.http, {
+      method: 'POST',
+      path: to('callback-shop', '/orders'),
+      body: 'x',
+    });
+    expect([posted.status, callbackShop.seen.length]).toEqual([200, 1]);
+    dapr.close();
   });
 
   test('may be paths of HTTP; a WebSocket is the GET that opens it', async () => {

@@ -277,6 +277,7 @@ test('the last config is kept for a restart, for nobody else to read or write', 
   const restarted = start();
   expect(names(restarted)).toEqual(['kept']);
   expect(restarted.state()).toMatchObject({ kind: 'stale' });
+  expect(restarted.config.current()).toEqual(client.config.current());
   operator = await startTestOperator(ca.issue(operatorId), operator.address.port);
   const [request] = await (await soon(operator.subscribed(1))).said(1);
   expect(request?.hello).toMatchObject({ epoch: 3, versions: [{ kind: 'AccessPolicy', version: 5 }] });

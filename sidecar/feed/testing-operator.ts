@@ -105,8 +105,7 @@ export interface ConfigShape {
   readonly spec?: string;
 }
 
-/** Nobody is kept out. */
-const OPEN = { barredNamespaces: [], defaultAccess: 'allow' } as const;
+const ACCESS = { barredNamespaces: ['lab', 'stage'], defaultAccess: 'deny' } as const;
 
 /** A config with policies of these names. */
 export function configMessage(anchors: readonly string[], shape: ConfigShape = {}): FeedMessage {
@@ -118,7 +117,7 @@ export function configMessage(anchors: readonly string[], shape: ConfigShape = {
   const versions = [{ kind: 'AccessPolicy', version }];
   return {
     epoch,
-    part: { kind: 'config', config: { ...OPEN, versions, trustAnchors, resources: names.map(resource) } },
+    part: { kind: 'config', config: { ...ACCESS, versions, trustAnchors, resources: names.map(resource) } },
   };
 }
 
