@@ -20,6 +20,7 @@ interface Server {
   readonly cutsFirst: boolean;
   readonly cutsLast: boolean;
   readonly looksForQuery: boolean;
+  readonly dropsTails: boolean;
   readonly foldsCase: 'no' | 'lower' | 'upper';
 }
 
@@ -30,6 +31,7 @@ const anyServer: fc.Arbitrary<Server> = fc.record({
   cutsFirst: fc.boolean(),
   cutsLast: fc.boolean(),
   looksForQuery: fc.boolean(),
+  dropsTails: fc.boolean(),
   foldsCase: fc.constantFrom('no', 'lower', 'upper'),
 });
 
@@ -44,6 +46,7 @@ function segmentsFor(server: Server, path: string): readonly string[] {
   }
   if (server.looksForQuery) segments = untilQuery(segments);
   if (server.cutsLast) segments = segments.map((segment) => segment.replace(/;.*/s, ''));
+  if (server.dropsTails) segments = segments.map((segment) => segment.replace(/(?<=[^. ])[. ]+$/, ''));
   return segments.map((segment) => folded(server, segment)).filter((segment) => segment !== '');
 }
 
@@ -69,7 +72,7 @@ const piece = fc.oneof(
     arbitrary: fc.constantFrom('a', 'B', 'admin', '%61', '%2561', '%C3%A9', '%25c3%25A9', '%25FF', '!', '%21'),
   },
   { weight: 3, arbitrary: fc.constantFrom(';', '%3B', '%253b', '%3F', '%253F', '%23', '%2523') },
-  { weight: 1, arbitrary: fc.constantFrom('%25', '%2525', '%252561', '%2500', '%20', '2F', '5C') },
+  { weight: 1, arbitrary: fc.constantFrom('%25', '%2525', '%252561', '%2500', '%20', '%2520', '.', '2F', '5C') },
 );
 const anyPath = fc.array(piece, { maxLength: 10 }).map((pieces) => `/${pieces.join('')}`);
 

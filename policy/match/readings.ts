@@ -2,7 +2,8 @@
 //
 // Rules that allow look at two things: %2F and %5C as part of a segment, or as slashes. Rules that deny look at whatever a careless
 // server may make of a path: it decodes once or twice, takes what it finds for slashes or not, does away with what follows a
-// semicolon, with what follows a question mark or a number sign that was encoded, with letter case and with a trailing slash.
+// semicolon, with what follows a question mark or a number sign that was encoded, with dots and spaces at the end of a name, with
+// letter case and with a trailing slash.
 import type { CanonicalPath } from '../../api/path.ts';
 import type { Template } from './template.ts';
 
@@ -122,9 +123,16 @@ export function broadTemplates({ steps, isOpen }: Template): readonly Template[]
 
 /** Without letter case, and with nothing encoded: `%21` and `!` are one character to whoever decodes. */
 function broadSegment(segment: string): string {
-  if (!segment.includes('%')) return segment.toLowerCase();
+  if (!segment.includes('%')) return withoutTail(segment.toLowerCase());
   // By way of upper case, as some letters have two lower ones.
-  return decoded(segment).toUpperCase().toLowerCase();
+  return withoutTail(decoded(segment).toUpperCase().toLowerCase());
+}
+
+/** Some servers drop dots and spaces at the end of a name: Windows does. One that has nothing else keeps them. */
+function withoutTail(segment: string): string {
+  let end = segment.length;
+  while (end > 0 && (segment.charAt(end - 1) === '.' || segment.charAt(end - 1) === ' ')) end--;
+  return end === 0 || end === segment.length ? segment : segment.slice(0, end);
 }
 
 /** A canonical path holds valid UTF-8 alone, but what is decoded twice may be anything. */

@@ -57,6 +57,7 @@ const SEGMENTS = [
   'a%252fB',
   '%253B%255C',
   'a%253F%25ff',
+  'a.%20',
 ];
 const METHODS = ['GET', 'HEAD', 'POST', 'DELETE'];
 const SERVICES = ['shop.Orders', 'shop.orders', 'shop.Stock', 'Orders'];

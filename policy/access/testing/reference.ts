@@ -163,7 +163,7 @@ function broad(path: string): string[] {
   const segments = path
     .split('/')
     .map((segment) => (/^\{\w+\}$/.test(segment) ? segment : decodedOnce(segment).toUpperCase().toLowerCase()));
-  return segments.filter((segment) => segment !== '');
+  return segments.map((segment) => segment.replace(/(?<=[^. ])[. ]+$/, '')).filter((segment) => segment !== '');
 }
 
 function decodedOnce(segment: string): string {
