@@ -5,8 +5,9 @@ export default defineConfig({
   test: {
     include: ['**/*.test.ts'],
     exclude: ['**/node_modules/**'],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // For tests that start programs, on a machine that has much else to do.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     pool: 'forks',
     // All of them: the default leaves one core idle, which on a machine with two is half of it.
     maxWorkers: '100%',
