@@ -92,6 +92,10 @@ describe('refuses', () => {
     ['parameters on encoded dots', '/%2e%2e;x'],
     ['encoded parameters on dots', '/..%3bx'],
     ['parameters encoded twice on dots', '/..%253bx'],
+    ['dots before an encoded hash', '/a/..%23/x'],
+    ['dots before an encoded question mark', '/a/%2e%2e%3Fx'],
+    ['dots before a hash encoded twice', '/a/..%2523'],
+    ['a dot behind an encoded hash', '/a/x%23..'],
   ])('%s: %j', (_, raw) => {
     expect(isRefused(raw)).toBe(true);
   });

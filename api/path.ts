@@ -51,7 +51,9 @@ function spellSegment(segment: string): Result<string> {
   }
   if (isDotSegment(bytes.value)) return ok(bytes.value);
   if (hidesDotSegment(decodeLeniently(bytes.value))) {
-    return err('the path hides a dot segment behind an encoded slash, backslash, percent sign or semicolon');
+    return err(
+      'the path hides a dot segment behind a semicolon or an encoded slash, backslash, percent sign, question mark or hash',
+    );
   }
   return ok(spell(segment));
 }
@@ -97,7 +99,7 @@ function isDotSegment(segment: string): boolean {
  * One that shows after the first decoding is still there after the second, so that is the one to look at.
  */
 function hidesDotSegment(decoded: string): boolean {
-  return decoded.split(/[/\\;]/).some(isDotSegment);
+  return decoded.split(/[/\\;?#]/).some(isDotSegment);
 }
 
 function spell(segment: string): string {
