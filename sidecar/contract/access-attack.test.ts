@@ -10,6 +10,7 @@ import { compileAccess } from '../../policy/access/compile.ts';
 import { decide } from '../../policy/access/decide.ts';
 import { frameMessage } from '../../wire/grpc-frame.ts';
 import type { ConfigResource } from '../feed/feed.ts';
+import { DaprClient } from '../testing/dapr-client.ts';
 import { type TestFeed, testFeed } from '../testing/feed.ts';
 import { identityOf, type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
 import { type RawPeer, rawPeer } from '../testing/raw-peer.ts';
@@ -31,6 +32,7 @@ let mesh: Mesh;
 let callee: MeshSidecar;
 let feed: TestFeed;
 let peer: RawPeer;
+let client: DaprClient;
 let http1: Http1Attacker;
 let http1ByHeader: Http1Attacker;
 let http2: Http2Attacker;
@@ -42,13 +44,14 @@ beforeAll(async () => {
   const caller = await mesh.start('caller');
   callee = await mesh.start('callee', { handler: app.listener, feed });
   peer = await rawPeer(callee.sidecar.ports.peer, mesh.ca.issue(identityOf('peer')));
+  client = new DaprClient(caller.sidecar.ports.grpc);
   const port = caller.sidecar.ports.http;
   [http1, http1ByHeader] = [new Http1Attacker(port), new Http1Attacker(port, ['dapr-app-id: callee'])];
   [http2, http2ByHeader] = [new Http2Attacker(port), new Http2Attacker(port, { 'dapr-app-id': 'callee' })];
 });
 beforeEach(() => app.reset());
 afterAll(async () => {
-  for (const attacker of [http1, http1ByHeader, http2, http2ByHeader, peer]) attacker.close();
+  for (const attacker of [http1, http1ByHeader, http2, http2ByHeader, client, peer]) attacker.close();
   await mesh.close();
 });
 
@@ -69,6 +72,7 @@ const WAYS = {
   'HTTP/1.1, by header': (path) => http1ByHeader.attack(path),
   'HTTP/2, in the URL': (path) => http2.attack(inUrl(path)),
   'HTTP/2, by header': (path) => http2ByHeader.attack(path),
+  'InvokeService, which decodes nothing': async (method) => (await client.invoke({ method, verb: 1 })).status.code,
   'a peer that claims to have spelled the path': byPeer(true),
   'a peer that has decoded the path': byPeer(false),
   'a peer that has decoded the path, as it would': (path) => byPeer(false)(decodedByPeer(path)),
