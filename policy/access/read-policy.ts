@@ -6,9 +6,9 @@
 import type { Identity } from '../../api/ids.ts';
 import type { AccessPolicySpec } from '../../api/resources/access-policy.ts';
 import { closedRecord, optional, parsedBy, type Reader } from '../../kit/record.ts';
-import { err, ok, type Result } from '../../kit/result.ts';
+import { err, type Result } from '../../kit/result.ts';
 import { parseOneOf } from '../../kit/values.ts';
-import { items, PATTERN, spelled, TRUST_DOMAIN } from '../fields.ts';
+import { items, PATTERN, spelled, TRUST_DOMAIN, withDefault } from '../fields.ts';
 import type { UnreadablePolicy } from './compile.ts';
 import { type PlacedPolicy, readRules } from './rule.ts';
 
@@ -24,8 +24,7 @@ export function readPolicy(
 ): PlacedPolicy | UnreadablePolicy {
   const read = SPEC(spec);
   if (!read.ok) return unreadable(place, spec, read.error);
-  const { apps, mode = 'enforce', default: otherwise = 'deny', encodedSlash = 'both', rules = [] } = read.value;
-  const policy = { ...place, spec: { ...(apps && { apps }), mode, default: otherwise, encodedSlash, rules } };
+  const policy = { ...place, spec: read.value };
   const compiled = readRules(policy, own);
   return compiled.ok ? policy : unreadable(place, spec, compiled.error);
 }
@@ -68,7 +67,7 @@ const OPERATION: Reader<SpecOperation> = such(
 const RULE: Reader<SpecRule> = such(
   closedRecord<SpecRule>({
     name: NAME,
-    action: (value) => (value === undefined ? ok('allow') : ACTION(value)),
+    action: withDefault(ACTION, 'allow'),
     from: optional(items(CALLER)),
     to: optional(items(OPERATION)),
   }),
@@ -76,20 +75,12 @@ const RULE: Reader<SpecRule> = such(
   'a rule says neither whom it is about nor what',
 );
 
-interface WrittenSpec {
-  readonly apps?: string[] | undefined;
-  readonly mode?: AccessPolicySpec['mode'] | undefined;
-  readonly default?: AccessPolicySpec['default'] | undefined;
-  readonly encodedSlash?: AccessPolicySpec['encodedSlash'] | undefined;
-  readonly rules?: SpecRule[] | undefined;
-}
-
-const SPEC: Reader<WrittenSpec> = closedRecord<WrittenSpec>({
+const SPEC: Reader<AccessPolicySpec> = closedRecord<AccessPolicySpec>({
   apps: optional(items(NAME)),
-  mode: optional(parsedBy(parseOneOf(['enforce', 'audit']))),
-  default: optional(ACTION),
-  encodedSlash: optional(parsedBy(parseOneOf(['both', 'literal']))),
-  rules: optional((value) => (Array.isArray(value) && value.length === 0 ? ok([]) : items(RULE)(value))),
+  mode: withDefault(parsedBy(parseOneOf(['enforce', 'audit'])), 'enforce'),
+  default: withDefault(ACTION, 'deny'),
+  encodedSlash: withDefault(parsedBy(parseOneOf(['both', 'literal'])), 'both'),
+  rules: withDefault(items(RULE, 0), []),
 });
 
 function such<T>(read: Reader<T>, holds: (value: T) => boolean, otherwise: string): Reader<T> {

@@ -1,8 +1,8 @@
 // What a sidecar holds to of a NamespacePolicy, out of what the API server has stored: see policy/access/read-policy.ts, which
 // does the same for AccessPolicies.
 import type { NamespacePolicySpec } from '../../api/resources/namespace-policy.ts';
-import { closedRecord, optional, parsedBy, type Reader, type Readers, readRecord } from '../../kit/record.ts';
-import { err, ok, type Result } from '../../kit/result.ts';
+import { closedRecord, optional, parsedBy, type Readers, readRecord } from '../../kit/record.ts';
+import { err, type Result } from '../../kit/result.ts';
 import { parseOneOf } from '../../kit/values.ts';
 import { items, PATTERN, TRUST_DOMAIN } from '../fields.ts';
 
@@ -17,21 +17,18 @@ export function readNamespaceAccess(spec: unknown): Result<NamespaceAccess> {
   return read.ok ? read : err(read.error.join('; '));
 }
 
-/** Here an empty list says something: nobody. */
-function list<T>(read: Reader<T>): Reader<T[]> {
-  return (value) => (Array.isArray(value) && value.length === 0 ? ok([]) : items(read)(value));
-}
-
+/** An empty list says something: nobody. */
 const FIELDS: Readers<NamespaceAccess> = {
   callableFrom: optional(
-    list(
+    items(
       closedRecord<CallerNamespace>({
         namespace: PATTERN,
         app: optional(PATTERN),
         trustDomain: optional(TRUST_DOMAIN),
       }),
+      0,
     ),
   ),
-  mayCall: optional(list(closedRecord<Callee>({ namespace: PATTERN, app: optional(PATTERN) }))),
+  mayCall: optional(items(closedRecord<Callee>({ namespace: PATTERN, app: optional(PATTERN) }), 0)),
   defaultAccess: optional(parsedBy(parseOneOf(['allow', 'deny']))),
 };
