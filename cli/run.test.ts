@@ -273,13 +273,16 @@ test('a home that cannot be used is one line', async () => {
   expect(linesOf(cli.stderr())).toEqual([expect.stringMatching(/^invokectl: .*a file is in the way/)]);
 });
 
-test('a policy that would not be enforced stops the start', async () => {
+test('a policy that cannot be read stops the start', async () => {
   const home = throwawayHome();
   const file = join(home.folder, 'policy.yaml');
-  writeFileSync(file, 'apiVersion: invoke.io/v1alpha1\nkind: Resiliency\nmetadata: { name: closed }\n');
+  writeFileSync(
+    file,
+    'apiVersion: invoke.io/v1alpha1\nkind: AccessPolicy\nmetadata: { name: closed }\nspec: { mode: half }\n',
+  );
   const cli = home.start(['run', '-a', 'web', '--resources-path', home.folder, '--', ...app(STAYS)]);
   expect(await cli.ended).toBe(64);
-  expect(cli.stderr()).toBe(`invokectl: ${file}:1: Resiliency "closed" is not enforced by this version; remove it\n`);
+  expect(cli.stderr()).toContain(`invokectl: ${file}:1: AccessPolicy "closed": `);
 });
 
 test('the script in bin/ finds its checkout through links, from anywhere', () => {

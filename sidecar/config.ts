@@ -6,6 +6,7 @@ import type { AppProtocol } from '../api/app-protocol.ts';
 import type { AppId, Namespace, Target, TrustDomain } from '../api/ids.ts';
 import type { SentryEndpoint } from '../identity/sentry-client.ts';
 import type { Snapshot } from '../kit/snapshot.ts';
+import type { PlacedResiliency } from '../policy/resiliency/settle.ts';
 import type { AppTlsConfig } from './app/tls.ts';
 import type { AccessResources } from './authorize/resources.ts';
 import type { OutsideConfig } from './external/outside.ts';
@@ -86,6 +87,8 @@ export interface SidecarConfig {
   readonly outside?: OutsideConfig;
   /** Who may call whom. Where there is an operator, its feed says so, and not this; undefined: everybody may. */
   readonly access?: Snapshot<AccessResources>;
+  /** How calls survive what goes wrong. Where there is an operator, its feed says so, and not this; undefined: as built in. */
+  readonly resiliencies?: Snapshot<readonly PlacedResiliency[]>;
   /** What people should know of how it is set up just now, for its metadata. */
   readonly notices?: () => Readonly<Record<string, string>>;
   /** `honest`: see api/fault.ts. `dapr`: 500 wherever Dapr says 500. */

@@ -10,7 +10,6 @@ import type { Log } from '../kit/log.ts';
 import { METRICS_CONTENT_TYPE } from '../kit/metrics.ts';
 import { err, ok } from '../kit/result.ts';
 import type { Snapshot } from '../kit/snapshot.ts';
-import { BUILT_IN } from '../policy/resiliency/plan.ts';
 import { openAccess } from './access.ts';
 import { callLog, observers } from './admin/call-log.ts';
 import { type CallMetrics, callMetrics } from './admin/call-metrics.ts';
@@ -31,7 +30,7 @@ import { ownIdentity } from './identify/own.ts';
 import { trusting } from './identify/trusting.ts';
 import type { Servings } from './listeners.ts';
 import { type OwnApp, ownApp } from './own-app.ts';
-import { Targets } from './resilience/targets.ts';
+import { openResiliency } from './resiliency.ts';
 import type { Names } from './resolve/resolver.ts';
 import { openExternal } from './transport/external.ts';
 import { openExternalGrpc } from './transport/external-grpc.ts';
@@ -99,6 +98,7 @@ export function joinParts(
   const outside = openOutside(config, deps, feed);
   const ground = grounds(feed);
   const authorizer = openAccess(config, { self, feed, flights, metrics, log, clock });
+  const resiliency = openResiliency(config, { self, feed, clock, random, log });
   const inbound = inboundWay({ flights, grounds: ground, authorizer, transport: { app: app.open } });
 
   const link = { clock, forwarded: forwardedHeaders(forwardedBy(config.peerListenAddress)) };
@@ -107,7 +107,7 @@ export function joinParts(
     own: ownIdentity(identity),
     authorizer,
     resolver: deps.names,
-    resilience: { clock, random, targets: new Targets(() => BUILT_IN, random) },
+    resilience: { clock, random, targets: resiliency.targets },
     transport: {
       peer: (call, endpoint, reply) => {
         const connection = pool.connection(endpoint, call.target);

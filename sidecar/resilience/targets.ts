@@ -1,5 +1,6 @@
 // What this sidecar keeps of each target that its app calls: the plan that it goes by, and what it has learned meanwhile. Calls
 // share it, for as long as the target is called.
+import { isDeepStrictEqual } from 'node:util';
 import { type Callee, calleeName } from '../../api/external.ts';
 import type { Random } from '../../kit/backoff.ts';
 import { Breakers } from '../../policy/resiliency/breakers.ts';
@@ -9,6 +10,7 @@ import type { TargetPlan } from '../../policy/resiliency/plan.ts';
 import type { Endpoint, Upstream } from '../resolve/resolver.ts';
 
 export interface TargetState {
+  readonly target: Callee;
   readonly plan: TargetPlan;
   readonly pool: Pool<Endpoint>;
   readonly budget: Budget;
@@ -22,7 +24,7 @@ export type PlanFor = (target: Callee) => TargetPlan;
 const TARGETS_MAX = 4096;
 
 export class Targets {
-  readonly #planFor: PlanFor;
+  #planFor: PlanFor;
   readonly #random: Random;
   readonly #byName = new Map<string, TargetState>();
   /** Names are joined and looked for once per upstream, and not once per call. */
@@ -42,18 +44,32 @@ export class Targets {
     return state;
   }
 
+  /** Policies have changed. What was learned of instances is kept where it is still asked for; breakers begin anew. */
+  replan(planFor: PlanFor, nowMs: number): void {
+    this.#planFor = planFor;
+    for (const [name, before] of this.#byName) this.#byName.set(name, this.#stateOf(before.target, before, nowMs));
+    this.#byUpstream = new WeakMap();
+  }
+
   #open(name: string, target: Callee, nowMs: number): TargetState {
-    const plan = this.#planFor(target);
-    const { balancing, ejection } = plan;
-    const state: TargetState = {
-      plan,
-      pool: new Pool<Endpoint>({ balancing, ejection, random: this.#random }, nowMs),
-      budget: new Budget(plan.budget, nowMs),
-      breakers: new Breakers(),
-    };
+    const state = this.#stateOf(target, undefined, nowMs);
     if (this.#byName.size >= TARGETS_MAX) this.#forgetAll();
     this.#byName.set(name, state);
     return state;
+  }
+
+  #stateOf(target: Callee, before: TargetState | undefined, nowMs: number): TargetState {
+    const plan = this.#planFor(target);
+    const { balancing, ejection, budget } = plan;
+    const isSame = (field: 'balancing' | 'ejection' | 'budget') => isDeepStrictEqual(before?.plan[field], plan[field]);
+    const pool = isSame('balancing') && isSame('ejection') ? before?.pool : undefined;
+    return {
+      target,
+      plan,
+      pool: pool ?? new Pool<Endpoint>({ balancing, ejection, random: this.#random }, nowMs),
+      budget: (isSame('budget') ? before?.budget : undefined) ?? new Budget(budget, nowMs),
+      breakers: new Breakers(),
+    };
   }
 
   #forgetAll(): void {

@@ -47,7 +47,7 @@ export class Trial implements ReplyEnd {
   readonly #run: TrialHost;
   readonly #isGrpc: boolean;
   #breaker: Breaker | undefined;
-  #pass: Pass = 0;
+  #pass: Pass = TOLD;
   #isJudged = false;
   #isOver = false;
   #heldBack: ReplyHead | undefined;
@@ -103,11 +103,12 @@ export class Trial implements ReplyEnd {
 
   #tellBreaker(outcome: Outcome | undefined, nowMs: number): void {
     const breaker = this.#breaker;
-    if (breaker === undefined) return;
-    this.#breaker = undefined;
+    const pass = this.#pass;
+    if (breaker === undefined || pass === TOLD) return;
+    this.#pass = TOLD;
     const { breaker: plan } = this.#run.route;
     const health = outcome && plan ? healthOf(outcome, plan.counting) : 'unknown';
-    breaker.done(this.#pass, health, nowMs);
+    breaker.done(pass, health, nowMs);
   }
 
   // What the transport pushes.
@@ -161,5 +162,7 @@ export class Trial implements ReplyEnd {
   }
 }
 
+/** No breaker gives such a pass. */
+const TOLD: Pass = 0;
 /** The status of an answer that opens a tunnel, and of no other. */
 const SWITCHING = 101;

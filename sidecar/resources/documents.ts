@@ -82,6 +82,16 @@ function missing(value: unknown, field: string, hint: string): string[] {
   ];
 }
 
+/** What kubectl takes where an object names no namespace. */
+const DEFAULT_NAMESPACE = 'default';
+
+export function namespaceOf(metadata: unknown): Result<string> {
+  const { namespace = DEFAULT_NAMESPACE } = fieldsOf(metadata);
+  return typeof namespace === 'string' && namespace !== ''
+    ? ok(namespace)
+    : err('its metadata.namespace is not a text');
+}
+
 export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? { ...value } : {};
 }

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { must } from '../../kit/result.ts';
 import { loadResources } from './load.ts';
 
 /** What is said about a folder of files, without the folder's own path. */
@@ -38,12 +39,40 @@ test("others' resources are ignored, with a line for each", async () => {
   });
 });
 
-test('a Resiliency stops the start: it would not be enforced', async () => {
-  const text = `${component}---\napiVersion: invoke.io/v1alpha1\nkind: Resiliency\nmetadata: { name: mine }\n`;
-  expect(await load({ 'a.yaml': text })).toEqual({
-    ok: false,
-    endpoints: [],
-    said: ['a.yaml:6: Resiliency "mine" is not enforced by this version; remove it'],
+describe('a Resiliency', () => {
+  const ours = (name: string, spec: string) =>
+    `apiVersion: invoke.io/v1alpha1\nkind: Resiliency\nmetadata: { name: ${name} }\nspec: ${spec}\n`;
+  const orders = '{ targets: { apps: { orders: {} } } }';
+
+  test('of Dapr is read as it is, and what means nothing here is named', async () => {
+    const daprs =
+      'apiVersion: dapr.io/v1alpha1\nkind: Resiliency\nmetadata: { name: calls }\nscopes: [web]\n' +
+      'spec: { policies: { timeouts: { short: 5s } }, targets: { apps: { orders: { timeout: short } }, actors: {} } }\n';
+    const directory = mkdtempSync(join(tmpdir(), 'resources-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    writeFileSync(join(directory, 'a.yaml'), daprs);
+    const loaded = must(await loadResources([directory]));
+    expect(loaded.resiliencies).toEqual([
+      { namespace: 'default', name: 'calls', createdMs: 0, spec: expect.objectContaining({ scopes: ['web'] }) },
+    ]);
+    expect(loaded.ignored).toEqual([
+      'Resiliency "calls": targets.actors is left aside: calls between apps alone are made here',
+    ]);
+  });
+
+  test('that makes no sense stops the start', async () => {
+    const text = ours('mine', '{ targets: { apps: { orders: { retry: often } } } }');
+    expect(await load({ 'a.yaml': text })).toMatchObject({
+      ok: false,
+      said: [expect.stringMatching(/^a.yaml:1: Resiliency "mine": .*names what policies.retries does not have/)],
+    });
+  });
+
+  test('that contradicts another stops the start: files have no age', async () => {
+    expect(await load({ 'a.yaml': ours('one', orders), 'b.yaml': ours('two', orders) })).toMatchObject({
+      ok: false,
+      said: [expect.stringContaining('Resiliency "two" and "one" of namespace default both say targets.apps[orders]')],
+    });
   });
 });
 

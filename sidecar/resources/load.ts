@@ -1,11 +1,12 @@
 // The resources of a sidecar on a laptop: the same YAML that a cluster takes, from folders.
 //
-// A policy that silently does nothing is worse than none: whatever of ours this version cannot enforce stops the start.
+// A policy that silently does nothing is worse than none: whatever of ours cannot be read stops the start.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, messageOf } from '../../kit/errors.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { PlacedPolicy } from '../../policy/access/rule.ts';
+import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
 import { type ResourceDocument, readDocuments } from './documents.ts';
 import { type LoadedEndpoint, readEndpoint } from './endpoints.ts';
 import {
@@ -14,10 +15,13 @@ import {
   readAccessPolicyDocument,
   readNamespacePolicyDocument,
 } from './policies.ts';
+import { conflictsAmong, type LoadedResiliency, readResiliencyDocument } from './resiliencies.ts';
 
 export interface LoadedResources extends LoadedPolicies {
   /** Whose sidecar may use which, their scopes say. No two of a name. */
   readonly endpoints: readonly LoadedEndpoint[];
+  /** No two of them contradict one another. */
+  readonly resiliencies: readonly PlacedResiliency[];
   /** One sentence for each resource that was read and left alone. */
   readonly ignored: readonly string[];
 }
@@ -25,9 +29,8 @@ export interface LoadedResources extends LoadedPolicies {
 const OUR_GROUP = 'invoke.io';
 const ACCESS_POLICY = 'AccessPolicy';
 const NAMESPACE_POLICY = 'NamespacePolicy';
-/** Known, and not acted on. */
-const NOT_ENFORCED = 'Resiliency';
 /** Of ours, and of Dapr's. */
+const RESILIENCY = 'Resiliency';
 const ENDPOINT = 'HTTPEndpoint';
 const DAPR_GROUP = 'dapr.io';
 
@@ -35,16 +38,26 @@ const DAPR_GROUP = 'dapr.io';
 export async function loadResources(
   directories: readonly string[],
 ): Promise<Result<LoadedResources, readonly string[]>> {
-  const found: Found = { problems: [], ignored: [], endpoints: new Map(), policies: new Map(), fences: new Map() };
+  const found: Found = {
+    problems: [],
+    ignored: [],
+    endpoints: new Map(),
+    policies: new Map(),
+    fences: new Map(),
+    resiliencies: new Map(),
+  };
   const { problems, ignored, endpoints, policies, fences } = found;
   for (const directory of directories) {
     const paths = await yamlFiles(directory);
     if (!paths.ok) problems.push(paths.error);
     else for (const path of paths.value) await readFileInto(path, found);
   }
+  const resiliencies = [...found.resiliencies.values()].map(({ object }) => object);
+  if (problems.length === 0) problems.push(...conflictsAmong(resiliencies));
   if (problems.length > 0) return err(problems);
   return ok({
     ignored,
+    resiliencies,
     endpoints: [...endpoints.values()],
     policies: [...policies.values()],
     fences: [...fences.values()],
@@ -69,6 +82,8 @@ interface Found {
   readonly policies: Map<string, PlacedPolicy>;
   /** By namespace. */
   readonly fences: Map<string, LoadedFence>;
+  /** By namespace and name. */
+  readonly resiliencies: Map<string, LoadedResiliency>;
 }
 
 async function readFileInto(path: string, found: Found): Promise<void> {
@@ -87,21 +102,23 @@ async function readFileInto(path: string, found: Found): Promise<void> {
   }
   for (const document of documents.value) {
     const place = `${path}:${document.line}`;
-    if (isEndpoint(document) || document.group === OUR_GROUP) {
+    if (isOfBoth(document) || document.group === OUR_GROUP) {
       problems.push(...(await add(document, found)).map((reason) => `${place}: ${reason}`));
     } else
       ignored.push(`${place}: ${document.kind} "${document.name}" is not one of ours (${OUR_GROUP}); it is ignored`);
   }
 }
 
-function isEndpoint({ group, kind }: ResourceDocument): boolean {
-  return kind === ENDPOINT && (group === OUR_GROUP || group === DAPR_GROUP);
+function isOfBoth({ group, kind }: ResourceDocument): boolean {
+  return (kind === ENDPOINT || kind === RESILIENCY) && (group === OUR_GROUP || group === DAPR_GROUP);
 }
 
 /** What is wrong with it, if anything is. */
-async function add(document: ResourceDocument, { endpoints, policies, fences }: Found): Promise<readonly string[]> {
+async function add(document: ResourceDocument, found: Found): Promise<readonly string[]> {
+  const { endpoints, policies, fences } = found;
   const { kind, name, group } = document;
-  if (isEndpoint(document)) {
+  if (kind === RESILIENCY) return addResiliency(document, found);
+  if (kind === ENDPOINT) {
     return keep(document, await readEndpoint(document, group === DAPR_GROUP), endpoints, () => name);
   }
   if (kind === ACCESS_POLICY) {
@@ -109,9 +126,14 @@ async function add(document: ResourceDocument, { endpoints, policies, fences }: 
     return keep(document, await readAccessPolicyDocument(document), policies, nameOf);
   }
   if (kind === NAMESPACE_POLICY) return keep(document, await readNamespacePolicyDocument(document), fences, () => name);
-  if (kind === NOT_ENFORCED) return [`${kind} "${name}" is not enforced by this version; remove it`];
-  const kinds = [ACCESS_POLICY, NOT_ENFORCED, NAMESPACE_POLICY, ENDPOINT];
+  const kinds = [ACCESS_POLICY, RESILIENCY, NAMESPACE_POLICY, ENDPOINT];
   return [`"${kind}" is not a kind of ${OUR_GROUP}; there are ${kinds.join(', ')}`];
+}
+
+async function addResiliency(document: ResourceDocument, { resiliencies, ignored }: Found): Promise<readonly string[]> {
+  const read = await readResiliencyDocument(document, document.group === DAPR_GROUP, resiliencies.size);
+  if (read.ok) ignored.push(...read.value.ignored.map((reason) => `Resiliency "${document.name}": ${reason}`));
+  return keep(document, read, resiliencies, ({ object }) => `${object.namespace}/${object.name}`);
 }
 
 function keep<T>(

@@ -6,7 +6,7 @@ import type { PlacedPolicy } from '../../policy/access/rule.ts';
 import { barredFrom } from '../../policy/fence/fence.ts';
 import type { NamespaceAccess } from '../../policy/fence/read-fence.ts';
 import type { AccessResources } from '../authorize/resources.ts';
-import { fieldsOf, type ResourceDocument } from './documents.ts';
+import { fieldsOf, namespaceOf, type ResourceDocument } from './documents.ts';
 
 export interface LoadedFence {
   readonly namespace: string;
@@ -19,9 +19,6 @@ export interface LoadedPolicies {
   readonly fences: readonly LoadedFence[];
 }
 
-/** What kubectl takes where an object names no namespace. */
-const DEFAULT_NAMESPACE = 'default';
-
 /** Or everything that is wrong with it. */
 export async function readAccessPolicyDocument({
   name,
@@ -32,9 +29,8 @@ export async function readAccessPolicyDocument({
   const { readAccessPolicy } = await import('../../api/resources/access-policy.ts');
   const read = readAccessPolicy(spec);
   if (!read.ok) return read;
-  const { namespace = DEFAULT_NAMESPACE } = fieldsOf(metadata);
-  if (typeof namespace !== 'string' || namespace === '') return err(['its metadata.namespace is not a text']);
-  return ok({ namespace, name, spec: read.value });
+  const namespace = namespaceOf(metadata);
+  return namespace.ok ? ok({ namespace: namespace.value, name, spec: read.value }) : err([namespace.error]);
 }
 
 export async function readNamespacePolicyDocument({

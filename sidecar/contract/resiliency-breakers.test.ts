@@ -1,0 +1,176 @@
+// Breakers, timeouts and balancing by policy over HTTP. Of the behaviours of Dapr that programs rely on: a breaker opens at its
+// threshold, chunked calls counted like others, says "circuit breaker is open", is half-open after its timeout, closes on success, and
+// each operation has one of its own; a slow app is cut at the timeout, and a fast one is not; a call recovers from slow first answers.
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Clock } from '../../kit/clock.ts';
+import type { WritableSnapshot } from '../../kit/snapshot.ts';
+import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
+import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
+import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
+import { headerOf, send, to } from './testing.ts';
+import { about, type Instance, instance, instances, policies, type Spec } from './testing-resiliency.ts';
+
+let mesh: Mesh;
+let web: MeshSidecar;
+let clock: ManualClock;
+const waits = new Map<number, () => void>();
+let one: Instance;
+let three: readonly Instance[];
+let objects: WritableSnapshot<readonly PlacedResiliency[]>;
+
+const goBy = (...specs: readonly Spec[]) => objects.set(policies(...specs).current());
+
+beforeAll(async () => {
+  mesh = await startMesh();
+  objects = policies();
+  clock = manualClock();
+  const watched: Clock = {
+    ...clock,
+    after(delayMs, task) {
+      const cancel = clock.after(delayMs, task);
+      waits.get(delayMs)?.();
+      waits.delete(delayMs);
+      return cancel;
+    },
+  };
+  web = await mesh.start('web', { clock: watched, config: { resiliencies: objects } });
+  one = await instance(mesh, 'one');
+  three = await instances(mesh, 'three', 3);
+});
+afterEach(() => {
+  goBy();
+  for (const each of [one, ...three]) each.reset();
+});
+afterAll(() => mesh.close());
+
+/** Somebody waits for so long from now on. */
+function waiting(ms: number): Promise<void> {
+  return clock.waiting().includes(ms) ? Promise.resolve() : new Promise((done) => waits.set(ms, done));
+}
+
+const call = (app: string, more: Partial<Parameters<typeof send>[1]> = {}) =>
+  send(web.sidecar.ports.http, { path: to(app, '/pay'), ...more });
+
+describe('a breaker', () => {
+  const thrice = { timeout: '30s', trip: 'consecutiveFailures > 2' };
+  beforeEach(() => goBy(about('one', { circuitBreaker: 'soon' }, { circuitBreakers: { soon: thrice } })));
+
+  async function open(more: Parameters<typeof call>[1] = {}): Promise<void> {
+    one.answers = [500, 500, 500];
+    for (let number = 0; number < 3; number++) expect((await call('one', more)).status).toBe(500);
+    expect(one.seen).toHaveLength(3);
+  }
+
+  test.each([
+    ['plain', {}],
+    ['chunked', { method: 'POST', body: [Buffer.from('a'), Buffer.from('b')] }],
+  ])('opens after three failures of %s calls, and refuses without calling', async (_kind, more) => {
+    await open(more);
+    const refused = await call('one', more);
+    expect([refused.status, headerOf(refused, 'invoke-fault')]).toEqual([503, 'breaker-open']);
+    expect(refused.body.toString()).toContain('circuit breaker is open');
+    const waitSec = Number(headerOf(refused, 'retry-after'));
+    expect(waitSec).toBeGreaterThanOrEqual(30);
+    expect(waitSec).toBeLessThan(39);
+    expect(one.seen).toHaveLength(3);
+  });
+
+  test('lets one probe when its time is over, and closes when that goes well', async () => {
+    await open();
+    clock.advance(30_000);
+    const probe = one.next();
+    const answer = call('one');
+    const response = await probe;
+    expect(headerOf(await call('one'), 'invoke-fault')).toBe('breaker-open');
+    response.end('well');
+    expect((await answer).status).toBe(200);
+    expect((await call('one')).status).toBe(200);
+  });
+
+  test('opens anew when its probe fails', async () => {
+    await open();
+    clock.advance(30_000);
+    one.answers = [500];
+    expect((await call('one')).status).toBe(500);
+    expect(headerOf(await call('one'), 'invoke-fault')).toBe('breaker-open');
+  });
+
+  test('stops the calls of its own operation alone', async () => {
+    await open();
+    expect((await call('one', { path: to('one', '/other') })).status).toBe(200);
+    expect((await call('three')).status).toBe(200);
+  });
+
+  test('stops retries, too: the answer is that of the app', async () => {
+    const more = { circuitBreakers: { soon: thrice }, retries: { ever: { duration: '700ms' } } };
+    goBy(about('one', { circuitBreaker: 'soon', retry: 'ever' }, more));
+    one.answers = [500, 500, 501, 500, 500];
+    const answer = call('one');
+    for (let number = 0; number < 2; number++) {
+      await waiting(700);
+      clock.advance(700);
+    }
+    expect((await answer).status).toBe(501);
+    expect(one.seen).toHaveLength(3);
+  });
+});
+
+describe('a timeout', () => {
+  const half = { timeouts: { half: '500ms', whole: '2s' } };
+
+  test('cuts a try that does not begin to answer, and does not harm one that does', async () => {
+    goBy(about('one', { timeout: 'half' }, half));
+    const response = one.next();
+    const answer = call('one');
+    await response;
+    clock.advance(500);
+    const cut = await answer;
+    expect([cut.status, headerOf(cut, 'invoke-fault')]).toEqual([504, 'timeout']);
+    expect(cut.body.toString()).toContain('500 ms that a Resiliency gives each try');
+    const slow = one.next();
+    const second = call('one');
+    const begun = await slow;
+    clock.advance(499);
+    begun.end('done');
+    expect((await second).status).toBe(200);
+  });
+
+  test('of each try leads to the next one, elsewhere', async () => {
+    goBy(
+      about(
+        'three',
+        { timeout: 'half', retry: 'once' },
+        { ...half, retries: { once: { duration: '1ms', maxRetries: 1 } } },
+      ),
+    );
+    const responses = three.map((each) => each.next());
+    const answer = call('three', { method: 'POST', body: 'x' });
+    await Promise.race(responses);
+    const first = three.findIndex(({ seen }) => seen.length === 1);
+    clock.advance(500);
+    clock.advance(1);
+    const second = await Promise.race(responses.filter((_, at) => at !== first));
+    second.end('late, and good');
+    expect((await answer).body.toString()).toBe('late, and good');
+    expect(three.map(({ seen }) => seen.length).sort()).toEqual([0, 1, 1]);
+  });
+
+  test('of the whole call bounds all tries and pauses, and says where the time went', async () => {
+    const retries = { slow: { duration: '1500ms', maxRetries: 5 } };
+    goBy(about('one', { totalTimeout: 'whole', retry: 'slow' }, { ...half, retries }));
+    one.answers = [500];
+    const answer = call('one');
+    await waiting(1500);
+    const second = one.next();
+    clock.advance(1500);
+    const response = await second;
+    expect(Number.parseFloat(String(one.seen[1]?.headers['invoke-timeout']))).toBeGreaterThan(0);
+    clock.advance(500);
+    const late = await answer;
+    response.destroy();
+    expect([late.status, headerOf(late, 'invoke-fault')]).toEqual([504, 'timeout']);
+    expect(late.body.toString()).toContain(
+      'try 1 ended after 0 ms with status 500, then a pause of 1500 ms; the rest took 500 ms',
+    );
+  });
+});

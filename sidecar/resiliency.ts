@@ -1,0 +1,60 @@
+// Policies of resilience, joined: where the objects come from, what plans they make, and who goes by those. Plans are made when
+// objects change, and never for a call.
+import { isExternal } from '../api/external.ts';
+import type { Identity } from '../api/ids.ts';
+import type { Random } from '../kit/backoff.ts';
+import type { Clock } from '../kit/clock.ts';
+import type { Log } from '../kit/log.ts';
+import { type Snapshot, snapshot } from '../kit/snapshot.ts';
+import { compileOutbound } from '../policy/resiliency/compile.ts';
+import { BUILT_IN } from '../policy/resiliency/plan.ts';
+import { conflictMessage, type PlacedResiliency, settle } from '../policy/resiliency/settle.ts';
+import type { SidecarConfig } from './config.ts';
+import type { FeedClient } from './feed/feed.ts';
+import { resilienciesFromFeed } from './resilience/from-feed.ts';
+import { type PlanFor, Targets } from './resilience/targets.ts';
+
+export interface ResiliencyDeps {
+  readonly self: Identity;
+  /** Undefined where there is no operator. */
+  readonly feed: FeedClient | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface Resiliency {
+  readonly targets: Targets;
+  /** The objects that this sidecar goes by, the older ones first. */
+  names(): readonly string[];
+}
+
+export function openResiliency(
+  { resiliencies }: Pick<SidecarConfig, 'resiliencies'>,
+  { self, feed, clock, random, log }: ResiliencyDeps,
+): Resiliency {
+  const objects: Snapshot<readonly PlacedResiliency[]> =
+    feed === undefined ? (resiliencies ?? snapshot([])) : resilienciesFromFeed(feed.config, log);
+  const plans = () => plansOf(objects.current(), self, log);
+  const targets = new Targets(plans(), random);
+  objects.changed(() => {
+    targets.replan(plans(), clock.elapsed());
+    log.info('the policies of resilience for this app have changed');
+  });
+  return { targets, names: () => accepted(objects.current(), self).map(({ name }) => name) };
+}
+
+function accepted(objects: readonly PlacedResiliency[], own: Identity): readonly PlacedResiliency[] {
+  return settle(objects.filter(({ namespace }) => namespace === own.namespace)).accepted.filter(
+    ({ spec }) => spec.scopes?.includes(own.app) ?? true,
+  );
+}
+
+function plansOf(objects: readonly PlacedResiliency[], own: Identity, log: Log): PlanFor {
+  const { planFor, problems } = compileOutbound(own, objects);
+  for (const problem of problems) log.error(problem);
+  for (const conflict of settle(objects.filter(({ namespace }) => namespace === own.namespace)).conflicts)
+    log.warn(`Resiliency "${conflict.loser.name}" is not in effect: ${conflictMessage(conflict)}`);
+  // What is outside of the mesh has no instances here, and no policy speaks of it.
+  return (target) => (isExternal(target) ? BUILT_IN : planFor(target));
+}
