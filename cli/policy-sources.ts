@@ -6,7 +6,7 @@ import { err, ok, type Result } from '../kit/result.ts';
 import type { AccessSources, UnreadablePolicy } from '../policy/access/compile.ts';
 import type { PlacedPolicy } from '../policy/access/rule.ts';
 import type { Outcome } from '../policy/access/verdict.ts';
-import { barredFrom } from '../policy/fence/fence.ts';
+import { barredFrom, compileWayOut } from '../policy/fence/fence.ts';
 
 export interface PlacedNamespacePolicy {
   readonly namespace: string;
@@ -27,12 +27,13 @@ export interface Installation {
 /** For one app that is called. */
 export function sourcesFor(policies: Policies, target: Target, installation: Installation): AccessSources {
   const own: Identity = { ...target, trustDomain: installation.trustDomain };
+  const waysOut = policies.namespaces.map(({ namespace, spec }) => compileWayOut(namespace, spec.mayCall));
   const namespace = policies.namespaces.find((policy) => policy.namespace === target.namespace)?.spec;
   return {
     own,
     policies: policies.access,
     defaults: { namespace: namespace?.defaultAccess, installation: installation.defaultAccess },
-    fence: { callableFrom: namespace?.callableFrom, barred: barredFrom(target, policies.namespaces) },
+    fence: { callableFrom: namespace?.callableFrom, barred: barredFrom(target, waysOut) },
   };
 }
 

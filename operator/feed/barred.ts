@@ -2,23 +2,15 @@
 // namespaces by their names, and so the fence of a namespace holds, whatever a caller's own sidecar has been made to do.
 import type { Target } from '../../api/ids.ts';
 import type { NamespacePolicy } from '../../api/resources/namespace-policy.ts';
+import { barredFrom, compileWayOut, type WayOut } from '../../policy/fence/fence.ts';
 import { readNamespaceAccess } from '../../policy/fence/read-fence.ts';
-import { type Glob, matchesGlob, parseGlob } from '../../policy/match/glob.ts';
 
-interface Callees {
-  readonly namespace: Glob;
-  readonly app: Glob;
-}
-
-/** What is asked for each app of the cluster is worked out once for each policy. Undefined: all may be called. */
-const calleesOf = new WeakMap<NamespacePolicy, readonly Callees[] | undefined>();
+/** What is asked for each app of the cluster is worked out once for each policy. */
+const waysOut = new WeakMap<NamespacePolicy, WayOut>();
 
 /** In order. As many as there are policies with such a list, at most. */
 export function barredNamespaces(policies: readonly NamespacePolicy[], target: Target): readonly string[] {
-  return policies
-    .filter((policy) => policy.metadata.name !== target.namespace && !mayCall(policy, target))
-    .map(({ metadata }) => metadata.name)
-    .toSorted();
+  return barredFrom(target, policies.map(wayOutOf)).toSorted();
 }
 
 /** Whether what a change of a policy says of other namespaces has changed. */
@@ -26,17 +18,18 @@ export function isSameOutside(before: NamespacePolicy | undefined, now: Namespac
   return JSON.stringify(before?.spec?.mayCall) === JSON.stringify(now?.spec?.mayCall);
 }
 
-function mayCall(policy: NamespacePolicy, target: Target): boolean {
-  if (!calleesOf.has(policy)) calleesOf.set(policy, read(policy));
-  const callees = calleesOf.get(policy);
-  if (callees === undefined) return true;
-  return callees.some(({ namespace, app }) => matchesGlob(namespace, target.namespace) && matchesGlob(app, target.app));
+function wayOutOf(policy: NamespacePolicy): WayOut {
+  let wayOut = waysOut.get(policy);
+  if (wayOut === undefined) {
+    wayOut = compileWayOut(policy.metadata.name, readMayCall(policy));
+    waysOut.set(policy, wayOut);
+  }
+  return wayOut;
 }
 
-function read({ spec }: NamespacePolicy): readonly Callees[] | undefined {
+function readMayCall({ spec }: NamespacePolicy): NamespacePolicy['spec']['mayCall'] {
   if (spec?.mayCall === undefined) return undefined;
   const access = readNamespaceAccess(spec);
   // A list that cannot be read names nobody who may be called.
-  const listed = access.ok ? (access.value.mayCall ?? []) : [];
-  return listed.map(({ namespace, app = '*' }) => ({ namespace: parseGlob(namespace), app: parseGlob(app) }));
+  return access.ok ? (access.value.mayCall ?? []) : [];
 }

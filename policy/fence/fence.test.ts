@@ -1,12 +1,12 @@
 // Both ends of the fence: who may call in, who may be called, and that the two agree.
 import { describe, expect, test } from 'vitest';
 import { identity } from '../access/testing/policies.ts';
-import { barredFrom, compileFence, mayEnter, mayLeave } from './fence.ts';
+import { barredFrom, compileFence, compileWayOut, mayEnter, mayLeave } from './fence.ts';
 
 const own = identity('orders.shop');
 
 describe('the caller asks whether a call may leave', () => {
-  const mayCall = [{ namespace: 'shared-*', app: 'auth' }, { namespace: 'shop' }];
+  const front = compileWayOut('front', [{ namespace: 'shared-*', app: 'auth' }, { namespace: 'shop' }]);
   test.each([
     ['orders.shop', true],
     ['stock.shop', true],
@@ -16,13 +16,13 @@ describe('the caller asks whether a call may leave', () => {
     ['web.front', true],
     ['web.back', false],
   ])('from front to %s: %s', (target, isAllowed) => {
-    expect(mayLeave(mayCall, 'front', identity(target))).toBe(isAllowed);
+    expect(mayLeave(front, identity(target))).toBe(isAllowed);
   });
 
   test('without a list anywhere, and with an empty one nowhere but at home', () => {
-    expect(mayLeave(undefined, 'front', own)).toBe(true);
-    expect(mayLeave([], 'front', own)).toBe(false);
-    expect(mayLeave([], 'shop', own)).toBe(true);
+    expect(mayLeave(compileWayOut('front', undefined), own)).toBe(true);
+    expect(mayLeave(compileWayOut('front', []), own)).toBe(false);
+    expect(mayLeave(compileWayOut('shop', []), own)).toBe(true);
   });
 });
 
@@ -44,17 +44,20 @@ describe('the callee asks whether a caller may enter', () => {
 });
 
 test('what one end refuses the other refuses, too', () => {
-  const policies = [
-    { namespace: 'front', spec: { mayCall: [{ namespace: 'shop', app: 'orders' }] } },
-    { namespace: 'back', spec: { mayCall: [] } },
-    { namespace: 'shop', spec: { mayCall: [] } },
-    { namespace: 'open', spec: {} },
+  const waysOut = [
+    compileWayOut('front', [{ namespace: 'shop', app: 'orders' }]),
+    compileWayOut('back', []),
+    compileWayOut('shop', []),
+    compileWayOut('open', undefined),
   ];
   for (const target of [own, identity('stock.shop')]) {
-    const fence = compileFence({ barred: barredFrom(target, policies) }, target);
-    for (const { namespace, spec } of policies) {
-      const leaves = mayLeave(spec.mayCall, namespace, target);
-      expect(mayEnter(fence, identity(`web.${namespace}`)) === undefined, `${namespace} to ${target.app}`).toBe(leaves);
+    const fence = compileFence({ barred: barredFrom(target, waysOut) }, target);
+    for (const wayOut of waysOut) {
+      const leaves = mayLeave(wayOut, target);
+      expect(
+        mayEnter(fence, identity(`web.${wayOut.namespace}`)) === undefined,
+        `${wayOut.namespace} to ${target.app}`,
+      ).toBe(leaves);
     }
   }
 });

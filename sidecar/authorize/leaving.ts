@@ -2,7 +2,7 @@
 // here. The sidecar of the app that is called judges again and knows more; this only spares a call that it would refuse.
 import type { Identity, Target } from '../../api/ids.ts';
 import type { Denied } from '../../policy/access/verdict.ts';
-import { compileFence, mayEnter, mayLeave } from '../../policy/fence/fence.ts';
+import { compileFence, compileWayOut, mayEnter, mayLeave, type WayOut } from '../../policy/fence/fence.ts';
 import type { NamespaceAccess } from '../../policy/fence/read-fence.ts';
 import type { PlacedNamespaceAccess } from './resources.ts';
 
@@ -11,12 +11,15 @@ const MAY_LEAVE = Symbol('may leave');
 export class Leaving {
   readonly #own: Identity;
   readonly #namespaces: ReadonlyMap<string, PlacedNamespaceAccess>;
+  readonly #wayOut: WayOut;
   /** One name gives one object (parseTarget), and what was found of it goes with it. */
   readonly #known = new WeakMap<Target, Denied | typeof MAY_LEAVE>();
 
   private constructor(own: Identity, namespaces: readonly PlacedNamespaceAccess[]) {
     this.#own = own;
     this.#namespaces = new Map(namespaces.map((one) => [one.namespace, one]));
+    const { namespace } = own;
+    this.#wayOut = compileWayOut(namespace, this.#namespaces.get(namespace)?.access?.mayCall);
   }
 
   /** Undefined where nothing is forbidden. */
@@ -44,7 +47,7 @@ export class Leaving {
     if (target.namespace === namespace) return undefined;
     const ours = this.#namespaces.get(namespace);
     if (ours !== undefined && ours.access === undefined) return unreadable(ours);
-    if (!mayLeave(ours?.access?.mayCall, namespace, target)) return fenced('mayCall', namespace);
+    if (!mayLeave(this.#wayOut, target)) return fenced('mayCall', namespace);
     const callableFrom = this.#callableFrom(target);
     const theirs = compileFence(callableFrom === undefined ? {} : { callableFrom }, { ...target, trustDomain });
     return mayEnter(theirs, this.#own) === undefined ? undefined : fenced('callableFrom', target.namespace);

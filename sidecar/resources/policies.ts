@@ -3,7 +3,7 @@
 import type { Identity } from '../../api/ids.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { PlacedPolicy } from '../../policy/access/rule.ts';
-import { barredFrom } from '../../policy/fence/fence.ts';
+import { barredFrom, compileWayOut } from '../../policy/fence/fence.ts';
 import type { NamespaceAccess } from '../../policy/fence/read-fence.ts';
 import type { AccessResources } from '../authorize/resources.ts';
 import { fieldsOf, namespaceOf, type ResourceDocument } from './documents.ts';
@@ -51,8 +51,8 @@ export async function readNamespacePolicyDocument({
 
 /** What one sidecar makes of them; there is no installation whose default could be another. */
 export function accessOf({ policies, fences }: LoadedPolicies, own: Identity): AccessResources {
-  const lists = fences.map(({ namespace, access }) => ({ namespace, spec: access }));
-  return { policies, namespaces: fences, barred: barredFrom(own, lists), installation: 'allow' };
+  const waysOut = fences.map(({ namespace, access }) => compileWayOut(namespace, access.mayCall));
+  return { policies, namespaces: fences, barred: barredFrom(own, waysOut), installation: 'allow' };
 }
 
 /** Whether it is about the app at all. */
