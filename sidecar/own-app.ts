@@ -4,18 +4,24 @@ import { refuse } from '../api/exchange.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
 import type { Snapshot } from '../kit/snapshot.ts';
+import { InFlight } from '../policy/resiliency/limits/in-flight.ts';
 import type { CallMetrics } from './admin/call-metrics.ts';
 import { ContainerProbes } from './app/container-probes.ts';
 import { AppHealth, type AppHealthState } from './app/health.ts';
-import { Turns } from './app/turns.ts';
 import type { AppConfig } from './config.ts';
 import type { PagesOfPort } from './edge/page-http.ts';
-import { appUnhealthy } from './transport/app-faults.ts';
-import { type OpenApp, openInTurn } from './transport/app-turn.ts';
+import { type OpenPermitted, TurnCall, type TurnOptions, type Turns } from './link/turn-call.ts';
+import { appUnhealthy, noTurn } from './transport/app-faults.ts';
 import { type ToApp, toApp } from './transport/to-app.ts';
 
+/**
+ * The bound of the queue. A call that finds so many before it is better off at another instance, or refused at once; and each that
+ * waits holds some memory.
+ */
+const WAITING_MAX = 1024;
+
 export interface OwnApp {
-  readonly open: OpenApp;
+  readonly open: OpenPermitted;
   /** Undefined: nobody asks it. */
   readonly health: AppHealth | undefined;
   /** Where the kubelet asks for the probes that are done in its place. */
@@ -32,14 +38,15 @@ export interface OwnAppDeps {
 
 /** `bodyBytesMax`: of what has to be whole before it goes on. */
 export function ownApp(config: AppConfig, bodyBytesMax: number, deps: OwnAppDeps): OwnApp {
-  const { clock, log, metrics } = deps;
+  const { clock, log } = deps;
   const transport = toApp(config, bodyBytesMax, clock);
   const health = healthOf(config, transport, deps);
   const probes = new ContainerProbes(config.probes ?? [], clock, log);
   const { maxConcurrency: max } = config;
-  const turns = max === undefined ? undefined : new Turns(max, (count) => metrics.appCallsWaiting(count));
+  const turns = max === undefined ? undefined : appTurns(max, deps);
   health?.state.changed((state) => {
-    if (state.kind === 'unhealthy') turns?.drop(state.why);
+    if (state.kind !== 'unhealthy') return;
+    for (const waiting of turns?.takeWaiting() ?? []) waiting.dropped((call) => appUnhealthy(call, state.why));
   });
   const inTurn = turns === undefined ? transport.open : openInTurn(transport.open, turns, clock);
   return {
@@ -54,7 +61,25 @@ export function ownApp(config: AppConfig, bodyBytesMax: number, deps: OwnAppDeps
   };
 }
 
-function whileHealthy(open: OpenApp, health: Snapshot<AppHealthState>): OpenApp {
+/** `--app-max-concurrency`. */
+export function appTurns(max: number, { clock, metrics }: Pick<OwnAppDeps, 'clock' | 'metrics'>): Turns {
+  const told = (waiting: number) => metrics.appCallsWaiting(waiting);
+  return new InFlight({ clock, limit: max, queueSize: WAITING_MAX, queueTimeoutMs: Number.POSITIVE_INFINITY, told });
+}
+
+export function openInTurn(open: OpenPermitted, turns: Turns, clock: Clock): OpenPermitted {
+  const options: TurnOptions = {
+    ...{ turns, clock, open },
+    refusal: (call, why) => noTurn(call, why, turns.bounds.limit, turns.bounds.queueSize),
+  };
+  return (call, reply) => {
+    const inTurn = new TurnCall(call, reply, options);
+    inTurn.start();
+    return inTurn;
+  };
+}
+
+function whileHealthy(open: OpenPermitted, health: Snapshot<AppHealthState>): OpenPermitted {
   return (call, reply) => {
     const state = health.current();
     return state.kind === 'healthy' ? open(call, reply) : refuse(reply, appUnhealthy(call, state.why));

@@ -7,7 +7,7 @@ import type { ConnectProblem } from '../app/connect.ts';
 import type { AppHttp2Problem } from '../app/http2-pool.ts';
 import type { AppPool } from '../app/pool.ts';
 import type { CertificateFlaw } from '../app/tls.ts';
-import type { Turns } from '../app/turns.ts';
+import type { NoTurn } from '../link/turn-call.ts';
 
 export function noAppPort({ target }: Call): Fault {
   const message = `${targetName(target)} has no app port, so it takes no calls; start it with --app-port.`;
@@ -144,12 +144,13 @@ export function appUnhealthy({ target }: Call, why: string): Fault {
   return fault('app-unhealthy', message, why);
 }
 
-export function appBusy({ target }: Call, { max, waitingMax }: Turns): Fault {
-  const message = `the app of ${targetName(target)} takes ${max} calls at once (--app-max-concurrency), and ${waitingMax} more wait already; nothing of this one reached it. Try again later, or start more instances.`;
+/** `max`: of `--app-max-concurrency`; `waitingMax`: of the queue. */
+export function noTurn({ target }: Call, why: NoTurn, max: number, waitingMax: number): Fault {
+  const name = targetName(target);
+  if (why === 'past-deadline') {
+    const message = `${name} did not answer in time: the deadline passed while the call waited for its turn, for the app takes ${max} at once (--app-max-concurrency). Nothing reached it.`;
+    return fault('timeout', message);
+  }
+  const message = `the app of ${name} takes ${max} calls at once (--app-max-concurrency), and ${waitingMax} more wait already; nothing of this one reached it. Try again later, or start more instances.`;
   return fault('app-busy', message);
-}
-
-export function lateForApp({ target }: Call, { max }: Turns): Fault {
-  const message = `${targetName(target)} did not answer in time: the deadline passed while the call waited for its turn, for the app takes ${max} at once (--app-max-concurrency). Nothing reached it.`;
-  return fault('timeout', message);
 }

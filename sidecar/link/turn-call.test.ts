@@ -1,4 +1,4 @@
-// The queue before an app: its bound, and what those who wait are told when waiting is over.
+// The queue before an app: its bound, and what those who wait are told when waiting is over. Here as `--app-max-concurrency` has it.
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Call } from '../../api/call.ts';
 import { type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
@@ -7,10 +7,12 @@ import { parseAppId, parseNamespace, parseTrustDomain } from '../../api/ids.ts';
 import { canonicalPath } from '../../api/path.ts';
 import { must } from '../../kit/result.ts';
 import { manualClock } from '../../kit/testing/clock.ts';
-import { Turns } from '../app/turns.ts';
+import { InFlight } from '../../policy/resiliency/limits/in-flight.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
+import { openInTurn } from '../own-app.ts';
 import { permitted } from '../testing/permitted.ts';
-import { openInTurn } from './app-turn.ts';
+import { appUnhealthy } from '../transport/app-faults.ts';
+import type { Turns } from './turn-call.ts';
 
 const identity = {
   trustDomain: must(parseTrustDomain('test.local')),
@@ -29,8 +31,13 @@ beforeEach(() => {
   clock = manualClock();
   inside = [];
   waiting = [];
-  turns = new Turns(1, (count) => waiting.push(count), 2);
+  turns = oneTurn(2);
 });
+
+function oneTurn(queueSize: number): Turns {
+  const told = (count: number) => waiting.push(count);
+  return new InFlight({ clock, limit: 1, queueSize, queueTimeoutMs: Number.POSITIVE_INFINITY, told });
+}
 
 function app(call: PermittedCall, reply: ReplyEnd): RequestEnd {
   const heard: string[] = [];
@@ -141,7 +148,8 @@ test.each(['abort', 'cancel'] as const)('a caller who leaves (%s) frees the plac
 test('an app that is unhealthy is not waited for; calls inside go on', () => {
   const first = open('/1');
   const [second, third] = [open('/2'), open('/3')];
-  turns.drop('GET /healthz was answered with 500');
+  for (const one of turns.takeWaiting())
+    one.dropped((call) => appUnhealthy(call, 'GET /healthz was answered with 500'));
   expect([first.heard, second.heard, third.heard]).toEqual([[], ['abort app-unhealthy'], ['abort app-unhealthy']]);
   inside[0]?.reply.end([]);
   open('/4');
@@ -157,11 +165,20 @@ test('calls that are refused as they are opened give each its turn to the next',
   const refused = [open('/2', undefined, refuse), open('/3', undefined, refuse)];
   inside[0]?.reply.end([]);
   expect(refused.map(({ heard }) => heard)).toEqual([['abort app-unreachable'], ['abort app-unreachable']]);
-  expect(turns.take()).toBe(true);
+  expect(turns.tryEnter()).toBe(true);
+});
+
+test('a bug that a call finds as it is opened keeps no turn', () => {
+  const buggy = () => {
+    throw new Error('a bug');
+  };
+  expect(() => open('/1', undefined, buggy)).toThrow('a bug');
+  open('/2');
+  expect(paths()).toEqual(['/2']);
 });
 
 test('a queue of calls that are over as they are admitted empties without a frame of the stack for each', () => {
-  turns = new Turns(1, (count) => waiting.push(count), 20_000);
+  turns = oneTurn(20_000);
   const first = open('/1');
   const refused = Array.from({ length: 10_000 }, () => open('/x', undefined, (_call, reply) => refuse(reply, gone)));
   const last = open('/2');
@@ -171,5 +188,5 @@ test('a queue of calls that are over as they are admitted empties without a fram
   expect([paths(), waiting.at(-1)]).toEqual([['/1', '/2'], 0]);
   inside[1]?.reply.end([]);
   expect(last.heard).toEqual(['end']);
-  expect(turns.take()).toBe(true);
+  expect(turns.tryEnter()).toBe(true);
 });

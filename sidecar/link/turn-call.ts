@@ -1,25 +1,30 @@
-// A call to an app that takes only so many at once (`--app-max-concurrency`): it waits for its turn, and gives that back when it is
-// over, however it ended. Nothing of it reaches the app before.
+// A call that may have to wait for its turn, where there are only so many at once: it gives its turn back when it is over, however
+// it ended. Nothing of it goes on before.
 import type { Flow, ReplyEnd, ReplyHead, RequestEnd } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
-import type { Turns, TurnWaiter } from '../app/turns.ts';
+import type { InFlight, Waiter } from '../../policy/resiliency/limits/in-flight.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
-import { appBusy, appUnhealthy, lateForApp } from './app-faults.ts';
 
-export type OpenApp = (call: PermittedCall, reply: ReplyEnd) => RequestEnd;
+export type OpenPermitted = (call: PermittedCall, reply: ReplyEnd) => RequestEnd;
 
-export function openInTurn(open: OpenApp, turns: Turns, clock: Clock): OpenApp {
-  return (call, reply) => {
-    const inTurn = new TurnCall(call, reply, open, turns);
-    inTurn.start(clock);
-    return inTurn;
-  };
+/** The turns that there are: who is inside, and who waits. */
+export type Turns = InFlight<TurnCall>;
+
+/** Why a call gets no turn: the queue is full; it was in the queue for too long; its deadline passed meanwhile. */
+export type NoTurn = 'no-room' | 'waited-too-long' | 'past-deadline';
+
+export interface TurnOptions {
+  readonly turns: Turns;
+  readonly clock: Clock;
+  readonly open: OpenPermitted;
+  readonly refusal: (call: PermittedCall, why: NoTurn) => Fault;
 }
 
 interface Waiting {
   readonly kind: 'waiting';
+  readonly leaveQueue: Cancel;
   readonly cancelDeadline: Cancel;
   /** What was pushed meanwhile: at most what one `pause` lets through. */
   readonly held: Buffer[];
@@ -35,29 +40,33 @@ interface Inside {
 type State = Waiting | Inside | { readonly kind: 'done' };
 
 const DONE: State = { kind: 'done' };
+/** The status of an answer that opens a tunnel, and of no other. */
 const SWITCHING = 101;
 const NO_DEADLINE: Cancel = () => undefined;
 
-class TurnCall implements RequestEnd, TurnWaiter {
-  readonly #call: PermittedCall;
+export class TurnCall implements RequestEnd, Waiter {
+  protected readonly call: PermittedCall;
   readonly #reply: ReplyEnd;
-  readonly #open: OpenApp;
-  readonly #turns: Turns;
+  readonly #options: TurnOptions;
   #state: State = DONE;
   #isRequestOver = false;
   #isReplyOver = false;
 
-  constructor(call: PermittedCall, reply: ReplyEnd, open: OpenApp, turns: Turns) {
-    this.#call = call;
+  constructor(call: PermittedCall, reply: ReplyEnd, options: TurnOptions) {
+    this.call = call;
     this.#reply = reply;
-    this.#open = open;
-    this.#turns = turns;
+    this.#options = options;
   }
 
-  start(clock: Clock): void {
-    if (this.#turns.take()) this.#enter();
-    else if (this.#turns.wait(this)) this.#state = this.#waiting(clock);
-    else this.#reply.abort(appBusy(this.#call, this.#turns));
+  start(): void {
+    const { turns, refusal } = this.#options;
+    if (turns.tryEnter()) {
+      this.#enter();
+      return;
+    }
+    const leaveQueue = turns.wait(this);
+    if (leaveQueue === undefined) this.#reply.abort(refusal(this.call, 'no-room'));
+    else this.#state = this.#waiting(leaveQueue);
   }
 
   // Its turn.
@@ -74,8 +83,13 @@ class TurnCall implements RequestEnd, TurnWaiter {
     else if (flow === 'ok') this.#reply.resume();
   }
 
-  dropped(why: string): void {
-    this.#refuse(appUnhealthy(this.#call, why));
+  timedOut(): void {
+    this.#noTurn('waited-too-long');
+  }
+
+  /** It need not wait any longer. */
+  dropped(reasonFor: (call: PermittedCall) => Fault): void {
+    this.#refuse(reasonFor(this.call));
   }
 
   // The request.
@@ -93,6 +107,7 @@ class TurnCall implements RequestEnd, TurnWaiter {
     if (state.kind === 'waiting') state.ended = trailers;
     if (state.kind !== 'inside') return;
     this.#isRequestOver = true;
+    this.requestEnded();
     state.request?.end(trailers);
     if (this.#isReplyOver) this.over();
   }
@@ -119,27 +134,51 @@ class TurnCall implements RequestEnd, TurnWaiter {
   over(): void {
     if (this.#state.kind !== 'inside') return;
     this.#state = DONE;
-    this.#turns.giveBack();
+    this.#options.turns.leave();
   }
+
+  // For those who want to know how long it takes.
+
+  protected entered(): void {}
+
+  protected requestEnded(): void {}
+
+  answerBegan(_head: ReplyHead): void {}
 
   #enter(): Inside {
     const inside: Inside = { kind: 'inside', request: undefined };
     this.#state = inside;
-    const request = this.#open(this.#call, new TurnReply(this, this.#reply));
+    this.entered();
+    const request = this.#openOrGiveBack();
     // It may be over already (E4).
     if (this.#isIn(inside)) inside.request = request;
     return inside;
+  }
+
+  /** A bug ends this call (way/flights.ts), and has no turn for ever. */
+  #openOrGiveBack(): RequestEnd {
+    try {
+      return this.#options.open(this.call, new TurnReply(this, this.#reply));
+    } catch (error) {
+      this.over();
+      throw error;
+    }
   }
 
   #isIn(inside: Inside): boolean {
     return this.#state === inside;
   }
 
-  #waiting(clock: Clock): Waiting {
-    const { deadlineMs } = this.#call;
-    const late = () => this.#refuse(lateForApp(this.#call, this.#turns));
+  #waiting(leaveQueue: Cancel): Waiting {
+    const { deadlineMs } = this.call;
+    const { clock } = this.#options;
+    const late = () => this.#noTurn('past-deadline');
     const cancelDeadline = deadlineMs === undefined ? NO_DEADLINE : clock.after(deadlineMs - clock.elapsed(), late);
-    return { kind: 'waiting', cancelDeadline, held: [], ended: undefined };
+    return { kind: 'waiting', leaveQueue, cancelDeadline, held: [], ended: undefined };
+  }
+
+  #noTurn(why: NoTurn): void {
+    this.#refuse(this.#options.refusal(this.call, why));
   }
 
   #refuse(reason: Fault): void {
@@ -154,11 +193,11 @@ class TurnCall implements RequestEnd, TurnWaiter {
     this.#state = DONE;
     if (state.kind === 'waiting') {
       state.cancelDeadline();
-      this.#turns.leave(this);
+      state.leaveQueue();
     }
     if (state.kind !== 'inside') return;
     if (state.request !== undefined) tell(state.request);
-    this.#turns.giveBack();
+    this.#options.turns.leave();
   }
 }
 
@@ -176,6 +215,7 @@ class TurnReply implements ReplyEnd {
 
   head(head: ReplyHead): void {
     this.#stands = head.status === SWITCHING;
+    this.#call.answerBegan(head);
     this.#reply.head(head);
   }
 
