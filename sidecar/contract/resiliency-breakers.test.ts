@@ -170,7 +170,7 @@ describe('a timeout', () => {
     response.destroy();
     expect([late.status, headerOf(late, 'invoke-fault')]).toEqual([504, 'timeout']);
     expect(late.body.toString()).toContain(
-      'try 1 ended after 0 ms with status 500, then a pause of 1500 ms; the rest took 500 ms',
+      'try 1: connecting 0 ms, waiting for its answer 0 ms, then status 500; a pause of 1500 ms; try 2: connecting 0 ms, waiting for its answer 500 ms',
     );
   });
 });

@@ -29,10 +29,11 @@ import { ANOTHER_TRY, breakerOpen, late, lateTry, noEndpoint } from './call-faul
 import { Replay } from './replay.ts';
 import { Retries } from './retries.ts';
 import type { TargetState, Targets } from './targets.ts';
+import type { AttemptEnd, Journey } from './time-spent.ts';
 import { Trial, type TrialHost } from './trial.ts';
 
 /** Sends a call to one endpoint, once. */
-export type Attempt<C = PermittedCall> = (call: C, endpoint: Endpoint, reply: ReplyEnd) => RequestEnd;
+export type Attempt<C = PermittedCall> = (call: C, endpoint: Endpoint, reply: ReplyEnd) => AttemptEnd;
 
 export interface ResilienceDeps<C = PermittedCall> {
   readonly clock: Clock;
@@ -196,15 +197,15 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
   #boundTry(trial: Trial, timeoutMs: number): void {
     trial.cancelTimeout = this.#deps.clock.after(timeoutMs, () => {
       if (!this.isCurrent(trial) || trial.kind !== 'trying') return;
-      if (this.#isTriedAgain(trial, TRY_TIMEOUT, undefined)) return;
-      const reason = lateTry(this.#call, timeoutMs, this.#retries);
+      if (this.#isTriedAgain(trial, TRY_TIMEOUT, undefined, trial.request)) return;
+      const reason = lateTry(this.#call, timeoutMs, this.#journey());
       this.#leave((request) => request.cancel(reason));
       this.#reply.abort(reason);
     });
   }
 
   /** Whether there is a next try: then it is under way, or its pause is. */
-  #isTriedAgain(trial: Trial, outcome: Outcome, reason: Fault | undefined): boolean {
+  #isTriedAgain(trial: Trial, outcome: Outcome, reason: Fault | undefined, sent: AttemptEnd | undefined): boolean {
     const nowMs = this.nowMs();
     if (outcome.kind === 'answer') trial.judge(outcome, nowMs);
     else trial.over(outcome, nowMs);
@@ -213,7 +214,8 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
     if (trial.kind !== 'trying' || !this.#replay.isWhole) return false;
     this.#retries ??= new Retries(this.#deps.random);
     const isStreamed = this.#call.bodyBytes === undefined && (!isGrpcCall(this.#call) || !this.#replay.hasEnded);
-    const pauseMs = this.#retries.next(this.#call, this.route, trial, { outcome, reason, isStreamed, nowMs });
+    const failure = { outcome, reason, connectedMs: sent?.connectedMs, isStreamed, nowMs };
+    const pauseMs = this.#retries.next(this.#call, this.route, trial, failure);
     if (pauseMs === undefined) return false;
     this.#pause(trial, pauseMs, nowMs);
     return true;
@@ -242,7 +244,7 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
   }
 
   answered(trial: Trial, outcome: Outcome): boolean {
-    return this.#isTriedAgain(trial, outcome, undefined);
+    return this.#isTriedAgain(trial, outcome, undefined, trial.request);
   }
 
   trialReplies(): ReplyEnd {
@@ -269,14 +271,22 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
   }
 
   trialFailed(trial: Trial, reason: Fault): void {
+    const sent = trial.request;
     trial.request = undefined;
-    if (!this.#isTriedAgain(trial, { kind: 'fault', code: reason.code }, reason)) this.#fail(reason);
+    if (!this.#isTriedAgain(trial, { kind: 'fault', code: reason.code }, reason, sent)) this.#fail(reason);
   }
 
   #expire(): void {
-    const reason = late(this.#call, this.#phase.kind, this.#retries, this.nowMs() - this.#startedMs);
+    const reason = late(this.#call, this.#phase.kind, this.#journey());
     this.#leave((request) => request.cancel(reason));
     this.#reply.abort(reason);
+  }
+
+  /** Put together when time is up, and never before. */
+  #journey(): Journey {
+    const phase = this.#phase;
+    const current = isTrial(phase) ? phase.times() : undefined;
+    return { startedMs: this.#startedMs, nowMs: this.nowMs(), failed: this.#retries?.history ?? [], current };
   }
 
   #fail(reason: Fault): void {

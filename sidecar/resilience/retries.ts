@@ -7,19 +7,13 @@ import type { Member } from '../../policy/resiliency/pick/member.ts';
 import type { RoutePlan } from '../../policy/resiliency/plan.ts';
 import { type Again, again, NEVER_TRIED, type Tried } from '../../policy/resiliency/retry.ts';
 import type { Endpoint } from '../resolve/resolver.ts';
+import type { AttemptEnd, FailedTry } from './time-spent.ts';
 import type { Trial } from './trial.ts';
-
-/** A try that failed, in what the caller is told. */
-export interface FailedTry {
-  readonly tookMs: number;
-  readonly outcome: Outcome;
-  /** Before the next one. */
-  readonly pauseMs: number;
-}
 
 interface Failure {
   readonly outcome: Outcome;
   readonly reason: Fault | undefined;
+  readonly connectedMs: AttemptEnd['connectedMs'];
   /** It is not known whether all of its request is there. */
   readonly isStreamed: boolean;
   readonly nowMs: number;
@@ -43,7 +37,7 @@ export class Retries {
 
   /** How long to wait before the next try; undefined: there is none. */
   next(call: OutboundCall, route: RoutePlan, trial: Trial, failure: Failure): number | undefined {
-    const { outcome, reason, isStreamed, nowMs } = failure;
+    const { reason, isStreamed, nowMs } = failure;
     this.lastFault = reason;
     const next = this.#allowed(call, route, trial, failure);
     if (next.kind === 'no' || (isStreamed && next.by === 'policy')) return undefined;
@@ -53,8 +47,7 @@ export class Retries {
     const isFree = next.by === 'undelivered' && next.where === 'anywhere';
     if (!isFree && !trial.target.budget.tryRetry(nowMs)) return undefined;
     this.#counts = { ...this.#counts, [next.by]: this.#counts[next.by] + 1 };
-    if (this.history.length < HISTORY_MAX)
-      this.history.push({ tookMs: nowMs - trial.startedMs, outcome, pauseMs: next.afterMs });
+    if (this.history.length < HISTORY_MAX) this.history.push(timesOf(trial, failure));
     return next.afterMs;
   }
 
@@ -71,4 +64,8 @@ export class Retries {
     if (more.kind === 'again') this.tried.clear();
     return more;
   }
+}
+
+function timesOf({ startedMs }: Trial, { connectedMs, nowMs, outcome }: Failure): FailedTry {
+  return { startedMs, connectedMs, answeredMs: undefined, endedMs: nowMs, outcome };
 }

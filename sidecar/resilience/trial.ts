@@ -2,7 +2,7 @@
 //
 //   T1. The endpoint is given back once: when the try is over, however it ended.
 //   T2. An answer is judged as soon as it says how it went: over HTTP by its head, over gRPC by its first message or its end.
-import type { Flow, ReplyEnd, ReplyHead, RequestEnd } from '../../api/exchange.ts';
+import type { Flow, ReplyEnd, ReplyHead } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
 import type { Cancel } from '../../kit/clock.ts';
@@ -14,6 +14,7 @@ import type { RoutePlan } from '../../policy/resiliency/plan.ts';
 import type { Endpoint, Upstream } from '../resolve/resolver.ts';
 import { GRPC_GOES_WELL, GRPC_SAYS_NOTHING, grpcOutcome, httpOutcome } from './outcomes.ts';
 import type { TargetState } from './targets.ts';
+import type { AttemptEnd, Journey } from './time-spent.ts';
 
 /** What a try says to its run. */
 export interface TrialHost {
@@ -41,14 +42,15 @@ export class Trial implements ReplyEnd {
   readonly startedMs: number;
   readonly number: number;
   /** Its sending end, once the transport has handed it out. */
-  request: RequestEnd | undefined;
+  request: AttemptEnd | undefined;
   /** Where a policy bounds each try. */
   cancelTimeout: Cancel | undefined;
+  /** When it was known what it came to. */
+  judgedMs: number | undefined;
   readonly #run: TrialHost;
   readonly #isGrpc: boolean;
   #breaker: Breaker | undefined;
   #pass: Pass = TOLD;
-  #isJudged = false;
   #isOver = false;
   #heldBack: ReplyHead | undefined;
   /** The caller's, once this try is the one that answers. */
@@ -82,9 +84,14 @@ export class Trial implements ReplyEnd {
     return this.#breaker?.retryAfterMs(nowMs) ?? 0;
   }
 
+  times(): Journey['current'] {
+    const { startedMs, judgedMs, number } = this;
+    return { startedMs, connectedMs: this.request?.connectedMs, answeredMs: judgedMs, number };
+  }
+
   /** What it came to, while it goes on. */
   judge(outcome: Outcome, nowMs: number): void {
-    this.#isJudged = true;
+    this.judgedMs = nowMs;
     this.target.pool.answered(this.member, reportOf(outcome), nowMs, nowMs - this.startedMs);
     this.#tellBreaker(outcome, nowMs);
   }
@@ -96,7 +103,7 @@ export class Trial implements ReplyEnd {
     this.cancelTimeout?.();
     const { pool } = this.target;
     if (outcome !== undefined) pool.answered(this.member, reportOf(outcome), nowMs, nowMs - this.startedMs);
-    else if (!this.#isJudged) pool.answered(this.member, 'unknown', nowMs, 0);
+    else if (this.judgedMs === undefined) pool.answered(this.member, 'unknown', nowMs, 0);
     pool.left(this.member);
     this.#tellBreaker(outcome, nowMs);
   }
@@ -122,13 +129,13 @@ export class Trial implements ReplyEnd {
 
   data(chunk: Buffer): Flow {
     if (!this.#run.isCurrent(this)) return 'ok';
-    if (!this.#isJudged && this.#isForgotten(GRPC_GOES_WELL)) return 'ok';
+    if (this.judgedMs === undefined && this.#isForgotten(GRPC_GOES_WELL)) return 'ok';
     return this.#reply?.data(chunk) ?? 'ok';
   }
 
   end(trailers: Headers): void {
     if (!this.#run.isCurrent(this)) return;
-    if (!this.#isJudged && this.#isForgotten(grpcOutcome(trailers) ?? GRPC_SAYS_NOTHING)) return;
+    if (this.judgedMs === undefined && this.#isForgotten(grpcOutcome(trailers) ?? GRPC_SAYS_NOTHING)) return;
     if (this.kind === 'tunnel') this.#reply?.end(trailers);
     else this.#run.trialEnded(trailers);
   }

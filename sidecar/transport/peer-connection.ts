@@ -57,6 +57,8 @@ export class PeerConnection {
   readonly #deps: PeerConnectionDeps;
   readonly #log: Log;
   #state: State;
+  /** When it was ready, on the monotonic clock. */
+  readyMs: number | 'not-yet' = 'not-yet';
   /** Set once the peer has answered UNIMPLEMENTED to a stream: an old Dapr sidecar. */
   speaksUnaryOnly = false;
 
@@ -172,6 +174,7 @@ export class PeerConnection {
       cancelRetire();
     };
     this.#state = { kind: 'ready', connection, cancelTimers };
+    this.readyMs = clock.elapsed();
     for (const waiter of state.waiters) waiter({ ok: true, connection });
   }
 

@@ -1,5 +1,5 @@
 // Transport of a native gRPC call to a peer: one attempt, on the connection to one endpoint, as a stream of its own.
-import type { ReplyEnd, RequestEnd } from '../../api/exchange.ts';
+import type { ReplyEnd } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
 import { faultOfTrailers } from '../../api/grpc-status.ts';
 import { type Headers, headerValue, identityHeaders } from '../../api/headers.ts';
@@ -11,6 +11,7 @@ import type { RequestHead } from '../../wire/message.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import { GrpcAttempt } from '../link/grpc-calling.ts';
 import type { Connected } from '../link/stream-attempt.ts';
+import type { AttemptEnd } from '../resilience/time-spent.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { peerBroke, peerClosing } from './peer-faults.ts';
 import { TO_PEER } from './peer-head.ts';
@@ -20,7 +21,7 @@ export function openPeerGrpc(
   connection: PeerConnection,
   reply: ReplyEnd,
   clock: Clock,
-): RequestEnd {
+): AttemptEnd {
   const attempt = new PeerGrpcAttempt(call, connection, reply, clock);
   attempt.start();
   return attempt;
@@ -36,6 +37,10 @@ class PeerGrpcAttempt extends GrpcAttempt {
     this.#call = call;
     this.#connection = connection;
     this.#clock = clock;
+  }
+
+  get connectedMs(): number | 'not-yet' {
+    return this.#connection.readyMs;
   }
 
   protected override ready(): Http2ClientConnection | undefined {

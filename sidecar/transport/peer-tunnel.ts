@@ -1,7 +1,7 @@
 // Transport of a tunnel to a peer: one attempt, on the connection to one endpoint, as a stream of our own method. HTTP/2's
 // flow control is the back-pressure. A Dapr sidecar has no such method.
 import type { TunnelCall } from '../../api/call.ts';
-import type { Flow, ReplyEnd, ReplyHead, RequestEnd } from '../../api/exchange.ts';
+import type { Flow, ReplyEnd, ReplyHead } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { faultOfTrailers } from '../../api/grpc-status.ts';
 import { type Headers, headersFromPeer, headerValue } from '../../api/headers.ts';
@@ -18,6 +18,7 @@ import type { PermittedCall } from '../authorize/authorize.ts';
 import type { FrameSink } from '../link/messages.ts';
 import { type Connected, StreamAttempt } from '../link/stream-attempt.ts';
 import { TunnelReader, TunnelWriter } from '../link/tunnelled.ts';
+import type { AttemptEnd } from '../resilience/time-spent.ts';
 import type { PeerTransportDeps } from './peer.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { peerBroke, peerClosing } from './peer-faults.ts';
@@ -31,7 +32,7 @@ export function openPeerTunnel(
   connection: PeerConnection,
   reply: ReplyEnd,
   deps: PeerTransportDeps,
-): RequestEnd {
+): AttemptEnd {
   const attempt = new TunnelAttempt(call, connection, reply, deps);
   attempt.start();
   return attempt;
@@ -53,6 +54,10 @@ class TunnelAttempt extends StreamAttempt implements FrameSink {
     this.#call = call;
     this.#connection = connection;
     this.#deps = deps;
+  }
+
+  get connectedMs(): number | 'not-yet' {
+    return this.#connection.readyMs;
   }
 
   protected override ready(): Http2ClientConnection | undefined {

@@ -5,7 +5,7 @@
 //
 //   T1. Every attempt ends in exactly one reply.end or reply.abort, unless the caller's side ended it first.
 //   T2. The fault of an attempt that failed says whether the app can have seen the call; retrying rests on it.
-import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
+import type { Flow, ReplyEnd } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
 import { targetName } from '../../api/ids.ts';
@@ -19,6 +19,7 @@ import { CALL_LOCAL, CALL_LOCAL_STREAM, type FrameSink, type MessageWriter } fro
 import { type Connected, StreamAttempt } from '../link/stream-attempt.ts';
 import { StreamWriter } from '../link/streamed.ts';
 import { UnaryWriter } from '../link/unary.ts';
+import type { AttemptEnd } from '../resilience/time-spent.ts';
 import { type Answered, PeerAnswer } from './peer-answer.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { peerBroke, peerClosing } from './peer-faults.ts';
@@ -35,7 +36,7 @@ export function openPeer(
   connection: PeerConnection,
   reply: ReplyEnd,
   deps: PeerTransportDeps,
-): RequestEnd {
+): AttemptEnd {
   const attempt = new PeerAttempt(call, connection, reply, deps);
   attempt.start();
   return attempt;
@@ -57,6 +58,10 @@ class PeerAttempt extends StreamAttempt implements FrameSink, Answered {
     this.#writer = this.#isUnary
       ? new UnaryWriter(encodeUnaryRequest, this, () => this.fail(this.#tooLargeForUnary()))
       : new StreamWriter<RequestHeadMessage>(encodeRequest, this);
+  }
+
+  get connectedMs(): number | 'not-yet' {
+    return this.#connection.readyMs;
   }
 
   protected override ready(): Http2ClientConnection | undefined {
