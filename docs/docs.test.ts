@@ -21,8 +21,13 @@ import { FLAGS } from '../cli/flag-table.ts';
 import { runCli } from '../cli/program.ts';
 import { silentHost } from '../cli/testing.ts';
 import { systemClock } from '../kit/clock.ts';
+import { silentLog } from '../kit/log.ts';
 import { must } from '../kit/result.ts';
+import { BUILT_IN, BUILT_IN_ROUTE, type RoutePlan } from '../policy/resiliency/plan.ts';
 import { callMetrics } from '../sidecar/admin/call-metrics.ts';
+import { ResilienceLog } from '../sidecar/admin/resilience-log.ts';
+import { ResilienceWatch } from '../sidecar/admin/resilience-watch.ts';
+import { Targets } from '../sidecar/resilience/targets.ts';
 import { Flights } from '../sidecar/way/flights.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -163,13 +168,44 @@ describe('metrics.md', () => {
     metrics.appAsked(true);
     metrics.accessDenied('inbound', 'web.default', 'the default');
     metrics.accessAuditDenied('web.default', 'the default');
-    const text = metrics.render();
+    const text = metrics.render() + renderedResilience();
     return [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => {
       const labels = new RegExp(`^${name}(?:_bucket)?(?:\\{(.*)\\})? `, 'm').exec(text)?.[1] ?? '';
       return [name, type, [...labels.matchAll(/(\w+)="/g)].map(([, label = '']) => label).filter((l) => l !== 'le')];
     });
   }
 });
+
+/** What a sidecar tells of a target with a breaker. */
+function renderedResilience(): string {
+  const log = new ResilienceLog(silentLog, systemClock);
+  const watch = new ResilienceWatch(log);
+  const breaker = {
+    maxRequests: 1,
+    intervalMs: 0,
+    openMs: 1,
+    ratio: undefined,
+    counting: 'servers-failures',
+    operationsMax: 1,
+  } as const;
+  const route: RoutePlan = { ...BUILT_IN_ROUTE, name: 'pay', breaker: { ...breaker, trip: () => true } };
+  const targets = new Targets(
+    () => BUILT_IN,
+    () => 0,
+    (target) => watch.of(target),
+  );
+  const instance = { host: 'h', port: 1 };
+  const { watch: told, breakers, budget } = targets.of({ target: WEB, endpoints: () => [instance] }, 0);
+  const made = breakers.of(route, '/', 0);
+  made?.done(made.admit(0), 'failure', 0);
+  budget.tryRetry(0);
+  told.budgetAsked(false);
+  told.retried('policy');
+  told.breakerRefused(route);
+  told.ejected(instance, { why: 'failures', failures: 5, forMs: 1 });
+  told.readmitted(instance);
+  return watch.render(targets, 0);
+}
 
 describe("the control plane's metrics", () => {
   test.each([

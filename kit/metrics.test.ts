@@ -1,6 +1,6 @@
 // Metrics as Prometheus reads them: names, types, labels, buckets, and a bound on how many series there can be.
-import { expect, test } from 'vitest';
-import { Histogram, Numbers, renderMetrics } from './metrics.ts';
+import { describe, expect, test } from 'vitest';
+import { Histogram, Numbers, Reading, renderMetrics } from './metrics.ts';
 
 test('counters and gauges render with their help, type and labels', () => {
   const calls = new Numbers('counter', 'calls_total', 'Calls.', ['peer', 'status']);
@@ -67,4 +67,39 @@ test('a label value cannot end its quotes or its line', () => {
   const calls = new Numbers('counter', 'calls_total', 'Calls.', ['peer']);
   calls.add(calls.slot('a"b\\c\nd'), 1);
   expect(renderMetrics([calls])).toContain('calls_total{peer="a\\"b\\\\c\\nd"} 1\n');
+});
+
+describe('a reading', () => {
+  const labels = ['peer', 'state'];
+
+  test('is taken when somebody asks; numbers of equal labels are joined, and what is no longer told is gone', () => {
+    let read = [
+      ['web', 'open', 1],
+      ['web', 'open', 2],
+      ['web', 'closed', 5],
+    ] as readonly (readonly [string, string, number])[];
+    const put = (join?: typeof Math.min) =>
+      new Reading({ name: 'breakers', help: 'B.', labels, ...(join && { join }) }, (tell) => {
+        for (const [peer, state, value] of read) tell(value, peer, state);
+      });
+    const [sums, least] = [put(), put(Math.min)];
+    const head = '# HELP breakers B.\n# TYPE breakers gauge\n';
+    const closed = 'breakers{peer="web",state="closed"} 5\n';
+    expect(renderMetrics([sums])).toBe(`${head}breakers{peer="web",state="open"} 3\n${closed}`);
+    expect(renderMetrics([least])).toBe(`${head}breakers{peer="web",state="open"} 1\n${closed}`);
+    read = [];
+    expect(renderMetrics([sums])).toBe(head);
+  });
+
+  test('of more label sets than there may be is told together, by its last label where that is one of a few', () => {
+    const many = new Reading({ name: 'breakers', help: 'B.', labels, isLastKept: true }, (tell) => {
+      for (let i = 0; i < 3000; i++) tell(1, `app-${i}`, i % 2 === 0 ? 'open' : 'closed');
+    });
+    const lines = renderMetrics([many]).trim().split('\n');
+    expect(lines.slice(-2)).toEqual([
+      'breakers{peer="other",state="open"} 500',
+      'breakers{peer="other",state="closed"} 500',
+    ]);
+    expect(lines).toHaveLength(2 + 2000 + 2);
+  });
 });

@@ -23,12 +23,16 @@ class Slots {
     return this.#rendered.length;
   }
 
-  slot(values: readonly string[]): number {
+  slot(values: readonly string[], isLastKept = false): number {
     const key = values.join('\u0000');
     const known = this.#byKey.get(key);
     if (known !== undefined) return known;
-    if (this.#rendered.length >= LABEL_SETS_MAX && values.some((value) => value !== 'other')) {
-      return this.slot(values.map(() => 'other'));
+    const openEnded = isLastKept ? values.length - 1 : values.length;
+    if (this.#rendered.length >= LABEL_SETS_MAX && values.some((value, at) => at < openEnded && value !== 'other')) {
+      return this.slot(
+        values.map((value, at) => (at < openEnded ? 'other' : value)),
+        isLastKept,
+      );
     }
     const slot = this.#rendered.length;
     this.#byKey.set(key, slot);
@@ -77,6 +81,43 @@ export class Numbers implements Family {
     for (let slot = 0; slot < this.#slots.count; slot++) {
       lines.push(`${this.#name}${this.#slots.text(slot)} ${this.#values[slot] ?? 0}`);
     }
+  }
+}
+
+/** Tells one number by its labels; of equal labels the numbers are joined. */
+export type Put = (value: number, ...labels: string[]) => void;
+
+export interface ReadingOptions {
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** The last label is one of a few, and stays as it is when others become "other". */
+  readonly isLastKept?: boolean;
+  /** What is told of equal labels; their sum, if left out. */
+  readonly join?: (a: number, b: number) => number;
+}
+
+/** A gauge that is read off when somebody asks, and costs nothing otherwise. What is not put is gone. */
+export class Reading implements Family {
+  readonly #options: ReadingOptions;
+  readonly #read: (put: Put) => void;
+
+  constructor(options: ReadingOptions, read: (put: Put) => void) {
+    this.#options = options;
+    this.#read = read;
+  }
+
+  render(lines: string[]): void {
+    const { name, help, labels, isLastKept = false, join = (a, b) => a + b } = this.#options;
+    const values = new Map<number, number>();
+    const slots = new Slots(labels);
+    this.#read((value, ...of) => {
+      const slot = slots.slot(of, isLastKept);
+      const before = values.get(slot);
+      values.set(slot, before === undefined ? value : join(before, value));
+    });
+    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} gauge`);
+    for (const [slot, value] of values) lines.push(`${name}${slots.text(slot)} ${value}`);
   }
 }
 

@@ -131,7 +131,10 @@ export function joinParts(
     grpc: new AppGrpc(edge),
     peer: { server: () => peers.server, drain: () => peers.drain(), destroy: () => peers.destroy() },
     public: new PageHttp({ ...probes, ...app.probePages }, clock),
-    metrics: new PageHttp({ '/metrics': () => ({ ...metricsText, body: metrics.render() }) }, clock),
+    metrics: new PageHttp(
+      { '/metrics': () => ({ ...metricsText, body: metrics.render() + resiliency.metrics() }) },
+      clock,
+    ),
   };
   return { self, identity, feed, credentials, flights, metrics, app, outside, pool, peers, servings };
 }

@@ -9,6 +9,8 @@ import { type Snapshot, snapshot } from '../kit/snapshot.ts';
 import { compileOutbound } from '../policy/resiliency/compile.ts';
 import { BUILT_IN } from '../policy/resiliency/plan.ts';
 import { conflictMessage, type PlacedResiliency, settle } from '../policy/resiliency/settle.ts';
+import { ResilienceLog } from './admin/resilience-log.ts';
+import { ResilienceWatch } from './admin/resilience-watch.ts';
 import type { SidecarConfig } from './config.ts';
 import type { FeedClient } from './feed/feed.ts';
 import { resilienciesFromFeed } from './resilience/from-feed.ts';
@@ -27,6 +29,8 @@ export interface Resiliency {
   readonly targets: Targets;
   /** The objects that this sidecar goes by, the older ones first. */
   names(): readonly string[];
+  /** What of this there is to count, as Prometheus reads it. */
+  metrics(): string;
 }
 
 export function openResiliency(
@@ -36,12 +40,17 @@ export function openResiliency(
   const objects: Snapshot<readonly PlacedResiliency[]> =
     feed === undefined ? (resiliencies ?? snapshot([])) : resilienciesFromFeed(feed.config, log);
   const plans = () => plansOf(objects.current(), self, log);
-  const targets = new Targets(plans(), random);
+  const watch = new ResilienceWatch(new ResilienceLog(log, clock));
+  const targets = new Targets(plans(), random, (target) => watch.of(target));
   objects.changed(() => {
     targets.replan(plans(), clock.elapsed());
     log.info('the policies of resilience for this app have changed');
   });
-  return { targets, names: () => accepted(objects.current(), self).map(({ name }) => name) };
+  return {
+    targets,
+    names: () => accepted(objects.current(), self).map(({ name }) => name),
+    metrics: () => watch.render(targets, clock.elapsed()),
+  };
 }
 
 function accepted(objects: readonly PlacedResiliency[], own: Identity): readonly PlacedResiliency[] {

@@ -7,6 +7,7 @@ import type { Counts } from '../../api/trip.ts';
 import type { Health } from './codes.ts';
 import type { BreakerPlan } from './plan.ts';
 import { RatioWindow } from './ratio-window.ts';
+import type { BreakerChange, BreakerState } from './watch.ts';
 
 /** What a call was let through with, to be given back when it is over. 0: it was refused. */
 export type Pass = number;
@@ -21,18 +22,27 @@ type MutableCounts = { -readonly [Name in keyof Counts]: Counts[Name] };
 export class Breaker {
   readonly #plan: BreakerPlan;
   readonly #ratio: RatioWindow | undefined;
+  readonly #tell: ((change: BreakerChange) => void) | undefined;
   #state: State;
   /** Grows with each state and each interval (B2). */
   #era: Pass = 1;
 
-  constructor(plan: BreakerPlan, nowMs: number) {
+  /** `tell`: of each change of its state, once a call has brought it about. */
+  constructor(plan: BreakerPlan, nowMs: number, tell?: (change: BreakerChange) => void) {
     this.#plan = plan;
+    this.#tell = tell;
     this.#ratio = plan.ratio && new RatioWindow(plan.ratio, nowMs);
     this.#state = closed(plan, nowMs);
   }
 
-  get state(): State['kind'] {
+  get state(): BreakerState {
     return this.#state.kind;
+  }
+
+  /** What the next call would find; nothing changes by asking. */
+  stateAt(nowMs: number): BreakerState {
+    const state = this.#state;
+    return state.kind === 'open' && nowMs >= state.untilMs ? 'half-open' : state.kind;
   }
 
   /** To be asked before each try; 0 refuses it. */
@@ -57,10 +67,13 @@ export class Breaker {
     if (pass !== this.#era) return;
     if (state.kind === 'closed') this.#count(state.counts, health, nowMs);
     if (state.kind !== 'half-open') return;
-    if (health === 'failure') this.#open(nowMs);
+    if (health === 'failure') this.#open(nowMs, 'the call that was let through to probe failed');
     // Of a probe that nobody heard the end of nothing is known: another one may go.
     else if (health === 'unknown') state.started--;
-    else if (++state.succeeded >= this.#plan.maxRequests) this.#become(closed(this.#plan, nowMs));
+    else if (++state.succeeded >= this.#plan.maxRequests) {
+      this.#become(closed(this.#plan, nowMs));
+      this.#tell?.({ to: 'closed' });
+    }
   }
 
   /** How long a caller that was refused should wait. */
@@ -71,8 +84,10 @@ export class Breaker {
 
   #current(nowMs: number): State {
     const state = this.#state;
-    if (state.kind === 'open' && nowMs >= state.untilMs)
+    if (state.kind === 'open' && nowMs >= state.untilMs) {
+      this.#tell?.({ to: 'half-open' });
       return this.#become({ kind: 'half-open', started: 0, succeeded: 0 });
+    }
     if (state.kind === 'closed' && nowMs >= state.newCountsAtMs) return this.#become(closed(this.#plan, nowMs));
     return state;
   }
@@ -95,13 +110,20 @@ export class Breaker {
     counts.totalFailures++;
     counts.consecutiveFailures++;
     counts.consecutiveSuccesses = 0;
-    if (this.#plan.trip?.(counts) || this.#ratio?.isExceeded(nowMs)) this.#open(nowMs);
+    if (this.#plan.trip?.(counts) || this.#ratio?.isExceeded(nowMs)) this.#open(nowMs, whyOpened(counts, this.#plan));
   }
 
-  #open(nowMs: number): void {
+  #open(nowMs: number, why: string): void {
+    const { openMs } = this.#plan;
     this.#ratio?.clear();
-    this.#become({ kind: 'open', untilMs: nowMs + this.#plan.openMs });
+    this.#become({ kind: 'open', untilMs: nowMs + openMs });
+    this.#tell?.({ to: 'open', forMs: openMs, why });
   }
+}
+
+function whyOpened({ consecutiveFailures, totalFailures, requests }: Counts, { ratio }: BreakerPlan): string {
+  const counts = `${totalFailures} of ${requests} calls failed, the last ${consecutiveFailures} in a row`;
+  return ratio === undefined ? counts : `${counts}; no more than ${ratio.percent}% in ${ratio.windowMs} ms may`;
 }
 
 function closed({ intervalMs }: BreakerPlan, nowMs: number): State {

@@ -7,16 +7,24 @@
 // A call costs an addition, and every second one slot is emptied; only a retry looks at all of them.
 import type { BudgetPlan } from './plan.ts';
 import { SLOTS, Slots } from './slots.ts';
+import { type BudgetWatch, NOBODY } from './watch.ts';
 
 const SLOT_MS = 1000;
 
+export interface BudgetReading {
+  readonly credit: number;
+  readonly spent: number;
+}
+
 export class Budget {
   readonly #plan: BudgetPlan;
+  readonly #watch: BudgetWatch;
   /** Of each second the calls, and marked the retries. */
   readonly #slots: Slots;
 
-  constructor(plan: BudgetPlan, nowMs: number) {
+  constructor(plan: BudgetPlan, nowMs: number, watch: BudgetWatch = NOBODY) {
     this.#plan = plan;
+    this.#watch = watch;
     this.#slots = new Slots(SLOT_MS, nowMs, SLOTS);
   }
 
@@ -27,6 +35,15 @@ export class Budget {
 
   /** Whether one more try may be made; counts it, if so. */
   tryRetry(nowMs: number): boolean {
+    const { credit, spent } = this.reading(nowMs);
+    const isPaid = spent + 1 <= credit;
+    this.#watch.budgetAsked(isPaid);
+    if (isPaid) this.#slots.addMarked(nowMs);
+    return isPaid;
+  }
+
+  /** Retries, of the last ten seconds: how many there may be, and how many there were. */
+  reading(nowMs: number): BudgetReading {
     this.#slots.turn(nowMs);
     const { percent, minPerSecond } = this.#plan;
     let credit = 0;
@@ -35,8 +52,6 @@ export class Budget {
       credit += Math.max((this.#slots.callsOf(slot) * percent) / 100, minPerSecond);
       spent += this.#slots.markedOf(slot);
     }
-    if (spent + 1 > credit) return false;
-    this.#slots.addMarked(nowMs);
-    return true;
+    return { credit, spent };
   }
 }

@@ -61,7 +61,7 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
   #call: C;
   readonly #reply: ReplyEnd;
   readonly #deps: ResilienceDeps<C>;
-  readonly #replay = new Replay();
+  readonly #replay: Replay;
   readonly #startedMs: number;
   /** Most calls need none. */
   #retries: Retries | undefined;
@@ -72,6 +72,7 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
     this.#call = call;
     this.#reply = reply;
     this.#deps = deps;
+    this.#replay = new Replay(deps.targets.kept);
     this.#startedMs = deps.clock.elapsed();
   }
 
@@ -158,6 +159,7 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
     const breaker = target.breakers.of(this.route, this.#call.path, nowMs);
     const pass = breaker?.admit(nowMs) ?? NO_BREAKER;
     if (breaker !== undefined && pass === REFUSED) {
+      target.watch.breakerRefused(this.route);
       this.#fail(breakerOpen(this.#call, this.route, breaker.retryAfterMs(nowMs), this.#deps.random));
       return;
     }

@@ -9,11 +9,21 @@ const REPLAY_BYTES_MAX = 64 * 1024;
 /** Shared, and never pushed onto: many calls have no body to keep. */
 const NO_CHUNKS: Buffer[] = [];
 
+/** How much is kept of all calls together. */
+export class Kept {
+  bytes = 0;
+}
+
 export class Replay {
+  readonly #kept: Kept;
   #chunks = NO_CHUNKS;
   #bytes = 0;
   #trailers: Headers | undefined;
   #isWhole = true;
+
+  constructor(kept: Kept) {
+    this.#kept = kept;
+  }
 
   /** Whether all that the caller has sent so far can be sent again. */
   get isWhole(): boolean {
@@ -32,6 +42,7 @@ export class Replay {
 
   /** Keeps a chunk that nobody else has yet. */
   add(chunk: Buffer): void {
+    this.#kept.bytes += chunk.length;
     this.#bytes += chunk.length;
     // Most bodies are one chunk, and a list of one takes a tenth of what a list takes that something was pushed onto.
     if (this.#chunks === NO_CHUNKS) this.#chunks = [chunk];
@@ -58,6 +69,7 @@ export class Replay {
   }
 
   drop(): void {
+    if (this.#chunks !== NO_CHUNKS) this.#kept.bytes -= this.#bytes;
     this.#chunks = NO_CHUNKS;
     this.#isWhole = false;
   }

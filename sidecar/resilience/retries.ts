@@ -46,6 +46,7 @@ export class Retries {
     // A connection that was closing is nobody's load.
     const isFree = next.by === 'undelivered' && next.where === 'anywhere';
     if (!isFree && !trial.target.budget.tryRetry(nowMs)) return undefined;
+    trial.target.watch.retried(next.by);
     this.#counts = { ...this.#counts, [next.by]: this.#counts[next.by] + 1 };
     if (this.history.length < HISTORY_MAX) this.history.push(timesOf(trial, failure));
     return next.afterMs;

@@ -7,7 +7,9 @@ import { Breakers } from '../../policy/resiliency/breakers.ts';
 import { Budget } from '../../policy/resiliency/budget.ts';
 import { Pool } from '../../policy/resiliency/pick/pool.ts';
 import type { TargetPlan } from '../../policy/resiliency/plan.ts';
+import { NOBODY, type TargetWatch } from '../../policy/resiliency/watch.ts';
 import type { Endpoint, Upstream } from '../resolve/resolver.ts';
+import { Kept } from './replay.ts';
 
 export interface TargetState {
   readonly target: Callee;
@@ -15,10 +17,14 @@ export interface TargetState {
   readonly pool: Pool<Endpoint>;
   readonly budget: Budget;
   readonly breakers: Breakers;
+  readonly watch: TargetWatch;
 }
 
 /** What a target is called by, as policies stand. */
 export type PlanFor = (target: Callee) => TargetPlan;
+
+/** Who is told of a target, from its first call on. */
+export type WatchFor = (target: Callee) => TargetWatch;
 
 /** What callers may name is unbounded; what is forgotten merely starts over. */
 const TARGETS_MAX = 4096;
@@ -26,13 +32,17 @@ const TARGETS_MAX = 4096;
 export class Targets {
   #planFor: PlanFor;
   readonly #random: Random;
+  readonly #watchFor: WatchFor;
+  /** Of the requests of all calls. */
+  readonly kept = new Kept();
   readonly #byName = new Map<string, TargetState>();
   /** Names are joined and looked for once per upstream, and not once per call. */
   #byUpstream = new WeakMap<Upstream, TargetState>();
 
-  constructor(planFor: PlanFor, random: Random) {
+  constructor(planFor: PlanFor, random: Random, watchFor: WatchFor = () => NOBODY) {
     this.#planFor = planFor;
     this.#random = random;
+    this.#watchFor = watchFor;
   }
 
   of(upstream: Upstream, nowMs: number): TargetState {
@@ -42,6 +52,11 @@ export class Targets {
     const state = this.#byName.get(name) ?? this.#open(name, upstream.target, nowMs);
     this.#byUpstream.set(upstream, state);
     return state;
+  }
+
+  /** All that are remembered. */
+  list(): readonly TargetState[] {
+    return [...this.#byName.values()];
   }
 
   /** Policies have changed. What was learned of instances is kept where it is still asked for; breakers begin anew. */
@@ -60,15 +75,17 @@ export class Targets {
 
   #stateOf(target: Callee, before: TargetState | undefined, nowMs: number): TargetState {
     const plan = this.#planFor(target);
+    const watch = before?.watch ?? this.#watchFor(target);
     const { balancing, ejection, budget } = plan;
     const isSame = (field: 'balancing' | 'ejection' | 'budget') => isDeepStrictEqual(before?.plan[field], plan[field]);
     const pool = isSame('balancing') && isSame('ejection') ? before?.pool : undefined;
     return {
       target,
       plan,
-      pool: pool ?? new Pool<Endpoint>({ balancing, ejection, random: this.#random }, nowMs),
-      budget: (isSame('budget') ? before?.budget : undefined) ?? new Budget(budget, nowMs),
-      breakers: new Breakers(),
+      pool: pool ?? new Pool<Endpoint>({ balancing, ejection, random: this.#random, watch }, nowMs),
+      budget: (isSame('budget') ? before?.budget : undefined) ?? new Budget(budget, nowMs, watch),
+      breakers: new Breakers(watch),
+      watch,
     };
   }
 

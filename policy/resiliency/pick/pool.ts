@@ -15,9 +15,11 @@ import {
   OUTLIER_PERIOD_MS,
   outliers,
   type Report,
+  type Standing,
   standingAfter,
 } from '../eject.ts';
 import type { BalancingPlan, EjectionPlan, SubsetPlan } from '../plan.ts';
+import { type Ejection, NOBODY, type PoolWatch } from '../watch.ts';
 import { Group, type PickRequest } from './group.ts';
 import { type Instance, Member, memberKey } from './member.ts';
 
@@ -27,6 +29,7 @@ export interface PoolOptions {
   /** The caller's own, where it knows it. */
   readonly zone?: string;
   readonly random: Random;
+  readonly watch?: PoolWatch;
 }
 
 interface Share<I extends Instance> {
@@ -38,6 +41,7 @@ const FIRST_TRY = {};
 
 export class Pool<I extends Instance = Instance> implements Others {
   readonly #options: PoolOptions;
+  readonly #watch: PoolWatch;
   readonly #everybody: Group<I>;
   readonly #shares: readonly Share<I>[];
   #source: readonly I[] = [];
@@ -52,6 +56,7 @@ export class Pool<I extends Instance = Instance> implements Others {
 
   constructor(options: PoolOptions, nowMs: number) {
     this.#options = options;
+    this.#watch = options.watch ?? NOBODY;
     const group = () => new Group<I>({ plan: options.balancing, zone: options.zone, random: options.random });
     this.#everybody = group();
     this.#shares = options.balancing.subsets.map((subset) => ({ subset, group: group() }));
@@ -82,6 +87,21 @@ export class Pool<I extends Instance = Instance> implements Others {
     if (isCounted(member)) this.#ejected--;
   }
 
+  /** All of them, for whoever looks on. */
+  members(): readonly Member<I>[] {
+    return [...this.#members.values()];
+  }
+
+  /** How many are ejected, or are let try again after that. */
+  get ejected(): number {
+    return this.#ejected;
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#members.size;
+  }
+
   /** How many take calls as things are. */
   get willing(): number {
     return this.#everybody.willing;
@@ -93,7 +113,9 @@ export class Pool<I extends Instance = Instance> implements Others {
     if (nowMs >= this.#outliersAtMs) this.#ejectOutliers(nowMs);
     const isFirstTry = request.tried === undefined;
     const member = (isFirstTry ? this.#probe() : undefined) ?? this.#group().pick(nowMs, request);
-    if (member !== undefined) member.inFlight++;
+    if (member === undefined) return undefined;
+    member.inFlight++;
+    this.#watch.tried();
     return member;
   }
 
@@ -148,7 +170,8 @@ export class Pool<I extends Instance = Instance> implements Others {
     // Nearly every call is of this kind, and changes nothing.
     if (before === IN && report === 'success') return;
     const after = standingAfter(member, report, this.#options.ejection, nowMs, this);
-    if (after !== before && this.#members.get(memberKey(member.instance)) === member) this.#change(member, after);
+    if (after !== before && this.#members.get(memberKey(member.instance)) === member)
+      this.#change(member, after, nowMs);
   }
 
   mayEject(): boolean {
@@ -159,9 +182,13 @@ export class Pool<I extends Instance = Instance> implements Others {
     return this.#succeededMs >= ms;
   }
 
-  #change(member: Member<I>, standing: Member['standing']): void {
+  #change(member: Member<I>, standing: Standing, nowMs: number, cause: Ejection['why'] = 'failures'): void {
     const wasCounted = isCounted(member);
+    const why = member.standing.kind === 'probing' ? 'probe' : cause;
     member.standing = standing;
+    if (standing.kind === 'ejected')
+      this.#watch.ejected(member.instance, { why, failures: member.failures, forMs: standing.untilMs - nowMs });
+    if (standing.kind === 'in' && wasCounted) this.#watch.readmitted(member.instance);
     this.#ejected += Number(isCounted(member)) - Number(wasCounted);
     if (standing.kind === 'probing' && !standing.isUnderWay) this.#unprobed.add(member);
     if ('untilMs' in standing) this.#changesAtMs = Math.min(this.#changesAtMs, standing.untilMs);
@@ -174,8 +201,8 @@ export class Pool<I extends Instance = Instance> implements Others {
       const { standing } = member;
       if (!('untilMs' in standing)) continue;
       if (nowMs < standing.untilMs) this.#changesAtMs = Math.min(this.#changesAtMs, standing.untilMs);
-      else if (standing.kind === 'aside') this.#change(member, IN);
-      else this.#change(member, { kind: 'probing', times: standing.times, isUnderWay: false });
+      else if (standing.kind === 'aside') this.#change(member, IN, nowMs);
+      else this.#change(member, { kind: 'probing', times: standing.times, isUnderWay: false }, nowMs);
     }
   }
 
@@ -185,7 +212,7 @@ export class Pool<I extends Instance = Instance> implements Others {
     if (this.#options.ejection.enabled)
       for (const member of outliers(members)) {
         if (member.standing.kind === 'in' && this.mayEject())
-          this.#change(member, ejected(1, this.#options.ejection, nowMs));
+          this.#change(member, ejected(1, this.#options.ejection, nowMs), nowMs, 'outlier');
       }
     for (const member of members) {
       member.calls = 0;

@@ -1,0 +1,207 @@
+// What whoever runs a sidecar sees of its resilience: metrics, and lines of the log, while an app fails and recovers.
+import type { ServerResponse } from 'node:http';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Clock } from '../../kit/clock.ts';
+import { createLog } from '../../kit/log.ts';
+import type { WritableSnapshot } from '../../kit/snapshot.ts';
+import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
+import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
+import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
+import { headerOf, send, to } from './testing.ts';
+import { about, type Instance, instances, policies, SOON, type Spec } from './testing-resiliency.ts';
+
+let mesh: Mesh;
+let web: MeshSidecar;
+let clock: ManualClock;
+let three: readonly Instance[];
+let objects: WritableSnapshot<readonly PlacedResiliency[]>;
+let lines: Record<string, unknown>[];
+
+/** Each test has an app of its own, so that nothing is left of the one before. */
+let app = '';
+let number = 0;
+
+const ONCE = { retries: { once: { ...SOON, maxRetries: 1 } } };
+const IN_TURN = { balancing: { algorithm: 'round-robin' } };
+const goBy = (target: Spec, more: Spec = {}) => objects.set(policies(about(app, target, more)).current());
+
+beforeAll(async () => {
+  mesh = await startMesh();
+  objects = policies();
+  clock = manualClock();
+  lines = [];
+  const write = (line: string) => void lines.push(JSON.parse(line));
+  const log = createLog({ level: 'info', format: 'json', write, now: () => 0 });
+  // Pauses of a millisecond are over at once; all else waits for the test.
+  const hasty: Clock = {
+    ...clock,
+    after(delayMs, task) {
+      const cancel = clock.after(delayMs, task);
+      if (delayMs <= 1) queueMicrotask(() => clock.advance(1));
+      return cancel;
+    },
+  };
+  web = await mesh.start('web', { clock: hasty, log, config: { resiliencies: objects } });
+});
+beforeEach(async () => {
+  app = `app-${number++}`;
+  three = await instances(mesh, app, 3);
+  lines.length = 0;
+});
+afterEach(() => Promise.all(three.map((each) => each.sidecar?.stop())));
+afterAll(() => mesh.close());
+
+const call = (more: Partial<Parameters<typeof send>[1]> = {}) =>
+  send(web.sidecar.ports.http, { path: to(app, '/pay'), ...more });
+
+async function scraped(): Promise<string> {
+  return (await send(web.sidecar.ports.metrics ?? 0, { path: '/metrics' })).body.toString();
+}
+
+/** The numbers of a metric about this app, by what is left of their labels. */
+async function told(name: string): Promise<Readonly<Record<string, number>>> {
+  const text = await scraped();
+  const found = text.matchAll(new RegExp(`^invoke_${name}\\{peer="${app}\\.default",?(.*)\\} (\\S+)$`, 'gm'));
+  return Object.fromEntries([...found].map(([, labels = '', value]) => [labels, Number(value)]));
+}
+
+const failAll = () => {
+  for (const each of three) each.answers = Array(10).fill(500);
+};
+
+const said = (message: string) => lines.filter((line) => String(line.message).includes(message));
+
+describe('tries and retries', () => {
+  test('are counted, those by a policy with what the budget paid', async () => {
+    goBy({ retry: 'once' }, ONCE);
+    await call();
+    failAll();
+    await call();
+    expect(await told('tries_total')).toEqual({ '': 3 });
+    expect(await told('retries_total')).toEqual({ 'reason="policy"': 1 });
+    expect(await told('retry_budget_spent_total')).toEqual({ '': 1 });
+    // Ten are there for a target that is called seldom.
+    expect(await told('retry_budget_left_ratio')).toEqual({ '': 0.9 });
+  });
+
+  test('tell a retry of what reached no app from one of what broke', async () => {
+    goBy(IN_TURN);
+    for (const each of three.slice(1)) each.sidecar?.app?.close().closeAllConnections();
+    await call();
+    await call();
+    expect(await told('retries_total')).toEqual({ 'reason="undelivered"': 2 });
+    const broken = three[0]?.next();
+    const answer = call();
+    (await broken)?.destroy();
+    await answer;
+    expect(await told('retries_total')).toMatchObject({ 'reason="idempotent"': 1 });
+  });
+
+  test('that the budget did not pay for are counted', async () => {
+    const target = { retry: 'once', retryBudget: { percent: 0, minPerSecond: 0 } };
+    goBy(target, ONCE);
+    failAll();
+    expect((await call()).status).toBe(500);
+    expect(await told('retry_budget_refused_total')).toEqual({ '': 1 });
+    expect(await told('retry_budget_spent_total')).toEqual({});
+    expect(await told('retry_budget_left_ratio')).toEqual({ '': 0 });
+  });
+
+  test('keep bodies, which are counted until the answer begins', async () => {
+    const kept = async () => /^invoke_replay_bytes (\d+)$/m.exec(await scraped())?.[1];
+    const held = Promise.race(three.map((each) => each.next()));
+    const answer = call({ method: 'POST', body: 'x'.repeat(1000) });
+    const response: ServerResponse = await held;
+    expect(await kept()).toBe('1000');
+    response.end();
+    await answer;
+    expect(await kept()).toBe('0');
+  });
+});
+
+describe('a breaker', () => {
+  const PAY = { name: 'pay', paths: ['/pay'], circuitBreaker: 'soon' };
+  const SOON_OPEN = { circuitBreakers: { soon: { timeout: '30s', trip: 'consecutiveFailures > 2' } } };
+
+  async function open(path?: string): Promise<void> {
+    failAll();
+    for (let calls = 0; calls < 3; calls++) expect((await call(path === undefined ? {} : { path })).status).toBe(500);
+    for (const each of three) each.answers = [];
+  }
+
+  test('of a route tells its state, what became of it, and whom it refused', async () => {
+    goBy({ routes: [PAY] }, SOON_OPEN);
+    await open();
+    expect(headerOf(await call(), 'invoke-fault')).toBe('breaker-open');
+    const states = (state: string) => ({
+      'route="pay",state="closed"': Number(state === 'closed'),
+      'route="pay",state="half-open"': Number(state === 'half-open'),
+      'route="pay",state="open"': Number(state === 'open'),
+    });
+    expect(await told('breakers')).toEqual(states('open'));
+    expect(await told('breaker_refused_total')).toEqual({ 'route="pay"': 1 });
+    clock.advance(30_000);
+    expect(await told('breakers')).toEqual(states('half-open'));
+    await call();
+    expect(await told('breakers')).toEqual(states('closed'));
+    expect(await told('breaker_transitions_total')).toEqual({
+      'route="pay",to="open"': 1,
+      'route="pay",to="half-open"': 1,
+      'route="pay",to="closed"': 1,
+    });
+  });
+
+  test('outside of routes is one of several, which are counted together', async () => {
+    goBy({ circuitBreaker: 'soon' }, SOON_OPEN);
+    await call({ path: to(app, '/one') });
+    await call({ path: to(app, '/two') });
+    await open();
+    expect(await told('breakers')).toEqual({
+      'route="",state="closed"': 2,
+      'route="",state="half-open"': 0,
+      'route="",state="open"': 1,
+    });
+  });
+
+  test('has a line when it opens, with why and for how long, and one when it closes', async () => {
+    goBy({ routes: [PAY] }, SOON_OPEN);
+    await open();
+    const about = { target: `${app}.default`, route: 'pay' };
+    const why = '3 of 3 calls failed, the last 3 in a row';
+    expect(said('breaker')).toEqual([expect.objectContaining({ level: 'warn', ...about, why, forMs: 30_000 })]);
+    clock.advance(30_000);
+    await call();
+    expect(said('breaker closed')).toEqual([expect.objectContaining({ level: 'info', ...about })]);
+  });
+});
+
+describe('an instance', () => {
+  /** So often that the first one is ejected, while the others answer. */
+  async function eject(): Promise<void> {
+    goBy(IN_TURN);
+    const [first] = three;
+    if (first !== undefined) first.answers = Array(5).fill(500);
+    for (let calls = 0; calls < 15; calls++) await call();
+  }
+
+  test('that is ejected is counted, with why, and again when it is back', async () => {
+    await eject();
+    expect([await told('instances'), await told('instances_ejected')]).toEqual([{ '': 3 }, { '': 1 }]);
+    expect(await told('ejections_total')).toEqual({ 'reason="failures"': 1 });
+    clock.advance(10_000);
+    await call();
+    expect(await told('instances_ejected')).toEqual({ '': 0 });
+    expect(await told('readmissions_total')).toEqual({ '': 1 });
+  });
+
+  test('has a line with its address, why, and for how long; and one when it is back', async () => {
+    await eject();
+    const about = { target: `${app}.default`, instance: `127.0.0.1:${three[0]?.sidecar?.sidecar.ports.peer}` };
+    expect(said('ejected')).toEqual([
+      expect.objectContaining({ level: 'warn', ...about, why: '5 failures in a row', forMs: 10_000 }),
+    ]);
+    clock.advance(10_000);
+    await call();
+    expect(said('called again')).toEqual([expect.objectContaining({ level: 'info', ...about })]);
+  });
+});
