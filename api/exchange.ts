@@ -68,6 +68,9 @@ export interface ReplyHead {
   readonly grpc?: GrpcOutcome;
 }
 
+/** The status of a reply that opens a tunnel, and of no other. */
+export const SWITCHING = 101;
+
 export type Open<C extends OutboundCall = Call> = (call: C, reply: ReplyEnd) => RequestEnd;
 
 /** The request end of a call that was already refused: takes everything, passes nothing on. */

@@ -11,6 +11,9 @@ import { spiffeId } from './ids.ts';
 /** [name, value, name, value, …], names in lower case. */
 export type Headers = readonly string[];
 
+/** Of a head or of trailers: none. One list for all, and nobody has to make another. */
+export const NO_HEADERS: Headers = [];
+
 /** RFC 9110, 7.6.1, and the older ones that Dapr drops too. */
 const HOP_BY_HOP = [
   'connection',

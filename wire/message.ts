@@ -84,6 +84,9 @@ export const NOBODY: Pushed & Steering = {
   cancel: () => undefined,
 };
 
+/** Said of a message, or against one, that we have no more use for. */
+export const GIVEN_UP: WireFailure = { kind: 'reset', reason: 'the call is over' };
+
 /** A server's hand on one exchange: it pushes the response, and steers the request. */
 export interface Responder extends Pushed, Steering {
   /** 100, 102, 103: any number of times before `head`. */

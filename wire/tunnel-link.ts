@@ -1,8 +1,6 @@
 // The bare bytes of a tunnel at a server, as a link: what another protocol is spoken over once HTTP has switched to it.
 import type { ByteLink, ByteLinkEvents } from './byte-link.ts';
-import type { RequestReceiver, Responder, WireFailure } from './message.ts';
-
-const GIVEN_UP: WireFailure = { kind: 'closed', reason: 'given up' };
+import { GIVEN_UP, type RequestReceiver, type Responder } from './message.ts';
 
 /** Nothing may be written before the responder was given the head with 101. */
 export class TunnelLink implements ByteLink {

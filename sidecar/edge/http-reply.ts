@@ -1,13 +1,12 @@
 // An answer to the app on HTTP/1.1: a call's reply, a page of the sidecar's own, or a refusal.
 import type { Flow, ReplyEnd, ReplyHead } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
-import { type Headers, headerValue } from '../../api/headers.ts';
-import type { Responder, WireFailure } from '../../wire/message.ts';
+import { type Headers, headerValue, NO_HEADERS } from '../../api/headers.ts';
+import { GIVEN_UP, type Responder } from '../../wire/message.ts';
 import { fromGrpcApp } from './grpc-app-reply.ts';
 import { httpRefusal, type StatusStyle } from './refuse.ts';
 
 /** For a connection that is told so: what is given up, and why, is in the call's own record. */
-const GIVEN_UP: WireFailure = { kind: 'reset', reason: 'the sidecar gave it up' };
 
 /** The responder minds who may say what when: a client that went away, or was answered already, is told nothing more. */
 export class HttpReply implements ReplyEnd {
@@ -69,7 +68,7 @@ export class HttpReply implements ReplyEnd {
     this.#hasHead = true;
     this.#responder.head({ status, fields: headers, bodyBytes: body.length });
     this.#responder.data(body);
-    this.#responder.end([]);
+    this.#responder.end(NO_HEADERS);
   }
 
   #head({ status, headers, bodyBytes }: ReplyHead): void {

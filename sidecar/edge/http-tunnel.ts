@@ -1,9 +1,9 @@
 // A tunnel on the app API: a request that asks for another protocol, and the bytes both ways once the app has agreed. An app
 // that does not agree has its answer passed on as any other.
 import type { TunnelCall } from '../../api/call.ts';
-import type { Flow, Open, ReplyEnd, ReplyHead, RequestEnd } from '../../api/exchange.ts';
+import { type Flow, type Open, type ReplyEnd, type ReplyHead, type RequestEnd, SWITCHING } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
-import type { Headers } from '../../api/headers.ts';
+import { type Headers, NO_HEADERS } from '../../api/headers.ts';
 import type { RequestReceiver, WireFailure } from '../../wire/message.ts';
 import { faultOfRequest } from './malformed.ts';
 
@@ -24,7 +24,7 @@ class TunnelRequest implements RequestReceiver {
   }
 
   end(): void {
-    this.#call.end([]);
+    this.#call.end(NO_HEADERS);
   }
 
   abort(failure: WireFailure): void {
@@ -51,7 +51,7 @@ class TunnelReply implements ReplyEnd {
 
   /** `upgrade` is said anew on each hop, and in no other answer. */
   head(head: ReplyHead): void {
-    if (head.status !== 101) this.#reply.head(head);
+    if (head.status !== SWITCHING) this.#reply.head(head);
     else this.#reply.head({ ...head, headers: [...head.headers, 'upgrade', this.#protocol] });
   }
 

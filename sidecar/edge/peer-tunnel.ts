@@ -1,10 +1,10 @@
 // A tunnel from a peer: its stream becomes a call of that kind, and bytes both ways. Either way may end before the other; the
 // stream ends with the later.
 import type { TunnelCall } from '../../api/call.ts';
-import type { Flow, ReplyEnd, ReplyHead, RequestEnd } from '../../api/exchange.ts';
+import { type Flow, type ReplyEnd, type ReplyHead, type RequestEnd, SWITCHING } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { faultTrailers } from '../../api/grpc-status.ts';
-import { headerValue } from '../../api/headers.ts';
+import { headerValue, NO_HEADERS } from '../../api/headers.ts';
 import { decodeUnaryRequest } from '../../api/proto/peer-decoding.ts';
 import { encodeUnaryReply } from '../../api/proto/peer-encoding.ts';
 import type { TunnelMessage } from '../../api/proto/tunnel.ts';
@@ -88,7 +88,7 @@ class TunnelRequest implements RequestReceiver, TurnTask {
       this.#refuse(HALF_A_CALL);
       return;
     }
-    state.request.end([]);
+    state.request.end(NO_HEADERS);
     this.#reply.requestEnded();
   }
 
@@ -174,7 +174,7 @@ class TunnelReply implements ReplyEnd, FrameSink {
   }
 
   head({ status, headers, bodyBytes }: ReplyHead): void {
-    this.#isTunnel = status === 101;
+    this.#isTunnel = status === SWITCHING;
     const all = bodyBytes === undefined ? headers : [...headers, 'content-length', String(bodyBytes)];
     this.#writer.head(encodeUnaryReply({ status, headers: all }, NO_BYTES));
   }
@@ -223,7 +223,7 @@ class TunnelReply implements ReplyEnd, FrameSink {
       this.#responder.end(trailers);
     } else {
       this.#responder.head({ ...GRPC_RESPONSE, fields: [...GRPC_RESPONSE.fields, ...trailers] });
-      this.#responder.end([]);
+      this.#responder.end(NO_HEADERS);
     }
     this.#state = 'ended';
     this.#ended();

@@ -2,7 +2,7 @@
 //
 // Nearly every request says nothing of the kind. One pass over its names finds that out, and whoever then looks for this field
 // or that one looks at an empty list: eight looks at each name become one.
-import type { Headers } from '../../api/headers.ts';
+import { type Headers, NO_HEADERS } from '../../api/headers.ts';
 
 /** All that the app API goes by. A field that is to mean something there has to be named here. */
 const SAID = new Set([
@@ -11,7 +11,6 @@ const SAID = new Set([
 ]);
 
 /** Shared, and never pushed onto. */
-const NOTHING: Headers = [];
 
 /** Those fields, in order, each as often as it came. Names are in lower case, as HTTP/1.1 of wire/ hands them out. */
 export function saidToSidecar(fields: Headers): Headers {
@@ -23,5 +22,5 @@ export function saidToSidecar(fields: Headers): Headers {
     said ??= [];
     said.push(name, fields[i + 1] ?? '');
   }
-  return said ?? NOTHING;
+  return said ?? NO_HEADERS;
 }

@@ -3,15 +3,16 @@
 import type { Call } from '../../api/call.ts';
 import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
-import { endToEnd, type Headers } from '../../api/headers.ts';
+import { endToEnd, type Headers, NO_HEADERS } from '../../api/headers.ts';
 import { flawIn } from '../../wire/fields.ts';
-import type {
-  Fields,
-  Requester,
-  RequestHead,
-  ResponseHead,
-  ResponseReceiver,
-  WireFailure,
+import {
+  type Fields,
+  GIVEN_UP,
+  type Requester,
+  type RequestHead,
+  type ResponseHead,
+  type ResponseReceiver,
+  type WireFailure,
 } from '../../wire/message.ts';
 import type { Http1Connection, Http1Pool, Http1Waiter } from './http1-pool.ts';
 
@@ -22,8 +23,6 @@ type Sent = Pick<Call, 'method' | 'bodyBytes'>;
 const USUALLY_BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
 
 /** To the connection, of a call that is over: it reads no further. */
-const GIVEN_UP: WireFailure = { kind: 'reset', reason: 'the call is over' };
-const NO_HEADERS: Headers = [];
 
 type State =
   /** It shows with the first piece or the end whether there is a body. */

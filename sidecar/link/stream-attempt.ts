@@ -3,16 +3,10 @@
 // reads the answer) is said by the subclasses.
 import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
-import type { Headers } from '../../api/headers.ts';
+import { type Headers, NO_HEADERS } from '../../api/headers.ts';
 import type { Cancel } from '../../kit/clock.ts';
 import type { Http2ClientConnection } from '../../wire/http2/client.ts';
-import {
-  NOBODY,
-  type Requester,
-  type RequestHead,
-  type ResponseReceiver,
-  type WireFailure,
-} from '../../wire/message.ts';
+import { GIVEN_UP, NOBODY, type Requester, type RequestHead, type ResponseReceiver } from '../../wire/message.ts';
 
 /** A connection to call on, or why there is none. */
 export type Connected =
@@ -26,7 +20,6 @@ type State =
   | { readonly kind: 'done' };
 
 const DONE: State = { kind: 'done' };
-const GIVEN_UP: WireFailure = { kind: 'reset', reason: 'the call was given up' };
 
 export abstract class StreamAttempt implements RequestEnd {
   protected readonly reply: ReplyEnd;
@@ -58,7 +51,7 @@ export abstract class StreamAttempt implements RequestEnd {
 
   /** What the stream ends with. */
   protected lastFields(_trailers: Headers): Headers {
-    return NO_TRAILERS;
+    return NO_HEADERS;
   }
 
   /** The attempt is over; what was not sent is not wanted. */
@@ -170,5 +163,3 @@ export abstract class StreamAttempt implements RequestEnd {
     state.requester.cancel(GIVEN_UP);
   }
 }
-
-const NO_TRAILERS: Headers = [];

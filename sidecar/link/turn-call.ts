@@ -1,6 +1,6 @@
 // A call that may have to wait for its turn, where there are only so many at once: it gives its turn back when it is over, however
 // it ended. Nothing of it goes on before.
-import type { Flow, ReplyEnd, ReplyHead, RequestEnd } from '../../api/exchange.ts';
+import { type Flow, type ReplyEnd, type ReplyHead, type RequestEnd, SWITCHING } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
@@ -40,8 +40,6 @@ interface Inside {
 type State = Waiting | Inside | { readonly kind: 'done' };
 
 const DONE: State = { kind: 'done' };
-/** The status of an answer that opens a tunnel, and of no other. */
-const SWITCHING = 101;
 const NO_DEADLINE: Cancel = () => undefined;
 
 export class TurnCall implements RequestEnd, Waiter {

@@ -2,7 +2,7 @@
 //
 //   T1. The endpoint is given back once: when the try is over, however it ended.
 //   T2. An answer is judged as soon as it says how it went: over HTTP by its head, over gRPC by its first message or its end.
-import type { Flow, ReplyEnd, ReplyHead } from '../../api/exchange.ts';
+import { type Flow, type ReplyEnd, type ReplyHead, SWITCHING } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
 import type { Cancel } from '../../kit/clock.ts';
@@ -171,5 +171,3 @@ export class Trial implements ReplyEnd {
 
 /** No breaker gives such a pass. */
 const TOLD: Pass = 0;
-/** The status of an answer that opens a tunnel, and of no other. */
-const SWITCHING = 101;

@@ -1,19 +1,20 @@
 // Transport of a tunnel to the app: an Upgrade on a connection of its own, over HTTP/1.1. Only 101 opens it; until then what
 // the caller pushes waits here, and any other status is the app's answer as to any request.
 import type { TunnelCall } from '../../api/call.ts';
-import { type Flow, type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
+import { type Flow, type ReplyEnd, type RequestEnd, refuse, SWITCHING } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
-import { endToEnd, type Headers, headerValue } from '../../api/headers.ts';
+import { endToEnd, headerValue, NO_HEADERS } from '../../api/headers.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import { excerpt } from '../../kit/text.ts';
 import type { Http1ClientConnection } from '../../wire/http1/client.ts';
-import type {
-  Fields,
-  Requester,
-  RequestHead,
-  ResponseHead,
-  ResponseReceiver,
-  WireFailure,
+import {
+  type Fields,
+  GIVEN_UP,
+  type Requester,
+  type RequestHead,
+  type ResponseHead,
+  type ResponseReceiver,
+  type WireFailure,
 } from '../../wire/message.ts';
 import type { AppTunnels } from '../app/tunnels.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
@@ -45,8 +46,6 @@ export function openAppTunnel(call: PermittedCall & TunnelCall, reply: ReplyEnd,
 }
 
 /** To the app's connection, of a call that is over: it reads no further. */
-const GIVEN_UP: WireFailure = { kind: 'reset', reason: 'the call is over' };
-const NO_TRAILERS: Headers = [];
 
 type State =
   | { readonly kind: 'connecting'; readonly cancel: Cancel }
@@ -101,7 +100,7 @@ class AppTunnel implements RequestEnd {
     const state = this.#state;
     if (state.kind !== 'open') return;
     if (this.#isReplyOver) this.#state = DONE;
-    state.requester.end(NO_TRAILERS);
+    state.requester.end(NO_HEADERS);
   }
 
   abort(_reason: Fault): void {
@@ -141,7 +140,7 @@ class AppTunnel implements RequestEnd {
   answered(head: ResponseHead): void {
     const state = this.#state;
     if (state.kind !== 'asking') return;
-    if (head.status === 101) {
+    if (head.status === SWITCHING) {
       this.#switch(head, state.requester);
       return;
     }
@@ -155,11 +154,11 @@ class AppTunnel implements RequestEnd {
     if (state.kind === 'open') {
       this.#isReplyOver = true;
       if (this.#isRequestOver) this.#state = DONE;
-      this.#reply.end(NO_TRAILERS);
+      this.#reply.end(NO_HEADERS);
     } else if (state.kind === 'answering') {
       this.#state = DONE;
       this.#tunnels.leave(state.connection);
-      this.#reply.end(trailers.length === 0 ? NO_TRAILERS : endToEnd(trailers));
+      this.#reply.end(trailers.length === 0 ? NO_HEADERS : endToEnd(trailers));
     }
   }
 
@@ -176,7 +175,7 @@ class AppTunnel implements RequestEnd {
       return;
     }
     this.#state = { kind: 'open', requester };
-    this.#reply.head({ status: 101, headers: endToEnd(fields), bodyBytes: undefined });
+    this.#reply.head({ status: SWITCHING, headers: endToEnd(fields), bodyBytes: undefined });
     this.#sendHeld(requester);
   }
 
@@ -185,7 +184,7 @@ class AppTunnel implements RequestEnd {
     this.#held = [];
     let flow: Flow = 'ok';
     for (const chunk of held) flow = requester.data(chunk);
-    if (this.#isRequestOver) requester.end(NO_TRAILERS);
+    if (this.#isRequestOver) requester.end(NO_HEADERS);
     else if (held.length > 0 && flow === 'ok') this.#reply.resume();
   }
 

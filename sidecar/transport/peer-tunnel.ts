@@ -1,10 +1,10 @@
 // Transport of a tunnel to a peer: one attempt, on the connection to one endpoint, as a stream of our own method. HTTP/2's
 // flow control is the back-pressure. A Dapr sidecar has no such method.
 import type { TunnelCall } from '../../api/call.ts';
-import type { Flow, ReplyEnd, ReplyHead } from '../../api/exchange.ts';
+import { type Flow, type ReplyEnd, type ReplyHead, SWITCHING } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { faultOfTrailers } from '../../api/grpc-status.ts';
-import { type Headers, headersFromPeer, headerValue } from '../../api/headers.ts';
+import { type Headers, headersFromPeer, headerValue, NO_HEADERS } from '../../api/headers.ts';
 import { targetName } from '../../api/ids.ts';
 import type { ReplyHeadMessage } from '../../api/proto/peer.ts';
 import { decodeUnaryReply } from '../../api/proto/peer-decoding.ts';
@@ -39,7 +39,6 @@ export function openPeerTunnel(
 }
 
 const NO_BYTES = Buffer.alloc(0);
-const NO_TRAILERS: Headers = [];
 
 class TunnelAttempt extends StreamAttempt implements FrameSink {
   readonly #call: PermittedTunnel;
@@ -95,7 +94,7 @@ class TunnelAttempt extends StreamAttempt implements FrameSink {
   /** The app writes no more. */
   replyEnded(): void {
     this.#isReplyOver = true;
-    this.reply.end(NO_TRAILERS);
+    this.reply.end(NO_HEADERS);
   }
 
   /** The stream has ended well. */
@@ -103,7 +102,7 @@ class TunnelAttempt extends StreamAttempt implements FrameSink {
     if (isTunnel && !this.#isReplyOver) this.broke('the tunnel ended before its app had ended it');
     else if (isTunnel && !this.#isRequestOver) this.broke('the tunnel ended before its caller had ended it');
     else if (isTunnel) this.settle();
-    else this.complete(NO_TRAILERS);
+    else this.complete(NO_HEADERS);
   }
 
   broke(cause: string): void {
@@ -130,7 +129,7 @@ class TunnelAnswer implements ResponseReceiver {
   readonly #reply: ReplyEnd;
   readonly #reader = new TunnelReader();
   /** Of an answer that is nothing but a status. */
-  #headFields: Headers = NO_TRAILERS;
+  #headFields: Headers = NO_HEADERS;
   #status: number | undefined;
 
   constructor(attempt: TunnelAttempt, reply: ReplyEnd) {
@@ -161,7 +160,7 @@ class TunnelAnswer implements ResponseReceiver {
     const said = trailers.length > 0 ? trailers : this.#headFields;
     const refused = faultOfTrailers(said);
     if (refused !== undefined) this.#refused(refused, said);
-    else if (this.#reader.isComplete) this.#attempt.ended(this.#status === 101);
+    else if (this.#reader.isComplete) this.#attempt.ended(this.#status === SWITCHING);
     else this.#attempt.broke('the answer ends before its head, or in the middle of a message');
   }
 
@@ -203,7 +202,7 @@ class TunnelAnswer implements ResponseReceiver {
 }
 
 function readTunnelHead(message: ReplyHeadMessage): Result<ReplyHead> {
-  if (message.status !== 101) return readReplyHead(message);
+  if (message.status !== SWITCHING) return readReplyHead(message);
   const headers = headersFromPeer(message.headers);
-  return headers.ok ? ok({ status: 101, headers: headers.value, bodyBytes: undefined }) : err(headers.error);
+  return headers.ok ? ok({ status: SWITCHING, headers: headers.value, bodyBytes: undefined }) : err(headers.error);
 }

@@ -2,7 +2,7 @@
 // what it was sent last is a whole frame; if not, its connection breaks off. Whoever has not hung up a second later is cut off.
 import type { Flow, ReplyEnd, ReplyHead, RequestEnd } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
-import type { Headers } from '../../api/headers.ts';
+import { type Headers, NO_HEADERS } from '../../api/headers.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import { closeFrame, FrameMeter } from '../../wire/web-socket/frames.ts';
 
@@ -10,7 +10,6 @@ import { closeFrame, FrameMeter } from '../../wire/web-socket/frames.ts';
 const POLICY_VIOLATION = 1008;
 const REASON = 'access policies no longer permit it';
 const HANG_UP_MS = 1000;
-const NO_TRAILERS: Headers = [];
 
 /** Who is at one side, and whether a frame may be said there. */
 export interface Side<End> {
@@ -34,9 +33,9 @@ export class Eviction implements RequestEnd, ReplyEnd {
     if (!caller.isBetweenFrames) this.#cutCaller();
     if (!app.isBetweenFrames) this.#cutApp();
     this.#caller?.data(closeFrame(POLICY_VIOLATION, REASON, false));
-    this.#caller?.end(NO_TRAILERS);
+    this.#caller?.end(NO_HEADERS);
     this.#app?.data(closeFrame(POLICY_VIOLATION, REASON, true));
-    this.#app?.end(NO_TRAILERS);
+    this.#app?.end(NO_HEADERS);
     // Whoever was asked to pause would not come as far as hanging up.
     this.#caller?.resume();
     this.#app?.resume();

@@ -1,10 +1,17 @@
 // One call under way: what passes is counted, and what ends it is told once.
 import { type Call, isGrpcCall, type OutboundCall } from '../../api/call.ts';
-import { closedRequest, type Flow, type ReplyEnd, type ReplyHead, type RequestEnd } from '../../api/exchange.ts';
+import {
+  closedRequest,
+  type Flow,
+  type ReplyEnd,
+  type ReplyHead,
+  type RequestEnd,
+  SWITCHING,
+} from '../../api/exchange.ts';
 import { type Callee, calleeLabel, calleeName } from '../../api/external.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { knownGrpcStatus } from '../../api/grpc-status.ts';
-import { type Headers, headerValue } from '../../api/headers.ts';
+import { type Headers, headerValue, NO_HEADERS } from '../../api/headers.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { type Enrolled, NOT_ENROLLED } from '../../kit/roster.ts';
 
@@ -218,7 +225,7 @@ class FlightReply implements ReplyEnd {
   }
 
   abort(reason: Fault): void {
-    this.#flight.replied(reason, NO_TRAILERS);
+    this.#flight.replied(reason, NO_HEADERS);
   }
 
   resume(): void {
@@ -234,10 +241,6 @@ class FlightReply implements ReplyEnd {
     if (this.isGrpc) this.grpcStatus ??= knownGrpcStatus(headerValue(headers, 'grpc-status'));
   }
 }
-
-/** The status of an answer that opens a tunnel, and of no other. */
-export const SWITCHING = 101;
-const NO_TRAILERS: Headers = [];
 
 function isEventStream(headers: Headers): boolean {
   return headerValue(headers, 'content-type')?.startsWith('text/event-stream') ?? false;

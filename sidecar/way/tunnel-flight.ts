@@ -1,14 +1,13 @@
 // A tunnel under way: over when both messages have ended, or when anything breaks (E6).
 import type { OutboundCall } from '../../api/call.ts';
-import type { Flow, ReplyEnd } from '../../api/exchange.ts';
+import { type Flow, type ReplyEnd, SWITCHING } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
-import type { Headers } from '../../api/headers.ts';
+import { type Headers, NO_HEADERS } from '../../api/headers.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { FrameMeter } from '../../wire/web-socket/frames.ts';
 import { Eviction, MeteredReply } from './eviction.ts';
-import { type Direction, Flight, type FlightHost, SWITCHING } from './flight.ts';
+import { type Direction, Flight, type FlightHost } from './flight.ts';
 
-const NO_TRAILERS: Headers = [];
 const WEB_SOCKET = 'websocket';
 
 /** Of a WebSocket that comes in: whether each side is between two frames. */
@@ -59,12 +58,12 @@ export class TunnelFlight extends Flight {
       super.replied(reason, trailers);
     } else if (!this.#isReplyOver) {
       this.#isReplyOver = true;
-      this.reply.caller.end(NO_TRAILERS);
+      this.reply.caller.end(NO_HEADERS);
     }
   }
 
   override unwanted(reason: Fault): void {
-    this.replied(reason, NO_TRAILERS);
+    this.replied(reason, NO_HEADERS);
   }
 
   override foundEndless(): void {
