@@ -1,4 +1,4 @@
-// TLS to the app: who may answer there, and what is wrong with the certificate of one that may not.
+// TLS to the app: who may answer there.
 //
 // What is believed is the user's to say: a CA of theirs, or else the authorities of the platform and of this machine. Sessions are
 // not resumed: a resumed one would be taken past its certificate's end.
@@ -11,6 +11,7 @@ import {
   type PeerCertificate,
   type SecureContext,
 } from 'node:tls';
+import type { Spoken } from '../link/dial.ts';
 
 export interface AppTlsConfig {
   /** Certificates of those who may vouch for the app, in PEM; undefined: the authorities of the platform and of this machine. */
@@ -20,9 +21,6 @@ export interface AppTlsConfig {
   /** Whatever certificate is taken. Only where it was said in so many words. */
   readonly isUnverified?: boolean | undefined;
 }
-
-/** What is asked for in the handshake (ALPN). */
-export type Spoken = 'h2' | 'http/1.1';
 
 /** For `tls.connect`, at each connection. */
 export type AppTlsOptions = () => ConnectionOptions;
@@ -63,26 +61,3 @@ function nameProblem([first = '', ...others]: readonly string[], shown: PeerCert
   if (problem === undefined) return undefined;
   return others.some((name) => checkServerIdentity(name, shown) === undefined) ? undefined : problem;
 }
-
-/** What is wrong with a certificate that was shown. */
-export type CertificateFlaw = 'expired' | 'not-yet-valid' | 'other-name' | 'unknown-authority' | 'unusable';
-
-/** Undefined: it was not the certificate. */
-export function certificateFlaw(code: string): CertificateFlaw | undefined {
-  return FLAWS[code] ?? (/^(CERT_|CRL_|INVALID_|PATH_LENGTH_|UNSPECIFIED$)/.test(code) ? 'unusable' : undefined);
-}
-
-/** X509_V_ERR_* as the platform names them, and its own error for names. */
-const FLAWS: Readonly<Record<string, CertificateFlaw>> = {
-  CERT_HAS_EXPIRED: 'expired',
-  CERT_NOT_YET_VALID: 'not-yet-valid',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'other-name',
-  HOSTNAME_MISMATCH: 'other-name',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'unknown-authority',
-  SELF_SIGNED_CERT_IN_CHAIN: 'unknown-authority',
-  UNABLE_TO_GET_ISSUER_CERT: 'unknown-authority',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'unknown-authority',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'unknown-authority',
-  CERT_UNTRUSTED: 'unknown-authority',
-  CERT_SIGNATURE_FAILURE: 'unknown-authority',
-};

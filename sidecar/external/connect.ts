@@ -3,16 +3,21 @@
 //
 //   looking up ──▶ judging ──▶ connecting to one address after the other ──▶ TLS ──▶ connected
 import { isIP, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls, type SecureContext } from 'node:tls';
+import type { ConnectionOptions, SecureContext } from 'node:tls';
 import { type Origin, originText } from '../../api/origin.ts';
 import { classifyTlsError } from '../../identity/tls.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
-import { codeOf, messageOf } from '../../kit/errors.ts';
-import { err, ok, type Result } from '../../kit/result.ts';
-import { AnswerFirstSocket, answerFirst } from '../../wire/socket-link.ts';
+import { messageOf } from '../../kit/errors.ts';
+import { err, type Result } from '../../kit/result.ts';
+import {
+  type CertificateFlaw,
+  certificateFlaw,
+  dial,
+  isOtherProtocol,
+  type NotDialled,
+  type Spoken,
+} from '../link/dial.ts';
 import { type AddressClass, classOf } from './address-class.ts';
-
-export type Spoken = 'http/1.1' | 'h2';
 
 /** Every address of a name, in the order in which they are to be tried. Calls back once, in a later turn. */
 export type LookUp = (host: string, done: (error: Error | null, addresses: readonly string[]) => void) => void;
@@ -46,14 +51,8 @@ export type NotConnected =
   | { readonly kind: 'unconfigured'; readonly cause: string };
 
 const LOOK_UP_TIMEOUT_MS = 5000;
-/** For each address, within what Dapr gives to all: a server that answers a SYN at all does it in that time. */
-const CONNECT_TIMEOUT_MS = 2000;
-const TLS_TIMEOUT_MS = 5000;
 /** Of a name with more of them, the others are not tried: a caller waits for no more than this. */
 const ADDRESSES_MAX = 4;
-
-/** Whoever reads a connection ends its other half as well (wire/). The platform's types do not know the option for TLS. */
-const HALF_OPEN = { allowHalfOpen: true };
 
 type Done = (connected: Result<Socket, NotConnected>) => void;
 
@@ -123,47 +122,21 @@ class Connecting {
 
   #connect(address: string): void {
     const { origin } = this.#to;
-    const isSecure = origin.scheme === 'https';
-    const place = { host: address, port: origin.port };
-    const socket = isSecure
-      ? answerFirst(connectTls({ ...place, ...tlsOptions(this.#to) }))
-      : new AnswerFirstSocket(HALF_OPEN).connect(place);
-    let cause: Error = new Error('the connection was closed');
-    let isConnected = false;
-    const { clock } = this.#deps;
-    const outOfTime = (what: string, ms: number) => () =>
-      socket.destroy(new Error(`${what} took longer than ${ms} ms`));
-    let cancelTimeout = clock.after(CONNECT_TIMEOUT_MS, outOfTime('connecting', CONNECT_TIMEOUT_MS));
-    const onError = (error: Error) => {
-      cause = error;
-    };
-    const onClose = () => {
-      cancelTimeout();
-      if (this.#done === undefined) return;
-      const told = `${originText(origin)} at ${address}: ${messageOf(cause)}`;
-      // Who answers and is not trusted is no reason to ask the next: that is for people to look at.
-      if (classifyTlsError(cause) === 'untrusted')
-        this.#finish(err({ kind: 'untrusted', cause: wordsFor(cause, told) }));
-      else if (isConnected)
-        this.#finish(err({ kind: isOtherProtocol(cause) ? 'other-protocol' : 'no-tls', cause: told }));
-      else this.#next(told);
-    };
-    socket.on('error', onError);
-    socket.on('close', onClose);
-    const ready = () => {
-      cancelTimeout();
-      socket.off('error', onError);
-      socket.off('close', onClose);
-      this.#finish(ok(socket));
-    };
-    socket.once('connect', () => {
-      isConnected = true;
-      cancelTimeout();
-      if (isSecure) cancelTimeout = clock.after(TLS_TIMEOUT_MS, outOfTime('the TLS handshake', TLS_TIMEOUT_MS));
-      else ready();
+    const tls = origin.scheme === 'https' ? tlsOptions(this.#to) : undefined;
+    this.#cancelStep = dial({ at: { host: address, port: origin.port }, tls }, this.#deps.clock, (dialled) => {
+      if (dialled.ok) this.#finish(dialled);
+      else if (this.#done !== undefined) this.#failed(address, dialled.error);
     });
-    if (isSecure) socket.once('secureConnect', ready);
-    this.#cancelStep = () => socket.destroy();
+  }
+
+  #failed(address: string, failed: NotDialled): void {
+    const told = `${originText(this.#to.origin)} at ${address}: ${messageOf(failed.error)}`;
+    // Who answers and is not trusted is no reason to ask the next: that is for people to look at.
+    if (classifyTlsError(failed.error) === 'untrusted')
+      this.#finish(err({ kind: 'untrusted', cause: wordsFor(failed, told) }));
+    else if (failed.isConnected)
+      this.#finish(err({ kind: isOtherProtocol(failed) ? 'other-protocol' : 'no-tls', cause: told }));
+    else this.#next(told);
   }
 
   #finish(connected: Result<Socket, NotConnected>): void {
@@ -176,7 +149,6 @@ class Connecting {
 /** The certificate is checked always; an address has no name to be sent, and is looked for in the certificate itself. */
 function tlsOptions({ origin: { host }, spoken, secureContext }: Destination): ConnectionOptions {
   return {
-    ...HALF_OPEN,
     minVersion: 'TLSv1.2',
     rejectUnauthorized: true,
     ALPNProtocols: [spoken],
@@ -185,22 +157,17 @@ function tlsOptions({ origin: { host }, spoken, secureContext }: Destination): C
   };
 }
 
-function isOtherProtocol(error: Error): boolean {
-  return codeOf(error)?.includes('ALERT_NO_APPLICATION_PROTOCOL') ?? false;
-}
-
-const WORDS: Readonly<Record<string, string>> = {
-  CERT_HAS_EXPIRED: 'its certificate has expired',
-  CERT_NOT_YET_VALID: 'its certificate is not valid yet',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by nobody but itself',
-  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is signed by an authority that is not trusted here',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is signed by an authority that is not trusted here',
-  UNABLE_TO_GET_ISSUER_CERT: 'its certificate is signed by an authority that is not trusted here',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is signed by an authority that is not trusted here',
-  CERT_SIGNATURE_FAILURE: 'its certificate is signed by an authority that is not trusted here',
+const SOME_CERTIFICATE = 'the TLS handshake failed over a certificate';
+const WORDS: Readonly<Record<CertificateFlaw, string>> = {
+  expired: 'its certificate has expired',
+  'not-yet-valid': 'its certificate is not valid yet',
+  'other-name': 'its certificate is for another name',
+  'self-signed': 'its certificate is signed by nobody but itself',
+  'unknown-authority': 'its certificate is signed by an authority that is not trusted here',
+  unusable: SOME_CERTIFICATE,
 };
 
-function wordsFor(error: Error, told: string): string {
-  return `${WORDS[codeOf(error) ?? ''] ?? 'the TLS handshake failed over a certificate'} (${told})`;
+function wordsFor(failed: NotDialled, told: string): string {
+  const flaw = certificateFlaw(failed);
+  return `${flaw === undefined ? SOME_CERTIFICATE : WORDS[flaw]} (${told})`;
 }

@@ -6,7 +6,7 @@ import type { WireFailure } from '../../wire/message.ts';
 import type { ConnectProblem } from '../app/connect.ts';
 import type { AppHttp2Problem } from '../app/http2-pool.ts';
 import type { AppPool } from '../app/pool.ts';
-import type { CertificateFlaw } from '../app/tls.ts';
+import type { CertificateFlaw } from '../link/dial.ts';
 import type { NoTurn } from '../link/turn-call.ts';
 
 export function noAppPort({ target }: Call): Fault {
@@ -31,14 +31,16 @@ function whyNoConnection(port: number, problem: ConnectProblem): string {
   }
 }
 
+const UNKNOWN_AUTHORITY =
+  'comes from an authority that is not known there: give that one with --app-tls-ca, and let the app send its intermediate certificates.';
 /** What is wrong with it, and what to do. */
 const CERTIFICATE: Readonly<Record<CertificateFlaw, string>> = {
   expired: 'has expired: renew it, and see that the clock is right there.',
   'not-yet-valid': 'is not valid yet: see that the clock is right there.',
   'other-name':
     'is for another name: say which one is meant with --app-tls-server-name, or issue one for the host of the app.',
-  'unknown-authority':
-    'comes from an authority that is not known there: give that one with --app-tls-ca, and let the app send its intermediate certificates.',
+  'self-signed': UNKNOWN_AUTHORITY,
+  'unknown-authority': UNKNOWN_AUTHORITY,
   unusable: 'cannot be used; the log of its sidecar says why.',
 };
 
