@@ -1,5 +1,5 @@
 // What the app API serves beside native calls: each block's routes over HTTP, and its methods over gRPC.
-import { HeldBytes } from '../kit/held-bytes.ts';
+import type { HeldBytes } from '../kit/held-bytes.ts';
 import type { Pages } from '../kit/pages.ts';
 import { appConnection } from './app/connection-properties.ts';
 import type { AppHealth } from './app/health.ts';
@@ -12,6 +12,7 @@ import type { SidecarConfig } from './config.ts';
 import { GrpcMethods } from './edge/grpc-methods.ts';
 import { type InvokeServiceDeps, invokeService } from './edge/invoke-service.ts';
 import type { Route } from './edge/routes.ts';
+import { wholeBodies } from './link/whole-bodies.ts';
 
 export interface AppApi {
   readonly probes: Pages;
@@ -29,22 +30,16 @@ export interface AppApiDeps extends Omit<InvokeServiceDeps, 'held'> {
   readonly shutdown: ShutdownSwitch;
 }
 
-/** Of all messages that are under way on the gRPC port: some dozens of the largest. */
-const HELD_BYTES_MAX = 128 * 1024 * 1024;
-/** Of a body in one message, where the sidecar has no limit of its own: what is held whole has to be bounded. */
-const INVOKE_BYTES_MAX = 64 * 1024 * 1024;
-
 export function appApi({ appId, app, notices }: SidecarConfig, deps: AppApiDeps): AppApi {
   const { version, health, shutdown, statuses, clock } = deps;
-  const bodyBytesMax = Number.isFinite(deps.bodyBytesMax) ? deps.bodyBytesMax : INVOKE_BYTES_MAX;
+  const bodies = wholeBodies(deps.bodyBytesMax);
   const isAppHealthy = () => deps.appHealth && deps.appHealth.state.current().kind === 'healthy';
   const connection = () => appConnection(app, isAppHealthy());
   const endpoints = () => [...deps.outside.current().endpoints.keys()];
   const metadata = new Metadata(appId, version, { app: connection, endpoints, ...(notices && { notices }) });
   const probes = healthPages(health, appId, statuses);
-  const held = new HeldBytes(Math.max(HELD_BYTES_MAX, bodyBytesMax * 4));
   const methods: GrpcMethods = new GrpcMethods([
-    invokeService({ ...deps, bodyBytesMax, held }),
+    invokeService({ ...deps, ...bodies }),
     ...metadataMethods(metadata),
     ...shutdownMethods(shutdown),
     ...healthMethods(health, (service) => methods.services.includes(service), clock),
@@ -54,6 +49,6 @@ export function appApi({ appId, app, notices }: SidecarConfig, deps: AppApiDeps)
     probes,
     routes: [...healthRoutes(probes), ...metadataRoutes(metadata), ...shutdownRoutes(shutdown)],
     methods,
-    held,
+    held: bodies.held,
   };
 }

@@ -5,7 +5,7 @@
 //     ◀─ head, data, end ──           ◀─ InvokeAnswer: gathered ─────────
 //
 // A message says first how long it is. A body of known length passes as it comes; another is gathered before the app hears of
-// the call. Everything that is held counts against one bound for all calls (kit/hold.ts).
+// the call. Everything that is held counts against one bound for all calls (link/whole-bodies.ts).
 import type { Call } from '../../api/call.ts';
 import { closedRequest, type Flow, type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
@@ -14,33 +14,26 @@ import { targetName } from '../../api/ids.ts';
 import { canonicalPath } from '../../api/path.ts';
 import { encodeInvokeRequestFront, type InvokeRequestHead } from '../../api/proto/invoke.ts';
 import { GatheredBytes } from '../../kit/gathered-bytes.ts';
-import { HeldBytes } from '../../kit/held-bytes.ts';
 import { Hold } from '../../kit/hold.ts';
 import { must } from '../../kit/result.ts';
 import { frameFront } from '../../wire/grpc-frame.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
+import { type WholeBodies, wholeBodies } from '../link/whole-bodies.ts';
 import { wrongLength } from './app-faults.ts';
 import { InvokeAnswer, type Invoked, type WholeReply } from './app-invoke-answer.ts';
 import { invokeMetadata, invokeRequestHead, neverIndexedMetadata } from './app-invoke-head.ts';
 
 const ON_INVOKE = must(canonicalPath('/dapr.proto.runtime.v1.AppCallback/OnInvoke'));
-/** Of a body, where the sidecar has no limit of its own: what is held whole has to be bounded. */
-const BODY_BYTES_MAX = 64 * 1024 * 1024;
-/** Of all calls together; more where one call alone may take more. */
-const HELD_BYTES_MAX = 128 * 1024 * 1024;
 /** A reader of a stream takes no larger pieces than a socket gives. */
 const PIECE_BYTES = 64 * 1024;
 
-export interface AppInvokeDeps {
+export interface AppInvokeDeps extends WholeBodies {
   /** A native gRPC call to the app. */
   readonly openGrpc: (call: PermittedCall, reply: ReplyEnd) => RequestEnd;
-  readonly bodyBytesMax: number;
-  readonly held: HeldBytes;
 }
 
 export function appInvokeDeps(openGrpc: AppInvokeDeps['openGrpc'], bodyBytesMax: number): AppInvokeDeps {
-  const max = Number.isFinite(bodyBytesMax) ? bodyBytesMax : BODY_BYTES_MAX;
-  return { openGrpc, bodyBytesMax: max, held: new HeldBytes(Math.max(HELD_BYTES_MAX, 4 * max)) };
+  return { openGrpc, ...wholeBodies(bodyBytesMax) };
 }
 
 export function openAppInvoke(call: PermittedCall, reply: ReplyEnd, deps: AppInvokeDeps): RequestEnd {
