@@ -200,7 +200,9 @@ export function identityHeaders(caller: Identity, callee: Target): Headers {
 }
 
 /** What a message may carry that an app or a caller wrote. */
-export const FIELDS_MAX = 128;
+const FIELDS_MAX = 128;
+/** Of its head alone. */
+export const HEAD_LIMITS = { headBytesMax: 64 * 1024, fieldsMax: FIELDS_MAX } as const;
 /** What sidecars add to those on the way. */
 const ADDED_FIELDS_MAX = 16;
 /** What a peer's message may carry. */

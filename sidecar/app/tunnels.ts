@@ -1,21 +1,18 @@
 // Connections to the app for tunnels: one for each, fresh, and of no use to anybody afterwards. How long one is silent does
 // not matter; the kernel finds out when the far side is gone.
 import type { Socket } from 'node:net';
-import { FIELDS_MAX } from '../../api/headers.ts';
+import { HEAD_LIMITS } from '../../api/headers.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { type Http1ClientConnection, http1Client } from '../../wire/http1/client.ts';
 import { socketLink } from '../../wire/socket-link.ts';
+import { LEAVING_MS_MAX } from '../link/http1-pool.ts';
 import { authority } from './address.ts';
 import { type AppAddress, type ConnectProblem, connectToApp } from './connect.ts';
 
 /** As many as programs hold open that were made to hold many. */
 const TUNNELS_MAX = 10_000;
-/** The largest head of an answer. */
-const HEAD_BYTES_MAX = 64 * 1024;
 const KEEP_ALIVE_MS = 60_000;
-/** What we have ended the app ends too, or it is broken off. */
-const LEAVING_MS_MAX = 1000;
 
 export class AppTunnels {
   /** As a Host header has it. */
@@ -67,7 +64,7 @@ export class AppTunnels {
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     const connection: Http1ClientConnection = http1Client(socketLink(socket), {
       elapsedMs: () => this.#clock.elapsed(),
-      limits: { headBytesMax: HEAD_BYTES_MAX, fieldsMax: FIELDS_MAX },
+      limits: HEAD_LIMITS,
       closed: () => void this.#open.delete(connection),
     });
     this.#open.add(connection);

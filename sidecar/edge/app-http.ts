@@ -1,7 +1,7 @@
 // The app API on HTTP/1.1 and HTTP/2: who may speak (guard), what is asked (a block's route, or else a call), and what happens
 // to a request that is none.
 import { type Fault, fault } from '../../api/fault.ts';
-import { FIELDS_MAX, type Headers } from '../../api/headers.ts';
+import { HEAD_LIMITS, type Headers } from '../../api/headers.ts';
 import type { Log } from '../../kit/log.ts';
 import { SeldomLine } from '../../kit/log-seldom.ts';
 import type { HttpServerConnection } from '../../wire/http-server.ts';
@@ -27,10 +27,9 @@ export interface AppHttpDeps extends HttpCallDeps {
 
 const CONNECTIONS_MAX = 10_000;
 const IDLE_MS = 120_000;
-const LIMITS = { headBytesMax: 64 * 1024, fieldsMax: FIELDS_MAX };
 /** Calls at once on a connection, as at the gRPC port. */
 const STREAMS_MAX = 1024;
-const HTTP2 = { streamsMax: STREAMS_MAX, headBytesMax: LIMITS.headBytesMax, headFieldsMax: LIMITS.fieldsMax };
+const HTTP2 = { streamsMax: STREAMS_MAX, headBytesMax: HEAD_LIMITS.headBytesMax, headFieldsMax: HEAD_LIMITS.fieldsMax };
 /** What is wrong with frames is told in so many words that no counter can have one for each. */
 const FRAMES = 'http2-frames';
 
@@ -42,7 +41,7 @@ export class AppHttp extends HttpEdge {
     const { clock, log, statuses, countOffence } = deps;
     const offences = new SeldomLine(clock, (fields) => log.warn('what came was no HTTP', fields));
     super({
-      ...{ clock, connectionsMax: CONNECTIONS_MAX, limits: LIMITS, http2: HTTP2, idleMs: IDLE_MS },
+      ...{ clock, connectionsMax: CONNECTIONS_MAX, limits: HEAD_LIMITS, http2: HTTP2, idleMs: IDLE_MS },
       refusal: (failure) => httpRefusal(faultOfRequest(failure), statuses),
       offence({ kind, reason }, protocol) {
         const isOfFrames = protocol === 'http/2' && kind === 'malformed';

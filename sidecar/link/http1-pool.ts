@@ -6,7 +6,7 @@
 // saw that call. So it idles for less time than servers' own patience, or for what the server announced in Keep-Alive less
 // a second; and one that the server was seen to close is not used.
 import type { Socket } from 'node:net';
-import { FIELDS_MAX } from '../../api/headers.ts';
+import { HEAD_LIMITS } from '../../api/headers.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { Result } from '../../kit/result.ts';
 import { type Http1ClientConnection, type Http1ClientOptions, http1Client } from '../../wire/http1/client.ts';
@@ -33,9 +33,7 @@ export interface Http1Connector<Why> {
 /** By so much we are to be earlier than the server. */
 const KEEP_ALIVE_MARGIN_MS = 1000;
 /** What we have ended the server ends too, or it is broken off. */
-const LEAVING_MS_MAX = 1000;
-/** The largest head of an answer. */
-const HEAD_BYTES_MAX = 64 * 1024;
+export const LEAVING_MS_MAX = 1000;
 
 /** Waits for a connection. */
 export interface Http1Waiter<Why> {
@@ -178,7 +176,7 @@ export class Http1Pool<Why> {
   #opened(socket: Socket): Http1Connection {
     const options = {
       elapsedMs: this.#elapsedMs,
-      limits: { headBytesMax: HEAD_BYTES_MAX, fieldsMax: FIELDS_MAX },
+      limits: HEAD_LIMITS,
       closed: () => this.#closed(connection),
     };
     const connection = new Http1Connection(socket, options, this.#limits.idleMsMax);
