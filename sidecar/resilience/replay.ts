@@ -6,6 +6,9 @@ import type { Headers } from '../../api/headers.ts';
 /** Per call. A body beyond it is streamed on and forgotten. */
 const REPLAY_BYTES_MAX = 64 * 1024;
 
+/** Of all calls together: beyond it calls have one attempt, and nobody can fill the memory with what is kept for them. */
+const KEPT_BYTES_MAX = 16 * 2 ** 20;
+
 /** Shared, and never pushed onto: many calls have no body to keep. */
 const NO_CHUNKS: Buffer[] = [];
 
@@ -49,10 +52,11 @@ export class Replay {
     else this.#chunks.push(chunk);
   }
 
-  /** Keeps a chunk that is on its way already, unless the body has grown too large to be worth it. */
+  /** Keeps a chunk that is on its way already, unless the body, or what is kept in all, has grown too large to be worth it. */
   addIfCheap(chunk: Buffer): void {
     if (!this.#isWhole) return;
-    if (this.#bytes + chunk.length > REPLAY_BYTES_MAX) this.drop();
+    const isTooMuch = this.#bytes + chunk.length > REPLAY_BYTES_MAX || this.#kept.bytes + chunk.length > KEPT_BYTES_MAX;
+    if (isTooMuch) this.drop();
     else this.add(chunk);
   }
 
@@ -69,7 +73,8 @@ export class Replay {
   }
 
   drop(): void {
-    if (this.#chunks !== NO_CHUNKS) this.#kept.bytes -= this.#bytes;
+    this.#kept.bytes -= this.#bytes;
+    this.#bytes = 0;
     this.#chunks = NO_CHUNKS;
     this.#isWhole = false;
   }
