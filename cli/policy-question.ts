@@ -12,7 +12,7 @@ import {
 import { canonicalPath } from '../api/path.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { excerpt } from '../kit/text.ts';
-import type { AccessCall } from '../policy/access/call.ts';
+import { type AccessCall, methodWord } from '../policy/access/call.ts';
 
 export interface Question {
   readonly target: Target;
@@ -85,6 +85,5 @@ export function readCallWords(text: string): Result<Omit<QuestionWords, 'caller'
 
 /** As it is judged, in the same words. */
 export function printedCall({ target, call }: Question): string {
-  const method = call.kind === 'http' ? call.method : call.kind === 'grpc' ? 'GRPC' : 'WEBSOCKET';
-  return `${method} ${target.app}.${target.namespace} ${excerpt(call.path, 256)}`;
+  return `${methodWord(call)} ${target.app}.${target.namespace} ${excerpt(call.path, 256)}`;
 }

@@ -31,7 +31,7 @@ export function openKube(options: KubeOptions): Result<Kube> {
 
 function createKube({ fieldManager, clock, log }: KubeOptions, transport: Transport): Kube {
   const exchange = exchanging(transport, clock, log);
-  const owned = `?${new URLSearchParams({ fieldManager })}`;
+  const owned = ownedBy(fieldManager);
   const at = <T extends KubernetesObject>(kind: Kind<T>, verb: string, address: Address, ask: Ask): Answered<T> =>
     one(exchange, kind, `${verb} ${nameOf(kind, address)}`, {
       ...ask,
@@ -51,9 +51,9 @@ function createKube({ fieldManager, clock, log }: KubeOptions, transport: Transp
       const body = { type: JSON_TYPE, text: sent(kind, object) };
       return at(kind, 'replace', addressOf(object), { method: 'PUT', query: owned, body });
     },
-    apply: (kind, object, subresource) => {
+    apply: (kind, object, subresource, part) => {
       const body = { type: APPLY_TYPE, text: sent(kind, subresource === 'status' ? statusAlone(object) : object) };
-      const query = `${owned}&force=true`;
+      const query = `${part === undefined ? owned : ownedBy(`${fieldManager}-${part}`)}&force=true`;
       return at(kind, 'apply', { ...addressOf(object), subresource }, { method: 'PATCH', query, body });
     },
     patch: (kind, name, namespace, patch) => {
@@ -64,6 +64,10 @@ function createKube({ fieldManager, clock, log }: KubeOptions, transport: Transp
     watch: (kind, request, event, ended) =>
       watchStream({ transport, clock, connectTimeoutMs: REQUEST_TIMEOUT_MS }, kind, request, event, ended),
   };
+}
+
+function ownedBy(fieldManager: string): string {
+  return `?${new URLSearchParams({ fieldManager })}`;
 }
 
 type Ask = Pick<ApiRequest, 'method' | 'body'> & { readonly query?: string };
@@ -81,7 +85,11 @@ async function one<T extends KubernetesObject>(
 /** Only what the status subresource takes, so that a spec which we read a while ago claims nothing. */
 function statusAlone(object: KubernetesObject): KubernetesObject {
   const status = 'status' in object ? object.status : {};
-  return { metadata: addressOf(object), ...{ status } };
+  const resourceVersion = object.metadata?.resourceVersion;
+  return {
+    metadata: { ...addressOf(object), ...(resourceVersion !== undefined && { resourceVersion }) },
+    ...{ status },
+  };
 }
 
 function addressOf({ metadata }: KubernetesObject): { readonly name?: string; readonly namespace?: string } {

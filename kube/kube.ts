@@ -55,8 +55,11 @@ export interface Kube {
   create<T extends KubernetesObject>(kind: Kind<T>, object: T): Answered<T>;
   /** `metadata.resourceVersion` makes it a compare-and-swap: `conflict` when it is not the newest. */
   replace<T extends KubernetesObject>(kind: Kind<T>, object: T): Answered<T>;
-  /** Server-side apply under our field manager, by force; `status` applies the status subresource alone. */
-  apply<T extends KubernetesObject>(kind: Kind<T>, object: T, subresource?: 'status'): Answered<T>;
+  /**
+   * Server-side apply under our field manager, by force; `status` applies the status subresource alone. `metadata.resourceVersion`
+   * makes it a compare-and-swap. `part`: as a field manager of its own, so that what another part of us has said stays.
+   */
+  apply<T extends KubernetesObject>(kind: Kind<T>, object: T, subresource?: 'status', part?: string): Answered<T>;
   /** JSON Patch (RFC 6902). */
   patch<T extends KubernetesObject>(
     kind: Kind<T>,

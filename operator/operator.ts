@@ -3,7 +3,7 @@
 //   start  pages for probes ▶ watch the cluster, ask for a certificate ▶ webhooks, feed ▶ all is listed: candidate for leader
 //   stop   not ready ▶ reconcilers end, the lease is given back ▶ feed, webhooks ▶ certificate, stores, pages
 //
-// Every replica serves webhooks and feed; the leader alone reconciles.
+// Every replica serves webhooks and feed, and writes down what it hears of policies in audit mode; the leader alone reconciles.
 import { OPERATOR } from '../api/pod.ts';
 import type { IdentitySource } from '../identity/source.ts';
 import type { Family } from '../kit/metrics.ts';
@@ -11,8 +11,9 @@ import { listenForPages } from '../kit/page-server.ts';
 import type { Page } from '../kit/pages.ts';
 import { ok, type Result } from '../kit/result.ts';
 import { type Candidacy, runForLeader } from '../kube/lease.ts';
+import { keepAudits } from './audit/keeper.ts';
 import type { OperatorConfig } from './config.ts';
-import { startFeed } from './feed/feed.ts';
+import { type FeedOptions, startFeed } from './feed/feed.ts';
 import { namedStores, type Readiness, readinessPage, unready } from './health.ts';
 import { metricsPage } from './metrics.ts';
 import { joinParts, type OperatorDeps, type OperatorParts } from './parts.ts';
@@ -66,9 +67,11 @@ class Life {
     this.#config = config;
     this.#deps = deps;
     this.#parts = joinParts(config, deps);
-    const { stores, claims, identity, events } = this.#parts;
+    const { stores, claims, identity, events, audits } = this.#parts;
     this.#readiness.push(() => withoutCertificate(identity));
+    const keeper = keepAudits(audits, { ...deps, policies: stores.accessPolicies });
     this.#closers.push(async () => {
+      await keeper.stop();
       await events.stop();
       identity.stop();
       claims.stop();
@@ -150,12 +153,13 @@ class Life {
   }
 
   #startFeed(): Promise<Result<ServingPart>> {
-    const { stores, claims, identity, trustAnchors } = this.#parts;
+    const { stores, claims, identity, audits, trustAnchors } = this.#parts;
     const asBytes = () => {
       const pem = trustAnchors();
       return pem === undefined ? undefined : Buffer.from(pem);
     };
-    const options = { config: this.#config, stores, claims, trustAnchors: asBytes };
+    const heard: FeedOptions['heard'] = (self, reports) => audits.hear(self, reports);
+    const options = { config: this.#config, stores, claims, heard, trustAnchors: asBytes };
     return startFeed({ ...this.#deps, ...options, credentials: identity.credentials });
   }
 }

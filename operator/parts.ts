@@ -11,6 +11,8 @@ import { type EventRecorder, eventRecorder } from '../kube/events.ts';
 import type { Kube } from '../kube/kube.ts';
 import { type Kind, type KubernetesObject, NETWORK_POLICIES, PODS, SERVICES } from '../kube/types.ts';
 import { WORKLOAD_KINDS } from '../kube/workload.ts';
+import { HeardAudits } from './audit/heard.ts';
+import { auditReconciler } from './audit/keeper.ts';
 import { type Claims, followClaims } from './claims.ts';
 import type { OperatorConfig } from './config.ts';
 import { openStores } from './open-stores.ts';
@@ -35,6 +37,8 @@ export interface OperatorParts {
   readonly claims: Claims;
   readonly identity: IdentitySource;
   readonly events: EventRecorder;
+  /** What sidecars tell of policies in audit mode. */
+  readonly audits: HeardAudits;
   readonly reconcilers: readonly Reconciler[];
   readonly ensureTrustBundle: EnsureTrustBundle;
   /** PEM; undefined while the sentry has published none. */
@@ -53,12 +57,14 @@ export function joinParts(config: OperatorConfig, deps: OperatorDeps): OperatorP
     stores,
     claims,
     events,
+    audits: new HeardAudits(stores.accessPolicies, deps.clock),
     identity: ownIdentity(config, trustAnchors, deps),
     reconcilers: [
       servicesReconciler({ ...deps, stores, claims, report }),
       networkPoliciesReconciler({ ...deps, stores, claims, report }),
       trustBundlesReconciler(bundles),
       ...statusReconcilers(stores, { ...deps, report }),
+      auditReconciler({ ...deps, policies: stores.accessPolicies }),
     ],
     ensureTrustBundle: ensureTrustBundle(bundles),
     trustAnchors,

@@ -30,7 +30,8 @@ export function openAccess({ access }: SidecarConfig, deps: AccessDeps): Authori
   const local = access ?? snapshot(EVERYBODY_MAY);
   const resources = feed === undefined ? local : accessFromFeed(feed.config, self, log);
   const ready = readyAccess(resources, self, log);
-  const authorizer = new Authorizer(self, ready, watchAccess(self, metrics, log, clock));
+  const watch = watchAccess(self, metrics, log, clock, (by, call) => feed?.audited(by, call));
+  const authorizer = new Authorizer(self, ready, watch);
   const rejudging = new Rejudging(
     () => flights.open('inbound'),
     (call) => authorizer.recall(call),

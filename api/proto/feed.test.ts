@@ -21,10 +21,21 @@ const anyNumber = fc.nat({ max: Number.MAX_SAFE_INTEGER });
 const anyVersions = fc.array(fc.record({ kind: anyText, version: anyNumber }), { maxLength: 3 });
 const anyApp = fc.record({ appId: anyText, namespace: anyText });
 
+const anyAudit = fc.record({
+  policy: anyText,
+  generation: anyNumber,
+  deniedBy: anyText,
+  count: anyNumber,
+  ageMs: anyNumber,
+  caller: anyText,
+  operation: anyText,
+});
+
 const anyRequest: fc.Arbitrary<FeedRequest> = fc.record(
   {
     hello: fc.record({ epoch: anyNumber, versions: anyVersions, sidecarVersion: anyText }),
     interest: fc.array(anyApp, { maxLength: 3 }),
+    audits: fc.array(anyAudit, { minLength: 1, maxLength: 3 }),
   },
   { requiredKeys: [] },
 );
@@ -84,12 +95,13 @@ test('the path names the one method of the service', () => {
 test('a request says to another implementation what it says to us', () => {
   fc.assert(
     fc.property(anyRequest, (request) => {
-      const { hello, interest } = request;
+      const { hello, interest, audits = [] } = request;
       const message = {
         ...(hello && {
           hello: { epoch: hello.epoch, versions: hello.versions, sidecar_version: hello.sidecarVersion },
         }),
         ...(interest && { interest: { apps: interest.map(asApp) } }),
+        audits: audits.map(({ deniedBy, ageMs, ...rest }) => ({ ...rest, denied_by: deniedBy, age_ms: ageMs })),
       };
       expect(must(decodeFeedRequest(oracleEncode(REQUEST, message)))).toEqual(request);
       expect(oracleDecode(REQUEST, encodeFeedRequest(request))).toEqual({ hello: null, interest: null, ...message });

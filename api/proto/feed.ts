@@ -1,5 +1,6 @@
 // The messages between a sidecar and the operator's feed (feed.proto), to bytes and back.
 import { err, ok, type Result } from '../../kit/result.ts';
+import { type AuditDenials, FEED_AUDITS_MAX, readAuditDenials, writeAuditDenials } from './feed-audits.ts';
 import { allBytes, lastBytes, lastNumber, lastUtf8, type ProtoField, ProtoWriter, readFields } from './protobuf.ts';
 
 /** The gRPC path of the one method. */
@@ -10,11 +11,13 @@ export const FEED_MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 /** Apps whose endpoints one sidecar may ask for. */
 export const FEED_INTEREST_MAX = 1000;
 
-/** What the sidecar says. Both parts may come in one message; the first message has a hello. */
+/** What the sidecar says. All parts may come in one message; the first message has a hello. */
 export interface FeedRequest {
   readonly hello?: FeedHello;
   /** Replaces what was wanted before. */
   readonly interest?: readonly FeedApp[];
+  /** Adds to what was reported before. */
+  readonly audits?: readonly AuditDenials[];
 }
 
 export interface FeedHello {
@@ -86,7 +89,7 @@ export interface FeedEndpoint {
   readonly labels: ReadonlyMap<string, string>;
 }
 
-export function encodeFeedRequest({ hello, interest }: FeedRequest): Buffer {
+export function encodeFeedRequest({ hello, interest, audits = [] }: FeedRequest): Buffer {
   const writer = new ProtoWriter();
   if (hello !== undefined) writer.message(1, (inner) => writeHello(inner, hello));
   if (interest !== undefined) {
@@ -94,6 +97,7 @@ export function encodeFeedRequest({ hello, interest }: FeedRequest): Buffer {
       for (const app of interest) inner.message(1, (one) => writeApp(one, app));
     });
   }
+  for (const denials of audits) writer.message(3, (inner) => writeAuditDenials(inner, denials));
   return writer.finish();
 }
 
@@ -104,9 +108,12 @@ export function decodeFeedRequest(bytes: Buffer): Result<FeedRequest> {
   if (!hello.ok) return hello;
   const interest = readOptional(fields.value, 2, readInterest);
   if (!interest.ok) return interest;
+  const audits = readEach(fields.value, 3, readAuditDenials, FEED_AUDITS_MAX);
+  if (!audits.ok) return audits;
   return ok({
     ...(hello.value === undefined ? {} : { hello: hello.value }),
     ...(interest.value === undefined ? {} : { interest: interest.value }),
+    ...(audits.value.length === 0 ? {} : { audits: audits.value }),
   });
 }
 

@@ -5,6 +5,7 @@ import { appId, caller, EITHER_HTTP_OR_GRPC, name, operationFields } from './fie
 import type { Resource } from './object.ts';
 import { readSpec } from './read-spec.ts';
 import { list, named, object, oneOf, ruled, set } from './schema.ts';
+import type { StatusWithAudit } from './status.ts';
 
 const rule = ruled(
   object('One rule.', {
@@ -51,7 +52,7 @@ export const accessPolicySpec = object('Who may call which apps of this namespac
 });
 
 export type AccessPolicySpec = z.output<typeof accessPolicySpec>;
-export type AccessPolicy = Resource<AccessPolicySpec>;
+export type AccessPolicy = Resource<AccessPolicySpec, StatusWithAudit>;
 
 /** The spec with its defaults, or everything that is wrong with it. */
 export function readAccessPolicy(spec: unknown): Result<AccessPolicySpec, readonly string[]> {

@@ -6,7 +6,7 @@ import { httpEndpointSpec } from './http-endpoint.ts';
 import { namespacePolicySpec } from './namespace-policy.ts';
 import { resiliencySpec } from './resiliency.ts';
 import { VALIDATIONS } from './schema.ts';
-import { status } from './status.ts';
+import { status, statusWithAudit } from './status.ts';
 import { type StructuralSchema, structuralSchema } from './structural.ts';
 
 export const VERSION = 'v1alpha1';
@@ -28,6 +28,8 @@ export interface ResourceKind {
   readonly scope: 'Namespaced' | 'Cluster';
   readonly description: string;
   readonly spec: z.ZodType;
+  /** Left out: what every kind says of itself. */
+  readonly status?: z.ZodType;
   /** CEL rules about the whole object, of whose metadata they see the name. */
   readonly rules: readonly { readonly rule: string; readonly message: string }[];
   /** Between the conditions and the age. */
@@ -55,6 +57,7 @@ export const RESOURCE_KINDS: readonly ResourceKind[] = [
     description:
       'Says who may call which apps of its namespace, and what. It is enforced in the sidecar of the app that is called.',
     spec: accessPolicySpec,
+    status: statusWithAudit,
     rules: [],
     columns: [
       { name: 'Mode', type: 'string', description: 'Whether it is enforced or only audited.', jsonPath: '.spec.mode' },
@@ -65,6 +68,12 @@ export const RESOURCE_KINDS: readonly ResourceKind[] = [
         jsonPath: '.spec.default',
       },
       { name: 'Apps', type: 'string', description: 'The apps that it protects; empty: all.', jsonPath: '.spec.apps' },
+      {
+        name: 'WouldDeny',
+        type: 'string',
+        description: 'In audit mode: whether calls were seen that it would deny.',
+        jsonPath: '.status.conditions[?(@.type=="WouldDeny")].status',
+      },
     ],
   },
   {
@@ -160,7 +169,7 @@ export function customResourceDefinition(resource: ResourceKind) {
 }
 
 /** Of the whole object. */
-export function wholeSchema({ description, spec, rules }: ResourceKind): StructuralSchema {
+export function wholeSchema({ description, spec, rules, status: said = status }: ResourceKind): StructuralSchema {
   const whole = z
     .object({
       apiVersion: z.string().meta({ description: API_VERSION }).optional(),
@@ -168,7 +177,7 @@ export function wholeSchema({ description, spec, rules }: ResourceKind): Structu
       // The API server brings the schema of this one itself, and refuses even a description.
       metadata: z.object({}).optional(),
       spec,
-      status: status.optional(),
+      status: said.optional(),
     })
     .meta({ description, ...(rules.length > 0 && { [VALIDATIONS]: rules }) });
   return structuralSchema(whole);

@@ -28,12 +28,12 @@ export interface ObjectMeta {
   ownerReferences?: OwnerReference[];
 }
 
-export interface Resource<Spec> {
+export interface Resource<Spec, Said extends Status = Status> {
   apiVersion?: string;
   kind?: string;
   metadata: ObjectMeta;
   spec: Spec;
-  status?: Status;
+  status?: Said;
 }
 
 /** Epoch milliseconds; 0 for an object that was never stored. */

@@ -2,6 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { canonicalPath } from '../../api/path.ts';
+import { must } from '../../kit/result.ts';
+import { ACCESS_POLICIES } from '../../kube/custom.ts';
 import { LEASES } from '../../kube/types.ts';
 import type { FeedConfig } from '../../sidecar/feed/feed.ts';
 import {
@@ -196,4 +199,31 @@ test('what is kept of one replica is what the next is asked to be newer than', a
   expect(mesh.startSidecar(cart, feed, file).config.current()).toBeUndefined();
   writeFileSync(file, 'nonsense');
   expect(mesh.startSidecar(web, feed, file).config.current()).toBeUndefined();
+});
+
+test('what sidecars of two replicas saw of a policy in audit mode comes together in its status, and neither replica leads', async () => {
+  const stores = testStores();
+  const watched = () => {
+    const kept = mesh.api.object(ACCESS_POLICIES, 'next', 'shop');
+    if (kept !== undefined) stores.accessPolicies.put(kept);
+    return kept?.status;
+  };
+  mesh.api.put(ACCESS_POLICIES, policyOf('shop', 'next', ['web'], 'audit'));
+  watched();
+  const replicas = [await mesh.startReplica(stores), await mesh.startReplica(stores)];
+  const sidecars = replicas.map((replica) => mesh.startSidecar(web, replica));
+  const call = { kind: 'http', caller: cart, method: 'GET', path: must(canonicalPath('/orders')) } as const;
+  for (const sidecar of sidecars) {
+    await nextConfig(sidecar);
+    sidecar.audited({ kind: 'rule', name: 'shop/next/no' }, call);
+  }
+  await expect.poll(() => sidecars.map((sidecar) => sidecar.state().kind)).toEqual(['live', 'live']);
+  mesh.clock.advance(10_000);
+  await expect.poll(() => watched()?.conditions).toMatchObject([{ type: 'WouldDeny', status: 'True' }]);
+  await expect
+    .poll(() => {
+      mesh.clock.advance(1000);
+      return watched()?.audit;
+    })
+    .toMatchObject({ deniedCount: 2, example: { caller: 'cart.shop', app: 'web', operation: 'GET /orders' } });
 });

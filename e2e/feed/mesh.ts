@@ -14,6 +14,8 @@ import { must } from '../../kit/result.ts';
 import { snapshot } from '../../kit/snapshot.ts';
 import { manualClock } from '../../kit/testing/clock.ts';
 import { type ApiServer, startApiServer } from '../../kube/testing/api-server.ts';
+import { HeardAudits } from '../../operator/audit/heard.ts';
+import { type AuditKeeper, keepAudits } from '../../operator/audit/keeper.ts';
 import { followClaims } from '../../operator/claims.ts';
 import { startFeed } from '../../operator/feed/feed.ts';
 import type { ServingPart } from '../../operator/serving-part.ts';
@@ -34,9 +36,13 @@ export async function openMesh() {
   const directory = mkdtempSync(join(tmpdir(), 'invoke-feed-'));
   const clients: FeedClient[] = [];
   const feeds: ServingPart[] = [];
+  const keepers: AuditKeeper[] = [];
 
   async function startReplica(stores: TestStores, port = 0): Promise<ServingPart> {
     const anchors = () => stores.trustBundles.get(`${OURS}/${TRUST_BUNDLE}`)?.data?.anchors;
+    const policies = stores.accessPolicies;
+    const heard = new HeardAudits(policies, clock);
+    keepers.push(keepAudits(heard, { policies, kube: api.kube, clock, random: () => 0, log: silentLog }));
     const feed = must(
       await startFeed({
         stores,
@@ -45,6 +51,7 @@ export async function openMesh() {
         trustAnchors: () => (anchors() === undefined ? undefined : Buffer.from(anchors() ?? '')),
         config: { ...operator, defaultAccess: 'allow', ports: { feed: port } },
         kube: api.kube,
+        heard: (self, reports) => heard.hear(self, reports),
         clock,
         log: silentLog,
         host: '127.0.0.1',
@@ -72,6 +79,7 @@ export async function openMesh() {
     async close() {
       for (const client of clients) client.stop();
       for (const feed of feeds) await feed.stop();
+      for (const keeper of keepers) await keeper.stop();
       await api.stop();
       rmSync(directory, { recursive: true });
     },

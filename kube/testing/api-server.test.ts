@@ -126,3 +126,29 @@ test('a request fails as it was told to, and only that one', async () => {
   expect(await api.kube.list(CONFIG_MAPS)).toMatchObject({ ok: true });
   expect(api.requests).toHaveLength(4);
 });
+
+test('two who apply one status keep out of the way of each other, and take back what they say no longer', async () => {
+  const metadata = { name: 'web', namespace: 'shop' };
+  const pod = must(await api.kube.create(PODS, { metadata, spec: { containers: [] } }));
+  const say = (part: string | undefined, status: object, version?: string) =>
+    api.kube.apply(
+      PODS,
+      { metadata: { ...metadata, ...(version && { resourceVersion: version }) }, status },
+      'status',
+      part,
+    );
+  const one = must(await say(undefined, { phase: 'Running', conditions: [{ type: 'A', status: 'True' }] }));
+  must(await say('other', { message: 'x', conditions: [{ type: 'B', status: 'True' }] }));
+  const both = must(await say(undefined, { conditions: [{ type: 'A', status: 'False' }] })).status;
+  expect(both).toEqual({
+    message: 'x',
+    conditions: [
+      { type: 'B', status: 'True' },
+      { type: 'A', status: 'False' },
+    ],
+  });
+  expect(must(await say('other', {})).status).toEqual({ conditions: [{ type: 'A', status: 'False' }] });
+  for (const { metadata: old } of [pod, one]) {
+    expect(await say('other', { message: 'y' }, old?.resourceVersion)).toMatchObject({ error: { kind: 'conflict' } });
+  }
+});

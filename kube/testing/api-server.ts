@@ -1,5 +1,5 @@
 // For tests: an API server in this process that speaks HTTP. It keeps any kind of object, and does what it is told to: break,
-// refuse, stall, forget. It validates nothing, merges lists of an apply by replacing them, and takes a status through its
+// refuse, stall, forget. It validates nothing, merges lists of an apply by replacing them (but conditions), and takes a status through its
 // subresource alone.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';

@@ -1,5 +1,5 @@
 // For tests: what an API server does with each verb but watch.
-
+import { type AppliedStatuses, appliedStatuses } from './applied-status.ts';
 import { jsonPatch, merge, type PatchOperation } from './json-patch.ts';
 import { apiVersionOf, keyIn, resourceOf } from './names.ts';
 import type { Objects, StoredObject } from './objects.ts';
@@ -27,6 +27,7 @@ export interface Handlers {
 export function createHandlers(objects: Objects): Handlers {
   const reviews = new Map<string, Review>();
   const pages = new Map<string, readonly StoredObject[]>();
+  const statuses = appliedStatuses();
   return {
     reviews,
     forgetPages: () => pages.clear(),
@@ -44,7 +45,7 @@ export function createHandlers(objects: Objects): Handlers {
         case 'patch':
           return withExisting(objects, request, (before) => patch(objects, request, before));
         case 'apply':
-          return apply(objects, request);
+          return apply(objects, statuses, request);
         case 'delete':
           return withExisting(objects, request, (before) => remove(objects, request, before));
       }
@@ -109,12 +110,19 @@ function patch(objects: Objects, request: ApiServerRequest, before: StoredObject
   }
 }
 
-function apply(objects: Objects, request: ApiServerRequest): Answer {
-  if (!request.query.get('fieldManager')) return refusal(400, 'BadRequest', 'fieldManager is required for apply patch');
+function apply(objects: Objects, statuses: AppliedStatuses, request: ApiServerRequest): Answer {
+  const manager = request.query.get('fieldManager');
+  if (!manager) return refusal(400, 'BadRequest', 'fieldManager is required for apply patch');
   const draft = draftOf(request.body);
   if (draft.metadata.name !== request.name) return refusal(400, 'BadRequest', 'name must match the path');
   if (draft.metadata.managedFields) return refusal(400, 'BadRequest', 'metadata.managedFields must be nil');
   const before = objects.get(resourceOf(request), keyIn(request));
+  if (before && request.subresource === 'status') {
+    // Who is behind has said nothing.
+    const isCurrent = [undefined, before.metadata.resourceVersion].includes(draft.metadata.resourceVersion as string);
+    const status = isCurrent ? statuses.apply(before.metadata.uid, manager, before.status, draft.status) : undefined;
+    return save(objects, request, before, { ...draft, status });
+  }
   if (before) return save(objects, request, before, draftOf(merge(before, draft)));
   if (request.subresource !== undefined) return notFound(request);
   const { status: _, ...rest } = draft;

@@ -1,5 +1,7 @@
 // The feed: each sidecar hears of the policies that concern it, and of the endpoints of the apps that it calls. Every replica
 // serves it, leader or not.
+import type { Identity } from '../../api/ids.ts';
+import type { AuditDenials } from '../../api/proto/feed-audits.ts';
 import type { Credentials } from '../../identity/svid.ts';
 import { type Clock, every } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
@@ -29,6 +31,8 @@ export interface FeedOptions {
   readonly config: Pick<OperatorConfig, 'namespace' | 'trustDomain' | 'defaultAccess'> & {
     readonly ports: Pick<OperatorConfig['ports'], 'feed'>;
   };
+  /** What a sidecar, known by its certificate, tells of policies in audit mode. */
+  readonly heard: (self: Identity, reports: readonly AuditDenials[]) => void;
   readonly kube: Pick<Kube, 'get' | 'create' | 'replace'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -55,6 +59,7 @@ export async function startFeed(options: FeedOptions): Promise<Result<ServingPar
     serve: (call, self, streamLog) =>
       serveStream(call, self, {
         ...{ hub, catchUp, clock, log: streamLog, sent: metrics.sent },
+        heard: (reports) => options.heard(self, reports),
         allowance: allowanceOf(self.namespace),
       }),
     changed: metrics.streams,

@@ -18,7 +18,7 @@ import { manualClock } from '../../kit/testing/clock.ts';
 import { followClaims } from '../claims.ts';
 import type { ServingPart } from '../serving-part.ts';
 import { memoryStore, memoryStores } from '../testing-stores.ts';
-import { startFeed } from './feed.ts';
+import { type FeedOptions, startFeed } from './feed.ts';
 import { subscribe, type TestClient } from './testing-client.ts';
 
 const ca = throwawayCa();
@@ -33,6 +33,7 @@ const emptyKube = {
 };
 
 let feed: ServingPart;
+let heard: Parameters<FeedOptions['heard']>[];
 let clients: TestClient[];
 const clock = manualClock();
 const credentials = snapshot<Credentials | undefined>(ca.issue(operator));
@@ -41,7 +42,7 @@ const trustBundles = memoryStore<V1ConfigMap>();
 const stores = memoryStores({ accessPolicies, trustBundles });
 
 beforeEach(async () => {
-  clients = [];
+  [clients, heard] = [[], []];
   trustBundles.put({
     metadata: { name: TRUST_BUNDLE, namespace: 'invoke-system' },
     data: { anchors: ca.anchors.join() },
@@ -63,6 +64,7 @@ async function start(over: Partial<Parameters<typeof startFeed>[0]> = {}): Promi
         clock,
         log: silentLog,
         kube: emptyKube,
+        heard: (self, reports) => void heard.push([self, reports]),
         host: '127.0.0.1',
       },
       trustAnchors: () => {
@@ -275,4 +277,14 @@ test('a sidecar that invents versions is not served, and no epoch begins while t
     status: '14',
     message: expect.stringContaining('the API server is down'),
   });
+});
+
+test('what a sidecar tells of policies in audit mode is heard under the identity of its certificate, once it is served', async () => {
+  const example = { deniedBy: 'shop/next/no', caller: 'spiffe://cluster.local/ns/front/web', operation: 'GET /' };
+  const audits = [{ policy: 'next', generation: 1, count: 2, ageMs: 10, ...example }];
+  const client = connect();
+  client.send({ hello, audits });
+  await client.received(1);
+  client.send({ audits });
+  await expect.poll(() => heard).toEqual([[web, audits]]);
 });

@@ -2,6 +2,7 @@
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { type Identity, parseAppId, parseNamespace, type Target } from '../../api/ids.ts';
 import { decodeFeedRequest, FEED_INTEREST_MAX, type FeedApp, type FeedHello } from '../../api/proto/feed.ts';
+import type { AuditDenials } from '../../api/proto/feed-audits.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
@@ -16,6 +17,8 @@ export interface StreamDeps {
   readonly allowance: Allowance;
   readonly clock: Clock;
   readonly log: Log;
+  /** What the sidecar tells of policies in audit mode. */
+  readonly heard: (reports: readonly AuditDenials[]) => void;
   /** After each message. */
   readonly sent: () => void;
 }
@@ -74,10 +77,11 @@ export function serveStream(call: FeedCall, self: Identity, deps: StreamDeps): F
       end(request.error);
       return;
     }
-    const { hello, targets } = request.value;
+    const { hello, targets, audits } = request.value;
     wanted = targets ?? wanted;
     reading.next();
-    if (phase.kind === 'live') phase.subscription.want(wanted);
+    if (phase.kind === 'live' && targets !== undefined) phase.subscription.want(wanted);
+    if (phase.kind === 'live' && audits.length > 0) deps.heard(audits);
     if (phase.kind === 'greeting' && hello !== undefined) greet(hello, phase.cancel);
   }
 
@@ -133,6 +137,7 @@ export function endCall(call: FeedCall, { code, details }: Ending): void {
 interface ReadRequest {
   readonly hello: FeedHello | undefined;
   readonly targets: readonly Target[] | undefined;
+  readonly audits: readonly AuditDenials[];
 }
 
 /** As far as its namespace may ask for more, where `before` apps are wanted on this stream already. */
@@ -155,10 +160,10 @@ function readWithin(
 function readRequest(bytes: Buffer, isFirst: boolean): Result<ReadRequest, Ending> {
   const request = decodeFeedRequest(bytes);
   if (!request.ok) return err(invalid(`the message cannot be read: ${request.error}`));
-  const { hello, interest } = request.value;
+  const { hello, interest, audits = [] } = request.value;
   if ((hello !== undefined) !== isFirst) return err(invalid('a hello has to come in the first message, and once'));
   const targets = interest === undefined ? ok(undefined) : readInterest(interest);
-  return targets.ok ? ok({ hello, targets: targets.value }) : targets;
+  return targets.ok ? ok({ hello, targets: targets.value, audits }) : targets;
 }
 
 function readInterest(apps: readonly FeedApp[]): Result<readonly Target[], Ending> {

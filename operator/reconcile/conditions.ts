@@ -63,14 +63,18 @@ function programmed({ refusal, unenforced }: Verdict): Said {
 }
 
 /** The time of the last change of the status stays when only the words change. */
-function dated(said: Omit<Condition, 'lastTransitionTime'>, before: readonly Condition[], nowMs: number): Condition {
+export function dated(
+  said: Omit<Condition, 'lastTransitionTime'>,
+  before: readonly Condition[],
+  nowMs: number,
+): Condition {
   const known = before.find(({ type }) => type === said.type);
   const isTurn = known?.status !== said.status;
   return { ...said, lastTransitionTime: isTurn ? rfc3339(nowMs) : known.lastTransitionTime };
 }
 
 /** metav1.Time has no fractions of a second. */
-function rfc3339(ms: number): string {
+export function rfc3339(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 

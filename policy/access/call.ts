@@ -10,3 +10,9 @@ export interface AccessCall extends Pick<Call, 'caller' | 'method' | 'path'> {
 export function judgedMethod({ kind, method }: AccessCall): string {
   return kind === 'tunnel' ? 'GET' : method;
 }
+
+/** As people write a call: a method of HTTP, GRPC or WEBSOCKET. */
+export function methodWord({ kind, method }: Pick<AccessCall, 'kind' | 'method'>): string {
+  if (kind === 'http') return method;
+  return kind === 'grpc' ? 'GRPC' : 'WEBSOCKET';
+}

@@ -5,7 +5,7 @@ import type { Identity } from '../../api/ids.ts';
 import { compileFence, type Fence, type FenceList, type FenceSpec } from '../fence/fence.ts';
 import { bySpecificity, type PlacedPolicy, policyName, type Rule, readRules } from './rule.ts';
 import { RuleIndex } from './rule-index.ts';
-import type { Denied, Ground, Outcome, Verdict } from './verdict.ts';
+import { type Denied, defaultOfPolicy, type Ground, type Outcome, type Verdict } from './verdict.ts';
 
 /** A policy whose spec says something that this program does not know. */
 export interface UnreadablePolicy {
@@ -121,7 +121,7 @@ function defaultAmong(policies: readonly PlacedPolicy[]): Verdict {
   const denying = policies.find(({ spec }) => spec.default === 'deny');
   const deciding = denying ?? policies[0];
   const name = deciding === undefined ? '' : policyName(deciding);
-  return { kind: denying ? 'deny' : 'allow', by: { kind: 'default', of: 'policy', name: `default of ${name}` } };
+  return { kind: denying ? 'deny' : 'allow', by: defaultOfPolicy(name) };
 }
 
 function defaultOf({ namespace, installation }: AccessDefaults, own: Identity): Verdict {

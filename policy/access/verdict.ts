@@ -27,3 +27,22 @@ export interface Denied {
 }
 
 export type Verdict = Allowed | Denied;
+
+/** `namespace/policy`: the AccessPolicy that the ground is of; undefined where it is of none. */
+export function policyOf(ground: Ground): string | undefined {
+  const isOfOther = ground.kind === 'fence' || (ground.kind === 'default' && ground.of !== 'policy');
+  return isOfOther ? undefined : policyOfName(ground.name);
+}
+
+/** The same, by the name of a ground that is of an AccessPolicy. */
+export function policyOfName(name: string): string {
+  const place = name.startsWith(DEFAULT_OF) ? name.slice(DEFAULT_OF.length) : name;
+  return place.split('/', 2).join('/');
+}
+
+const DEFAULT_OF = 'default of ';
+
+/** Of a policy, by its name `namespace/policy`. */
+export function defaultOfPolicy(name: string): Ground {
+  return { kind: 'default', of: 'policy', name: `${DEFAULT_OF}${name}` };
+}

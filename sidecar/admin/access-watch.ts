@@ -7,7 +7,7 @@ import type { Log, LogFields } from '../../kit/log.ts';
 import { SeldomLine } from '../../kit/log-seldom.ts';
 import { excerpt } from '../../kit/text.ts';
 import { DECISION_MESSAGE, decisionFields } from '../../policy/access/decision-line.ts';
-import type { Verdict } from '../../policy/access/verdict.ts';
+import type { Ground, Verdict } from '../../policy/access/verdict.ts';
 import type { AccessWatch } from '../authorize/authorize.ts';
 import type { Direction } from '../way/flights.ts';
 import type { CallMetrics } from './call-metrics.ts';
@@ -21,6 +21,7 @@ export function watchAccess(
   metrics: Pick<CallMetrics, 'accessDenied' | 'accessAuditDenied'>,
   log: Log,
   clock: Pick<Clock, 'elapsed'>,
+  report: (by: Ground, call: Call) => void = () => undefined,
 ): AccessWatch {
   const lines = () => new SeldomLine(clock, (fields) => log.info(DECISION_MESSAGE, fields), LINES_MAX);
   const [denials, audits] = [lines(), lines()];
@@ -29,7 +30,10 @@ export function watchAccess(
       const { kind, by, auditDeniedBy } = verdict;
       const peer = direction === 'outbound' ? targetName(call.target) : callerLabel(call.caller, own);
       if (kind === 'deny') metrics.accessDenied(direction, peer, by.name);
-      else if (auditDeniedBy !== undefined) metrics.accessAuditDenied(peer, auditDeniedBy.name);
+      else if (auditDeniedBy !== undefined) {
+        metrics.accessAuditDenied(peer, auditDeniedBy.name);
+        report(auditDeniedBy, call);
+      }
       if (kind === 'deny') denials.say(fieldsOf(call, verdict));
       else if (auditDeniedBy !== undefined) audits.say(fieldsOf(call, verdict));
       else if (log.isDebug) log.debug(DECISION_MESSAGE, fieldsOf(call, verdict));

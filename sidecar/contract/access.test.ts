@@ -172,4 +172,5 @@ test('a policy in audit mode changes nothing for callers, and counts whom it wou
   expect(String(body)).toContain(
     'invoke_access_audit_denied_total{peer="caller.default",rule="default of default/strict"} 1',
   );
+  expect(feed.auditedBy).toEqual(['default of default/strict']);
 });

@@ -12,6 +12,9 @@ import { type Cancel, every } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Result } from '../../kit/result.ts';
 import { snapshot } from '../../kit/snapshot.ts';
+import type { AccessCall } from '../../policy/access/call.ts';
+import type { Ground } from '../../policy/access/verdict.ts';
+import { UntoldAudits } from './audits.ts';
 import { FeedConnection } from './connection.ts';
 import type { AppEndpoints, FeedClient, FeedConfig, FeedOptions, FeedState } from './feed.ts';
 import { type KeptSnapshot, keepSnapshot } from './kept.ts';
@@ -38,6 +41,8 @@ const UNUSED_MS = 10 * 60_000;
 const LOOK_FOR_UNUSED_MS = 60_000;
 /** Calls to many new apps become one message. */
 const GATHER_MS = 20;
+/** From the first call that audit mode would deny until the operator is told of it and of all that followed. */
+const REPORT_MS = 10_000;
 
 class Client implements FeedClient {
   readonly config = snapshot<FeedConfig | undefined>(undefined);
@@ -55,6 +60,8 @@ class Client implements FeedClient {
   #silentSinceMs: number;
   #cancelForget: Cancel | undefined;
   #cancelGather: Cancel | undefined;
+  readonly #audits = new UntoldAudits();
+  #cancelReport: Cancel | undefined;
   #isFull = false;
 
   constructor(options: FeedOptions) {
@@ -90,6 +97,12 @@ class Client implements FeedClient {
     return () => this.#listeners.delete(listener);
   }
 
+  audited(by: Ground, call: AccessCall): void {
+    const { clock } = this.#options;
+    this.#audits.note(by, call, this.config.current(), clock.elapsed());
+    if (!this.#audits.isEmpty) this.#reportLater();
+  }
+
   state(): FeedState {
     if (this.#phase.kind === 'connected' && this.#phase.liveMs !== undefined) return { kind: 'live' };
     return {
@@ -104,6 +117,7 @@ class Client implements FeedClient {
     for (const cancel of this.#cancels) cancel();
     this.#cancelForget?.();
     this.#cancelGather?.();
+    this.#cancelReport?.();
     this.#listeners.clear();
   }
 
@@ -164,6 +178,7 @@ class Client implements FeedClient {
     }
     this.#kept?.save(encodeFeedMessage(message));
     this.#goLive();
+    this.#audits.keepOnly(read.value);
     // Last: a listener may stop us.
     this.config.set(read.value);
   }
@@ -213,6 +228,20 @@ class Client implements FeedClient {
     this.#cancelGather?.();
     this.#cancelGather = undefined;
     if (this.#phase.kind === 'connected') this.#phase.connection.send({ interest: this.#known.apps() });
+  }
+
+  #reportLater(): void {
+    this.#cancelReport ??= this.#options.clock.after(REPORT_MS, () => {
+      this.#cancelReport = undefined;
+      this.#report();
+    });
+  }
+
+  /** Where nobody hears it, it waits. */
+  #report(): void {
+    if (this.#audits.isEmpty) return;
+    if (this.#phase.kind !== 'connected' || this.#phase.liveMs === undefined) this.#reportLater();
+    else this.#phase.connection.send({ audits: this.#audits.take(this.#options.clock.elapsed()) });
   }
 
   #tell(targets: readonly Target[]): void {

@@ -7,6 +7,8 @@ import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import type { Snapshot } from '../../kit/snapshot.ts';
 import type { HostPort } from '../../kit/values.ts';
+import type { AccessCall } from '../../policy/access/call.ts';
+import type { Ground } from '../../policy/access/verdict.ts';
 
 export interface FeedOptions {
   /** Of the operator's feed. */
@@ -38,6 +40,8 @@ export interface FeedClient {
   watch(target: Target): boolean;
   /** After the endpoints of an app became known, changed, or are known no longer. */
   changed(listener: (target: Target) => void): Cancel;
+  /** A call was let in that a policy in audit mode would have denied: the operator hears of it, within seconds. */
+  audited(by: Ground, call: AccessCall): void;
   state(): FeedState;
   /** Ends the connection; what is known stays. Idempotent. */
   stop(): void;

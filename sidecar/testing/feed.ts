@@ -7,6 +7,8 @@ export interface TestFeed extends FeedClient {
   /** There is none before the test sets one. */
   readonly config: WritableSnapshot<FeedConfig | undefined>;
   readonly watched: ReadonlySet<string>;
+  /** By what the calls would have been denied that it was told of. */
+  readonly auditedBy: readonly string[];
   /** What is known of an app from now on; undefined: nothing any more. */
   say(target: Target, endpoints: AppEndpoints | undefined): void;
   /** Nothing is known any more, of any app. */
@@ -16,10 +18,11 @@ export interface TestFeed extends FeedClient {
 export function testFeed(): TestFeed {
   const told = new Map<string, { readonly target: Target; readonly endpoints: AppEndpoints }>();
   const watched = new Set<string>();
+  const auditedBy: string[] = [];
   const listeners = new Set<(target: Target) => void>();
   let state: FeedState = { kind: 'live' };
   const feed: TestFeed = {
-    watched,
+    ...{ watched, auditedBy },
     config: snapshot<FeedConfig | undefined>(undefined),
     endpoints: (target) => told.get(targetName(target))?.endpoints,
     watch(target) {
@@ -30,6 +33,7 @@ export function testFeed(): TestFeed {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    audited: (by) => void auditedBy.push(by.name),
     state: () => state,
     stop: () => undefined,
     say(target, endpoints) {
