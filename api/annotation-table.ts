@@ -37,6 +37,7 @@ import {
   parseMaxConcurrency,
 } from './app-health.ts';
 import { parseAppProtocol } from './app-protocol.ts';
+import { DEFAULT_HOPS_MAX, parseHopsMax } from './hops.ts';
 import { parseAppId } from './ids.ts';
 import { PORTS } from './pod.ts';
 import { parseUpgradeProtocol } from './upgrade.ts';
@@ -208,6 +209,13 @@ export const SERVED = {
     help: 'largest request body, such as 512Ki; 0 or -1 for no limit',
     initially: '4Mi',
     parse: parseBodyMax,
+  },
+  hopsMax: {
+    key: 'max-hops',
+    value: 'NUMBER',
+    help: 'how many calls may lead to one another, as in a circle; up to 255',
+    initially: String(DEFAULT_HOPS_MAX),
+    parse: parseHopsMax,
   },
   gracefulShutdownMs: {
     key: 'graceful-shutdown-seconds',

@@ -39,6 +39,8 @@ interface CallParts {
   readonly dataTypeUrl?: string;
   /** How long the request body is; undefined where nobody said (a chunked upload). */
   readonly bodyBytes: number | undefined;
+  /** How many sidecars of callers it has passed in a chain of calls, this one's among them (hops.ts). */
+  readonly hops: number;
   /** The moment, on the monotonic clock, by which the caller wants the answer. */
   readonly deadlineMs: number | undefined;
 }

@@ -25,6 +25,7 @@ const HTTP_STATUS: Readonly<Record<FaultCode, number>> = {
   cancelled: 499,
   internal: 500,
   unimplemented: 501,
+  loop: 508,
   'peer-broke': 502,
   'app-broke': 502,
   'external-broke': 502,

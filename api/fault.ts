@@ -24,6 +24,8 @@ const FAULTS = {
   'body-too-large': { http: 413, grpc: 8, again: 'never' },
   'headers-too-large': { http: 431, grpc: 8, again: 'never' },
   unimplemented: { http: 501, grpc: 12, again: 'never' },
+  /** The chain of calls that led here is as long as one may be. */
+  loop: { http: 508, grpc: 9, again: 'never' },
   internal: { http: 500, grpc: 13, again: 'never' },
 
   // 503: nothing reached the app.

@@ -12,9 +12,9 @@ import {
   headersFromPeer,
   headerValue,
   headerValues,
-  identityHeaders,
   without,
 } from './headers.ts';
+import { identityHeaders } from './identity-headers.ts';
 import { parseAppId, parseNamespace, parseTrustDomain } from './ids.ts';
 
 const STOPPED = [

@@ -5,8 +5,6 @@
 // arrives as the same bytes, whatever their encoding.
 import { err, ok, type Result } from '../kit/result.ts';
 import { excerpt } from '../kit/text.ts';
-import type { Identity, Target } from './ids.ts';
-import { spiffeId } from './ids.ts';
 
 /** [name, value, name, value, …], names in lower case. */
 export type Headers = readonly string[];
@@ -38,6 +36,7 @@ const NOT_FORWARDED = [
   'destination-app-id',
   'dapr-api-token',
   'invoke-timeout',
+  'invoke-hops',
   'invoke-fault',
 ];
 
@@ -174,29 +173,6 @@ export function headerPairs(headers: readonly string[]): [name: string, value: s
 export function without(headers: Headers, name: string): Headers {
   if (headerValue(headers, name) === undefined) return headers;
   return headers.filter((_, i) => headers[i - (i % 2)] !== name);
-}
-
-/** Made once per pair: an identity is one object for as long as its connection lives. */
-const identityHeadersOf = new WeakMap<Identity, WeakMap<Target, Headers>>();
-
-/** Says to the app who calls: `dapr-caller-*`, `dapr-callee-*`, and the caller's whole SPIFFE ID. */
-export function identityHeaders(caller: Identity, callee: Target): Headers {
-  let byCallee = identityHeadersOf.get(caller);
-  if (byCallee === undefined) {
-    byCallee = new WeakMap();
-    identityHeadersOf.set(caller, byCallee);
-  }
-  let headers = byCallee.get(callee);
-  if (headers === undefined) {
-    headers = [
-      ...['dapr-caller-app-id', caller.app],
-      ...['dapr-caller-namespace', caller.namespace],
-      ...['dapr-callee-app-id', callee.app],
-      ...['invoke-caller-id', spiffeId(caller)],
-    ];
-    byCallee.set(callee, headers);
-  }
-  return headers;
 }
 
 /** What a message may carry that an app or a caller wrote. */

@@ -22,6 +22,7 @@ import { parseOneOf } from '../kit/values.ts';
 import type { AppHealthConfig } from './app-health.ts';
 import { type AppProbe, appProbe } from './app-probe.ts';
 import { type AppProtocol, parseAppProtocol } from './app-protocol.ts';
+import { MOST_HOPS_MAX } from './hops.ts';
 import { type AppId, type Namespace, parseAppId, parseNamespace, parseTrustDomain, type TrustDomain } from './ids.ts';
 
 export const SIDECAR_VARIABLE = 'INVOKE_SIDECAR';
@@ -62,6 +63,8 @@ export interface PodSidecar {
   readonly metricsPort?: number | undefined;
   /** Left out: no limit. */
   readonly bodyBytesMax?: number | undefined;
+  /** Left out: the default. */
+  readonly hopsMax?: number | undefined;
   readonly gracefulShutdownMs: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
@@ -104,6 +107,7 @@ const podSidecar: Readers<PodSidecar> = {
   peerPort: port,
   metricsPort: optional(port),
   bodyBytesMax: optional(count),
+  hopsMax: optional(wholeNumber(1, MOST_HOPS_MAX)),
   gracefulShutdownMs: count,
   logLevel: parsedBy(parseOneOf(LOG_LEVELS)),
   logFormat: parsedBy(parseOneOf(LOG_FORMATS)),

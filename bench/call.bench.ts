@@ -197,7 +197,17 @@ function caller(connection: PeerConnection): MemoryEdge {
   });
   const rules = { apiToken: undefined, allowedOrigins: [], allowedHosts: [] };
   const deps: AppHttpDeps = {
-    ...{ open, self: WEB, bodyBytesMax: 4 << 20, statuses: 'honest', clock, random, log: silentLog, rules },
+    ...{
+      open,
+      self: WEB,
+      bodyBytesMax: 4 << 20,
+      hopsMax: 32,
+      statuses: 'honest',
+      clock,
+      random,
+      log: silentLog,
+      rules,
+    },
     upgradeProtocols: [],
     routes: [],
     outside: NOTHING_OUTSIDE.rules,

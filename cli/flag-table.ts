@@ -3,6 +3,7 @@
 // `aliases` are the spellings of `dapr run` and `daprd`, so that command lines and manifests carry over.
 import { type Command, Option } from 'commander';
 import { APP_HEALTH_DEFAULTS } from '../api/app-health.ts';
+import { DEFAULT_HOPS_MAX } from '../api/hops.ts';
 
 export interface FlagSpec {
   readonly flag: string;
@@ -197,6 +198,13 @@ const table = {
     group: LIMITS,
     help: 'largest request body, such as 512Ki; 0 or -1 for no limit',
     initially: '4Mi',
+  },
+  hopsMax: {
+    flag: '--max-hops',
+    value: 'NUMBER',
+    group: LIMITS,
+    help: 'how many calls may lead to one another, as in a circle; up to 255',
+    initially: String(DEFAULT_HOPS_MAX),
   },
   grace: {
     flag: '--graceful-shutdown',

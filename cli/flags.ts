@@ -1,6 +1,7 @@
 // From what was written on the command line to what a sidecar needs to know, or to every mistake in it at once.
 import { resolve } from 'node:path';
 import { parseExternalPattern } from '../api/external-pattern.ts';
+import { parseHopsMax } from '../api/hops.ts';
 import { parseAppId, parseNamespace, parseTrustDomain, type TrustDomain } from '../api/ids.ts';
 import { parseUpgradeProtocol } from '../api/upgrade.ts';
 import type { SentryEndpoint } from '../identity/sentry-client.ts';
@@ -81,6 +82,7 @@ export function readFlags(raw: RawFlags, host: Host): Result<SidecarSettings, re
   const secretsPath = form.read('secretsPath', nonBlank);
   const limits = {
     bodyBytesMax: form.read('bodyMax', parseBodyMax) ?? DEFAULT_BODY_BYTES_MAX,
+    hopsMax: form.read('hopsMax', parseHopsMax),
     gracefulShutdownMs: form.read('grace', parseGrace) ?? DEFAULT_GRACE_MS,
   };
   const resourcesPaths = (raw.resourcesPath ?? []).map(({ text }) => resolve(host.cwd, text));

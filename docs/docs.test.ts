@@ -67,7 +67,7 @@ describe('faults.md', () => {
       'external-closing': true,
       'external-broke': true,
     },
-    ...{ 'peer-broke': true, 'app-broke': true, timeout: true, cancelled: true },
+    ...{ 'peer-broke': true, 'app-broke': true, timeout: true, cancelled: true, loop: true },
   };
   const rows = rowsOf(page('docs/faults.md'));
 
@@ -238,6 +238,7 @@ const CALL: Call = {
   headers: [],
   bodyBytes: 0,
   deadlineMs: undefined,
+  hops: 1,
 };
 const NOBODY: ReplyEnd = { ...closedRequest, head: () => undefined };
 

@@ -75,6 +75,8 @@ export interface SidecarConfig {
   readonly bodyBytesMax: number;
   /** Protocols that requests may go on in (Upgrade), beside WebSocket; in lower case. None by default. */
   readonly upgradeProtocols?: readonly string[];
+  /** How many calls may lead to one another (api/hops.ts). */
+  readonly hopsMax?: number | undefined;
   /** How long calls in flight may go on once the sidecar is told to stop. */
   readonly gracefulShutdownMs: number;
   /** Asked of apps as `dapr-api-token`; undefined: not asked. */

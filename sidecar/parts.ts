@@ -1,6 +1,7 @@
 // What a sidecar is made of and how it is joined: edges to ways, ways to stages. Nothing listens here.
 import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
+import { DEFAULT_HOPS_MAX } from '../api/hops.ts';
 import type { Identity } from '../api/ids.ts';
 import { type IdentitySource, startIdentity } from '../identity/source.ts';
 import type { Credentials } from '../identity/svid.ts';
@@ -84,6 +85,7 @@ export function joinParts(
 ): SidecarParts {
   const { clock, random, log, version } = deps;
   const { appId, namespace, trustDomain, bodyBytesMax, statuses, upgradeProtocols = [] } = config;
+  const { hopsMax = DEFAULT_HOPS_MAX } = config;
   const self: Identity = { app: appId, namespace, trustDomain };
   const identity = startIdentity({ endpoint: config.sentry, appId, namespace, trustDomain, clock, random, log });
   const feed = deps.openFeed?.(identity.credentials);
@@ -122,7 +124,7 @@ export function joinParts(
 
   const peers = new PeerEdge({ open: inbound, self, bodyBytesMax, upgradeProtocols, clock, random, log });
   const countOffence = (rule: string) => metrics.httpOffence(rule);
-  const calls = { open: outbound, outside: outside.rules, self, bodyBytesMax, statuses, clock, random };
+  const calls = { open: outbound, outside: outside.rules, self, bodyBytesMax, hopsMax, statuses, clock, random };
   const { probes, ...served } = appApi(config, { ...calls, version, health, appHealth: app.health, shutdown });
   const edge = { ...calls, ...served, log, upgradeProtocols, rules: config, countOffence };
   const metricsText = { contentType: METRICS_CONTENT_TYPE, status: 200 };

@@ -115,6 +115,7 @@ function configOf(
     metricsListenAddresses: ['0.0.0.0', '::'],
     peerListenAddress: '::',
     bodyBytesMax: pod.bodyBytesMax ?? Number.POSITIVE_INFINITY,
+    hopsMax: pod.hopsMax,
   };
 }
 

@@ -178,6 +178,7 @@ function podSidecar(
     peerPort: settings.peerPort,
     ...(settings.isMetricsOn && { metricsPort: settings.metricsPort }),
     ...(Number.isFinite(settings.bodyBytesMax) && { bodyBytesMax: settings.bodyBytesMax }),
+    hopsMax: settings.hopsMax,
     gracefulShutdownMs: settings.gracefulShutdownMs,
     logLevel: settings.logLevel,
     logFormat: settings.isLogJson ? 'json' : 'text',

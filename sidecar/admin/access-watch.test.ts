@@ -21,7 +21,7 @@ const AUDITED: Verdict = { ...ALLOWED, auditDeniedBy: rule };
 function callOf(caller = web, path = '/orders/7'): Call {
   const canonical = must(canonicalPath(path));
   const parts = { target: orders, caller, method: 'GET', path: canonical, query: 'secret=1', headers: ['cookie', 'x'] };
-  return { kind: 'http', ...parts, bodyBytes: 0, deadlineMs: undefined };
+  return { kind: 'http', ...parts, bodyBytes: 0, deadlineMs: undefined, hops: 1 };
 }
 
 let clock: ManualClock;

@@ -26,6 +26,7 @@ function callOf(caller: Identity, target = orders): Call {
     headers: [],
     bodyBytes: 0,
     deadlineMs: undefined,
+    hops: 1,
   };
 }
 

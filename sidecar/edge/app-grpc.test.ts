@@ -34,7 +34,7 @@ async function serve(open: Open<OutboundCall>): Promise<Served> {
   const clock = manualClock();
   const errors: string[] = [];
   const edge = new AppGrpc({
-    ...{ open, clock, self: identityOf('web'), bodyBytesMax: 1000, random: () => 0.5 },
+    ...{ open, clock, self: identityOf('web'), bodyBytesMax: 1000, hopsMax: 32, random: () => 0.5 },
     ...{ methods: new GrpcMethods([]), held: new HeldBytes(1000), outside: NOTHING_OUTSIDE.rules },
     log: { ...silentLog, error: (message) => errors.push(message) },
     rules: { apiToken: undefined, allowedOrigins: [], allowedHosts: [] },

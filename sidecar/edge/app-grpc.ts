@@ -29,6 +29,7 @@ export interface AppGrpcDeps extends MethodCallDeps {
   /** What callers may name beside apps. */
   readonly outside: Snapshot<{ readonly endpoints: Endpoints }>;
   readonly bodyBytesMax: number;
+  readonly hopsMax: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly rules: GuardRules;
@@ -141,7 +142,7 @@ function serveOwn(method: GrpcMethod, head: RequestHead, responder: Responder, d
 }
 
 function readCall(head: RequestHead, deps: AppGrpcDeps): Result<OutboundCall, Fault> {
-  const read = readGrpcHead(head, deps.clock);
+  const read = readGrpcHead(head, deps.clock, deps.hopsMax);
   if (!read.ok) return err(deps.methods.missing(head.target) ?? read.error);
   const { self, random } = deps;
   const callee = readCallee(head.fields, deps);

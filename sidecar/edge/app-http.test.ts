@@ -79,6 +79,7 @@ beforeEach(async () => {
     self: identityOf('web'),
     outside: NOTHING_OUTSIDE.rules,
     bodyBytesMax: 1024,
+    hopsMax: 32,
     upgradeProtocols: [],
     statuses: 'honest',
     clock,

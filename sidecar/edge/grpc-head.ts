@@ -4,6 +4,7 @@ import type { ExternalTarget } from '../../api/external.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { grpcPath } from '../../api/grpc-path.ts';
 import { grpcEndToEnd, type Headers, headerValue } from '../../api/headers.ts';
+import { hopsProblem, hopsSaid } from '../../api/hops.ts';
 import type { Identity } from '../../api/ids.ts';
 import type { CanonicalPath } from '../../api/path.ts';
 import { parseTimeout } from '../../api/timeout.ts';
@@ -16,12 +17,14 @@ export interface GrpcHead {
   /** What travels of its metadata. */
   readonly headers: Headers;
   readonly deadlineMs: number | undefined;
+  readonly hops: number;
   readonly neverIndexed: RequestHead['neverIndexed'];
 }
 
 export const NOT_POSTED = fault('method-refused', 'calls of gRPC are made with POST.');
 
-export function readGrpcHead(head: RequestHead, clock: Clock): Result<GrpcHead, Fault> {
+/** `hopsMax`: undefined of a peer, which has counted the call. */
+export function readGrpcHead(head: RequestHead, clock: Clock, hopsMax?: number): Result<GrpcHead, Fault> {
   const { method, target, fields, neverIndexed } = head;
   if (method !== 'POST') return err(NOT_POSTED);
   const path = grpcPath(target);
@@ -29,10 +32,14 @@ export function readGrpcHead(head: RequestHead, clock: Clock): Result<GrpcHead, 
   const timeout = headerValue(fields, 'grpc-timeout');
   const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);
   if (timeoutMs !== undefined && !timeoutMs.ok) return err(fault('bad-request', `grpc-timeout: ${timeoutMs.error}.`));
+  const before = hopsSaid(fields);
+  const problem = hopsProblem(before, hopsMax ?? Number.POSITIVE_INFINITY);
+  if (problem !== undefined) return err(problem);
   return ok({
     path: path.value,
     headers: grpcEndToEnd(fields),
     deadlineMs: timeoutMs === undefined ? undefined : clock.elapsed() + timeoutMs.value,
+    hops: hopsMax === undefined ? Math.max(before, 1) : before + 1,
     neverIndexed,
   });
 }
@@ -41,7 +48,7 @@ type GrpcCall<T> = Omit<PlainCall, 'target'> & { readonly target: T };
 
 /** The call that a head opens. `headers`: what travels of its metadata, and what this sidecar adds. */
 export function grpcCall<T>(head: GrpcHead, caller: Identity, target: T, headers = head.headers): GrpcCall<T> {
-  const { path, deadlineMs, neverIndexed } = head;
+  const { path, deadlineMs, hops, neverIndexed } = head;
   return {
     kind: 'grpc',
     target,
@@ -52,6 +59,7 @@ export function grpcCall<T>(head: GrpcHead, caller: Identity, target: T, headers
     headers,
     bodyBytes: undefined,
     deadlineMs,
+    hops,
     ...(neverIndexed && { neverIndexed }),
   };
 }

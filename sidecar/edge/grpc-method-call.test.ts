@@ -43,7 +43,16 @@ async function serve(
   const [clock, held, random] = [manualClock(), new HeldBytes(heldMax), () => 0.5];
   const errors: string[] = [];
   const outside = NOTHING_OUTSIDE.rules;
-  const calls = { open, clock, random, held, self: identityOf('web'), bodyBytesMax: BODY_BYTES_MAX, outside };
+  const calls = {
+    open,
+    clock,
+    random,
+    held,
+    self: identityOf('web'),
+    bodyBytesMax: BODY_BYTES_MAX,
+    hopsMax: 32,
+    outside,
+  };
   const edge = new AppGrpc({
     ...calls,
     methods: new GrpcMethods([...methods, invokeService({ ...calls, statuses: 'honest' })]),

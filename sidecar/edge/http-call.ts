@@ -4,6 +4,7 @@ import type { Flow, Open, RequestEnd } from '../../api/exchange.ts';
 import { calleeName, type Endpoints, isExternal } from '../../api/external.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { endToEnd, type Headers, headerValue, without } from '../../api/headers.ts';
+import { hopsProblem, hopsSaid } from '../../api/hops.ts';
 import type { Identity } from '../../api/ids.ts';
 import { parseTimeout } from '../../api/timeout.ts';
 import { traced } from '../../api/trace.ts';
@@ -25,6 +26,7 @@ export interface HttpCallDeps {
   /** What callers may name beside apps. */
   readonly outside: Snapshot<{ readonly endpoints: Endpoints }>;
   readonly bodyBytesMax: number;
+  readonly hopsMax: number;
   /** Beside WebSocket. */
   readonly upgradeProtocols: readonly string[];
   readonly clock: Clock;
@@ -81,12 +83,16 @@ function readCall(head: RequestHead, said: Headers, deps: HttpCallDeps): Result<
   const timeout = headerValue(said, 'invoke-timeout');
   const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);
   if (timeoutMs !== undefined && !timeoutMs.ok) return err(fault('bad-request', `invoke-timeout: ${timeoutMs.error}.`));
+  const hopsBefore = hopsSaid(said);
+  const tooLong = hopsProblem(hopsBefore, deps.hopsMax);
+  if (tooLong !== undefined) return err(tooLong);
+  const hops = hopsBefore + 1;
   const { target: callee, path, query } = invocation.value;
   const headers = traced(endToEnd(fields), deps.random);
   const deadlineMs = timeoutMs === undefined ? undefined : deps.clock.elapsed() + timeoutMs.value;
   const caller = deps.self;
   if (!isExternal(callee))
-    return ok({ kind: 'http', target: callee, caller, method, path, query, headers, bodyBytes, deadlineMs });
+    return ok({ kind: 'http', target: callee, caller, method, path, query, headers, bodyBytes, deadlineMs, hops });
   // Nobody outside is to read how its own name was written here.
   const kept = isTargetInAuthorization(said) ? without(headers, 'authorization') : headers;
   return ok({
@@ -100,6 +106,7 @@ function readCall(head: RequestHead, said: Headers, deps: HttpCallDeps): Result<
     headers: kept,
     bodyBytes,
     deadlineMs,
+    hops,
   });
 }
 

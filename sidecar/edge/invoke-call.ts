@@ -3,6 +3,7 @@ import type { OutboundCall } from '../../api/call.ts';
 import { type Endpoints, isExternal, parseCallee } from '../../api/external.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { checkedHeaders, endToEnd, type Headers, headerValue } from '../../api/headers.ts';
+import { hopsProblem, hopsSaid } from '../../api/hops.ts';
 import type { Identity } from '../../api/ids.ts';
 import { type CanonicalPath, canonicalPath, encodeDecodedPath } from '../../api/path.ts';
 import { VERBS } from '../../api/proto/peer.ts';
@@ -22,6 +23,7 @@ export interface InvokeCallDeps {
   /** What callers may name beside apps. */
   readonly outside: Snapshot<{ readonly endpoints: Endpoints }>;
   readonly bodyBytesMax: number;
+  readonly hopsMax: number;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -49,6 +51,9 @@ export function readInvokeCall(message: Buffer, metadata: Headers, deps: InvokeC
   const timeout = headerValue(metadata, 'grpc-timeout');
   const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);
   if (timeoutMs !== undefined && !timeoutMs.ok) return refused(`grpc-timeout: ${timeoutMs.error}`);
+  const hops = hopsSaid(metadata);
+  const tooLong = hopsProblem(hops, deps.hopsMax);
+  if (tooLong !== undefined) return err(tooLong);
   const { body, dataTypeUrl, query } = invoked;
   if (body.length > deps.bodyBytesMax) return err(requestTooLarge(deps.bodyBytesMax));
   const call = {
@@ -59,6 +64,7 @@ export function readInvokeCall(message: Buffer, metadata: Headers, deps: InvokeC
     headers: traced(headers.value, deps.random),
     bodyBytes: body.length,
     deadlineMs: timeoutMs === undefined ? undefined : deps.clock.elapsed() + timeoutMs.value,
+    hops: hops + 1,
     ...(dataTypeUrl !== '' && { dataTypeUrl }),
   };
   const callee = target.value;

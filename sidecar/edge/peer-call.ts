@@ -2,6 +2,7 @@
 import type { PlainCall } from '../../api/call.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import { contentLength, type Headers, headersFromPeer, headerValue } from '../../api/headers.ts';
+import { hopsProblem, hopsSaid } from '../../api/hops.ts';
 import type { Identity, Target } from '../../api/ids.ts';
 import { canonicalPath, encodeDecodedPath } from '../../api/path.ts';
 import type { RequestHeadMessage } from '../../api/proto/peer.ts';
@@ -40,6 +41,9 @@ export function readPeerCall(
   if (!QUERY.test(head.query)) return refused('the query holds a byte that no query may hold');
   const timeoutMs = grpcTimeout === undefined ? undefined : parseTimeout(grpcTimeout);
   if (timeoutMs !== undefined && !timeoutMs.ok) return refused(timeoutMs.error);
+  const hops = hopsSaid(head.headers);
+  const unreadable = hopsProblem(hops, Number.POSITIVE_INFINITY);
+  if (unreadable !== undefined) return err(unreadable);
   const call: PlainCall = {
     kind: 'http',
     target: context.self,
@@ -50,6 +54,8 @@ export function readPeerCall(
     headers: headers.value,
     bodyBytes: contentLength(head.headers),
     deadlineMs: timeoutMs === undefined ? undefined : context.clock.elapsed() + timeoutMs.value,
+    // Its sidecar has counted it, if it is one of ours.
+    hops: Math.max(hops, 1),
   };
   const { dataTypeUrl } = head;
   return ok(dataTypeUrl === undefined ? call : { ...call, dataTypeUrl, headers: typed(call.headers) });

@@ -7,7 +7,7 @@ import { type Headers, NO_HEADERS } from '../../api/headers.ts';
 /** All that the app API goes by. A field that is to mean something there has to be named here. */
 const SAID = new Set([
   ...['expect', 'origin', 'sec-fetch-site', 'authorization'],
-  ...['dapr-app-id', 'invoke-app-id', 'dapr-api-token', 'invoke-timeout'],
+  ...['dapr-app-id', 'invoke-app-id', 'dapr-api-token', 'invoke-timeout', 'invoke-hops'],
 ]);
 
 /** Shared, and never pushed onto. */

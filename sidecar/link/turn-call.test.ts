@@ -66,7 +66,7 @@ function open(path: string, deadlineMs?: number, to = app) {
   };
   const call: Call = {
     ...{ kind: 'http', target: identity, caller: identity, method: 'POST', path: must(canonicalPath(path)), query: '' },
-    ...{ headers: [], bodyBytes: undefined, deadlineMs },
+    ...{ headers: [], bodyBytes: undefined, deadlineMs, hops: 1 },
   };
   return { heard, request: openInTurn(to, turns, clock)(permitted(call), reply) };
 }

@@ -113,6 +113,7 @@ export function run(resolution: Resolution, options: RunOptions = {}): RequestEn
     headers: [],
     bodyBytes,
     deadlineMs: options.timeoutMs === undefined ? undefined : clock.elapsed() + options.timeoutMs,
+    hops: 1,
   });
   const { plan = BUILT_IN, random = () => 0 } = options;
   const { targets = new Targets(() => plan, random) } = options;

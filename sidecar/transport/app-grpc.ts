@@ -1,7 +1,7 @@
 // Transport of a native gRPC call to the app: one attempt, over HTTP/2, with TLS or without. The app is told who calls, as over HTTP.
 import { type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
-import { identityHeaders } from '../../api/headers.ts';
+import { headersForApp } from '../../api/identity-headers.ts';
 import { targetName } from '../../api/ids.ts';
 import { printTimeout } from '../../api/timeout.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
@@ -54,9 +54,9 @@ class AppGrpcAttempt extends GrpcAttempt {
   }
 
   protected override head(): RequestHead {
-    const { path, headers, caller, target, deadlineMs, neverIndexed } = this.#call;
+    const { path, headers, deadlineMs, neverIndexed } = this.#call;
     const { clock, token } = this.#deps;
-    const fields = [...headers, 'te', 'trailers', ...identityHeaders(caller, target)];
+    const fields = [...headers, 'te', 'trailers', ...headersForApp(this.#call)];
     if (token !== undefined) fields.push('dapr-api-token', token);
     if (deadlineMs !== undefined) fields.push('grpc-timeout', printTimeout(deadlineMs - clock.elapsed()));
     return { ...grpcHead(this.#pool, path, fields), ...(neverIndexed && { neverIndexed }) };

@@ -59,7 +59,7 @@ function open(given: Partial<Omit<Call, 'kind'>> = {}) {
   };
   const call: Call = {
     ...{ kind: 'http', target: identity, caller: identity, method: 'POST', path: must(canonicalPath('/a')), query: '' },
-    ...{ headers: [], bodyBytes: undefined, deadlineMs: undefined },
+    ...{ headers: [], bodyBytes: undefined, deadlineMs: undefined, hops: 1 },
     ...given,
   };
   const request = openAppH2(permitted(call), reply, { clock: systemClock, pool, token: undefined });
@@ -117,7 +117,7 @@ test('a program that only calls refuses, and says how it would be called', () =>
   };
   const call: Call = {
     ...{ kind: 'http', target: identity, caller: identity, method: 'GET', path: must(canonicalPath('/')), query: '' },
-    ...{ headers: [], bodyBytes: 0, deadlineMs: undefined },
+    ...{ headers: [], bodyBytes: 0, deadlineMs: undefined, hops: 1 },
   };
   openAppH2(permitted(call), reply, { clock: systemClock, pool: undefined, token: undefined });
   expect(heard).toEqual([expect.stringContaining('--app-port')]);

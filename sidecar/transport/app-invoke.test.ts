@@ -101,6 +101,7 @@ function callOf(bodyBytes: number | undefined): Call {
     headers: [],
     bodyBytes,
     deadlineMs: undefined,
+    hops: 1,
   };
 }
 

@@ -89,7 +89,7 @@ function open(given: Partial<PlainCall> = {}, to: AppPool | 'none' = pool) {
   const caller = new Caller();
   const call: PlainCall = {
     ...{ kind: 'http', target: identity, caller: identity, method: 'POST', path: must(canonicalPath('/a')), query: '' },
-    ...{ headers: [], bodyBytes: undefined, deadlineMs: undefined },
+    ...{ headers: [], bodyBytes: undefined, deadlineMs: undefined, hops: 1 },
     ...given,
   };
   const deps = { clock, pool: to === 'none' ? undefined : to, token: undefined };
@@ -196,9 +196,9 @@ test('a trailer that no HTTP/1.1 message can have is refused, and the app never 
 });
 
 test.each([
-  ['GET', undefined, '', /\ninvoke-caller-id: \S+\r\n\r\n$/],
+  ['GET', undefined, '', /\ninvoke-hops: 1\r\n\r\n$/],
   ['GET', undefined, 'one', /\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n$/],
-  ['GET', 0, '', /\ninvoke-caller-id: \S+\r\n\r\n$/],
+  ['GET', 0, '', /\ninvoke-hops: 1\r\n\r\n$/],
   ['POST', 0, '', /\r\ncontent-length: 0\r\n\r\n$/],
   ['POST', undefined, '', /\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n$/],
 ])('the framing of %s with %s declared bytes and the body "%s"', async (method, bodyBytes, body, framed) => {

@@ -6,7 +6,8 @@
 // peer's message (peer-head.ts) are for Dapr sidecars; ours ignores them.
 import { type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
-import { type Headers, identityHeaders } from '../../api/headers.ts';
+import type { Headers } from '../../api/headers.ts';
+import { headersForApp } from '../../api/identity-headers.ts';
 import { printTimeout } from '../../api/timeout.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { RequestHead, WireFailure } from '../../wire/message.ts';
@@ -34,8 +35,8 @@ export function openApp(call: PermittedCall, reply: ReplyEnd, deps: AppTransport
 
 /** What the app reads of the call's headers: who calls, that this is its own sidecar, and what is left of the time. */
 export function appFields(call: PermittedCall, { token, clock }: Pick<AppTransportDeps, 'token' | 'clock'>): Headers {
-  const { headers, caller, target, deadlineMs } = call;
-  const fields = headers.concat(identityHeaders(caller, target));
+  const { headers, deadlineMs } = call;
+  const fields = headers.concat(headersForApp(call));
   if (token !== undefined) fields.push('dapr-api-token', token);
   if (deadlineMs !== undefined) fields.push('invoke-timeout', printTimeout(deadlineMs - clock.elapsed()));
   return fields;

@@ -2,7 +2,8 @@
 import type { ReplyEnd } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
 import { faultOfTrailers } from '../../api/grpc-status.ts';
-import { type Headers, headerValue, identityHeaders } from '../../api/headers.ts';
+import { type Headers, headerValue } from '../../api/headers.ts';
+import { identityHeaders } from '../../api/identity-headers.ts';
 import { printTimeout } from '../../api/timeout.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import { grpcHead } from '../../wire/grpc-call.ts';
@@ -14,7 +15,7 @@ import type { Connected } from '../link/stream-attempt.ts';
 import type { AttemptEnd } from '../resilience/time-spent.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { peerBroke, peerClosing } from './peer-faults.ts';
-import { TO_PEER } from './peer-head.ts';
+import { TO_PEER, withHops } from './peer-head.ts';
 
 export function openPeerGrpc(
   call: PermittedCall,
@@ -53,8 +54,9 @@ class PeerGrpcAttempt extends GrpcAttempt {
 
   /** The app id and who calls are for Dapr sidecars, which pass them on. One of ours takes both from the certificates. */
   protected override head(): RequestHead {
-    const { path, headers, caller, target, deadlineMs, neverIndexed } = this.#call;
-    const fields = [...headers, 'te', 'trailers', 'dapr-app-id', target.app, ...identityHeaders(caller, target)];
+    const { path, headers, caller, target, deadlineMs, neverIndexed, hops } = this.#call;
+    const own = withHops(headers, hops);
+    const fields = [...own, 'te', 'trailers', 'dapr-app-id', target.app, ...identityHeaders(caller, target)];
     if (deadlineMs !== undefined) fields.push('grpc-timeout', printTimeout(deadlineMs - this.#clock.elapsed()));
     return { ...grpcHead(TO_PEER, path, fields), ...(neverIndexed && { neverIndexed }) };
   }

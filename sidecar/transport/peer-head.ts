@@ -1,5 +1,7 @@
 // The head of a call as it leaves for a peer.
-import { type Headers, identityHeaders } from '../../api/headers.ts';
+import type { Headers } from '../../api/headers.ts';
+import { HOPS, hopsText } from '../../api/hops.ts';
+import { identityHeaders } from '../../api/identity-headers.ts';
 import type { RequestHeadMessage } from '../../api/proto/peer.ts';
 import { printTimeout } from '../../api/timeout.ts';
 import { type GrpcServer, grpcHead } from '../../wire/grpc-call.ts';
@@ -18,12 +20,18 @@ export interface ForwardedBy {
  */
 export function requestHead(call: PermittedCall, forwarded: Headers): RequestHeadMessage {
   const { headers, bodyBytes, dataTypeUrl } = call;
-  const own = bodyBytes === undefined ? headers : [...headers, 'content-length', String(bodyBytes)];
+  const said = withHops(headers, call.hops);
+  const own = bodyBytes === undefined ? said : [...said, 'content-length', String(bodyBytes)];
   const shared = sharedHeaders(forwarded, identityHeaders(call.caller, call.target));
   const head = { verb: call.method, path: call.path, isCanonicalPath: true, query: call.query };
   // What the app said of proxies before us comes first in the same field.
   if (saysForwarded(headers)) return typed({ ...head, headers: [...own, ...shared] }, dataTypeUrl);
   return typed({ ...head, headers: own, sharedHeaders: shared }, dataTypeUrl);
+}
+
+/** A call that nothing led to says nothing of that. */
+export function withHops(headers: Headers, hops: number): Headers {
+  return hops === 1 ? headers : [...headers, HOPS, hopsText(hops)];
 }
 
 function typed(head: RequestHeadMessage, dataTypeUrl: string | undefined): RequestHeadMessage {

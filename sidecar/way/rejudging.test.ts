@@ -18,7 +18,7 @@ function openFlights(count: number) {
   const flights = new Flights(manualClock(), quiet);
   const call = (number: number): Call => ({
     ...{ kind: 'http', target: caller, caller, method: 'GET', path: must(canonicalPath(`/${number}`)), query: '' },
-    ...{ headers: [], bodyBytes: 0, deadlineMs: undefined },
+    ...{ headers: [], bodyBytes: 0, deadlineMs: undefined, hops: 1 },
   });
   for (let i = 0; i < count; i++) flights.track('inbound', call(i), noReply, () => closedRequest);
   flights.track('outbound', call(-1), noReply, () => closedRequest);
