@@ -11,6 +11,7 @@ import { addFlags, type FlagName, SIDECAR_FLAGS } from './flag-table.ts';
 import { readFlags } from './flags.ts';
 import { EXIT, type Finish, type Host, refuse, say } from './host.ts';
 import { addExplain, addPolicy } from './policy-commands.ts';
+import { addResiliency } from './resiliency-command.ts';
 import type { SentryOptions } from './sentry-command.ts';
 import { LIST_FORMATS, parseTtl } from './values.ts';
 import { VERSION } from './version.ts';
@@ -71,6 +72,7 @@ function build(host: Host, finish: Finish): Command {
     addCall,
     addList,
     addStop,
+    addResiliency,
     addSentry,
     addExplain,
     addPolicy,

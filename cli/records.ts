@@ -12,7 +12,10 @@ import { columns } from './table.ts';
 import type { ListFormat } from './values.ts';
 
 /** Undefined stands for all namespaces. */
-async function readRecords(namespace: Namespace | undefined, host: Host): Promise<Result<readonly RegistryRecord[]>> {
+export type RecordScope = Namespace | undefined;
+
+/** What this user runs on this machine. */
+export async function readRecords(namespace: RecordScope, host: Host): Promise<Result<readonly RegistryRecord[]>> {
   const { processes, clock } = host;
   const files = openRegistryFiles({ directory: registryDirectory(host), processes, now: clock.now, log: silentLog });
   if (!files.ok) return files;

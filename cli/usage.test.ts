@@ -20,6 +20,7 @@ const COMMANDS = [
   'call',
   'list',
   'stop',
+  'resiliency',
   'sentry',
   'explain',
   'policy',

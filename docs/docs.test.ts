@@ -114,7 +114,19 @@ describe('cli.md', () => {
   });
 
   test.each([
-    ...['call', 'list', 'stop', 'sentry', 'explain', 'policy test', 'policy learn', 'check', 'uninstall', 'completion'],
+    ...[
+      'call',
+      'list',
+      'stop',
+      'resiliency',
+      'sentry',
+      'explain',
+      'policy test',
+      'policy learn',
+      'check',
+      'uninstall',
+      'completion',
+    ],
   ])('lists every flag of %s', async (name) => {
     const section = commands.split(/^### /m).find((text) => text.startsWith(`\`invokectl ${name}\`\n`));
     const told = codes(section?.replace(/```[\s\S]*?```/g, '')).filter((code) => /^--[a-z]/.test(code));

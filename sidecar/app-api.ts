@@ -13,6 +13,7 @@ import { GrpcMethods } from './edge/grpc-methods.ts';
 import { type InvokeServiceDeps, invokeService } from './edge/invoke-service.ts';
 import type { Route } from './edge/routes.ts';
 import { wholeBodies } from './link/whole-bodies.ts';
+import type { Resiliency } from './resiliency.ts';
 
 export interface AppApi {
   readonly probes: Pages;
@@ -28,6 +29,7 @@ export interface AppApiDeps extends Omit<InvokeServiceDeps, 'held'> {
   readonly appHealth: AppHealth | undefined;
   readonly health: HealthState;
   readonly shutdown: ShutdownSwitch;
+  readonly resiliency: Pick<Resiliency, 'names' | 'state'>;
 }
 
 export function appApi({ appId, app, notices }: SidecarConfig, deps: AppApiDeps): AppApi {
@@ -36,7 +38,13 @@ export function appApi({ appId, app, notices }: SidecarConfig, deps: AppApiDeps)
   const isAppHealthy = () => deps.appHealth && deps.appHealth.state.current().kind === 'healthy';
   const connection = () => appConnection(app, isAppHealthy());
   const endpoints = () => [...deps.outside.current().endpoints.keys()];
-  const metadata = new Metadata(appId, version, { app: connection, endpoints, ...(notices && { notices }) });
+  const metadata = new Metadata(appId, version, {
+    app: connection,
+    endpoints,
+    resiliencies: () => deps.resiliency.names(),
+    resilience: () => deps.resiliency.state(),
+    ...(notices && { notices }),
+  });
   const probes = healthPages(health, appId, statuses);
   const methods: GrpcMethods = new GrpcMethods([
     invokeService({ ...deps, ...bodies }),

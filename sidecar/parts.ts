@@ -125,8 +125,9 @@ export function joinParts(
   const peers = new PeerEdge({ open: inbound, self, bodyBytesMax, upgradeProtocols, clock, random, log });
   const countOffence = (rule: string) => metrics.httpOffence(rule);
   const calls = { open: outbound, outside: outside.rules, self, bodyBytesMax, hopsMax, statuses, clock, random };
-  const { probes, ...served } = appApi(config, { ...calls, version, health, appHealth: app.health, shutdown });
-  const edge = { ...calls, ...served, log, upgradeProtocols, rules: config, countOffence };
+  const served = { ...calls, version, health, appHealth: app.health, shutdown, resiliency };
+  const { probes, ...api } = appApi(config, served);
+  const edge = { ...calls, ...api, log, upgradeProtocols, rules: config, countOffence };
   const metricsText = { contentType: METRICS_CONTENT_TYPE, status: 200 };
   const servings: Servings = {
     http: new AppHttp(edge),

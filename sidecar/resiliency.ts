@@ -10,6 +10,7 @@ import { compileOutbound } from '../policy/resiliency/compile.ts';
 import { BUILT_IN } from '../policy/resiliency/plan.ts';
 import { conflictMessage, type PlacedResiliency, settle } from '../policy/resiliency/settle.ts';
 import { ResilienceLog } from './admin/resilience-log.ts';
+import { type ResilienceState, resilienceState } from './admin/resilience-state.ts';
 import { ResilienceWatch } from './admin/resilience-watch.ts';
 import type { SidecarConfig } from './config.ts';
 import type { FeedClient } from './feed/feed.ts';
@@ -31,6 +32,8 @@ export interface Resiliency {
   names(): readonly string[];
   /** What of this there is to count, as Prometheus reads it. */
   metrics(): string;
+  /** How things stand, for people. */
+  state(): ResilienceState;
 }
 
 export function openResiliency(
@@ -50,6 +53,7 @@ export function openResiliency(
     targets,
     names: () => accepted(objects.current(), self).map(({ name }) => name),
     metrics: () => watch.render(targets, clock.elapsed()),
+    state: () => resilienceState(targets, clock.elapsed()),
   };
 }
 

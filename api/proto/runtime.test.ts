@@ -73,6 +73,7 @@ test('metadata arrives as it is', () => {
       const bytes = encodeMetadata({
         ...{ id: 'web', runtimeVersion: '1.0', enabledFeatures: names, extended },
         httpEndpoints: names.map((name) => ({ name })),
+        resiliencies: names.map((name) => ({ name })),
         appConnectionProperties: { port, protocol: 'http', channelAddress: '::1' },
       });
       expect(oracleDecode(`${RUNTIME}.GetMetadataResponse`, bytes)).toMatchObject({
@@ -81,6 +82,7 @@ test('metadata arrives as it is', () => {
           runtime_version: '1.0',
           extended_metadata: extended,
           http_endpoints: names.map((name) => ({ name })),
+          resiliencies: names.map((name) => ({ name })),
         },
         app_connection_properties: { port, protocol: 'http', channel_address: '::1' },
       });

@@ -78,6 +78,7 @@ export interface SidecarMetadata {
   readonly enabledFeatures: readonly string[];
   readonly extended: Readonly<Record<string, string>>;
   readonly httpEndpoints: readonly { readonly name: string }[];
+  readonly resiliencies: readonly { readonly name: string }[];
   readonly appConnectionProperties?: AppConnection;
 }
 
@@ -126,6 +127,7 @@ export function encodeMetadata(metadata: SidecarMetadata): Buffer {
   writer.utf8(8, metadata.runtimeVersion);
   for (const feature of metadata.enabledFeatures) writer.utf8(9, feature);
   writer.message(10, (actors) => actors.uint(1, ACTORS_DISABLED));
+  for (const { name } of metadata.resiliencies) writer.message(15, (resiliency) => resiliency.utf8(1, name));
   return writer.finish();
 }
 

@@ -104,9 +104,11 @@ test.each([
       runtime_version: 'string = 8',
       enabled_features: 'repeated string = 9',
       actor_runtime: 'ActorRuntime = 10',
+      resiliencies: 'repeated MetadataResiliency = 15',
     },
   ],
   [`${RUNTIME}.MetadataHTTPEndpoint`, { name: 'string = 1' }],
+  [`${RUNTIME}.MetadataResiliency`, { name: 'string = 1' }],
   [
     `${RUNTIME}.ActorRuntime`,
     { runtime_status: 'ActorRuntimeStatus = 1', host_ready: 'bool = 3', placement: 'string = 4' },

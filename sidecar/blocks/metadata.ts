@@ -9,6 +9,7 @@ import {
   type SidecarMetadata,
 } from '../../api/proto/runtime.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
+import type { ResilienceState } from '../admin/resilience-state.ts';
 import { answerSole, type GrpcMethod, unaryMethod, unreadableMessage } from '../edge/grpc-methods.ts';
 import { ROUTE_BODY_BYTES_MAX, type Route, refusalAnswer } from '../edge/routes.ts';
 
@@ -22,6 +23,10 @@ export interface MetadataSources {
   readonly app: () => AppConnection | undefined;
   /** Names of the endpoints outside of the mesh that the app may use. */
   readonly endpoints: () => readonly string[];
+  /** Names of the Resiliency objects in effect. */
+  readonly resiliencies: () => readonly string[];
+  /** How things stand with those that the app calls; of ours, over HTTP alone. */
+  readonly resilience: () => ResilienceState;
   /** Of the sidecar itself, beside the values of the app. */
   readonly notices?: () => Readonly<Record<string, string>>;
 }
@@ -47,8 +52,13 @@ export class Metadata {
       enabledFeatures: [],
       extended: { ...Object.fromEntries(this.#values), ...this.#sources.notices?.() },
       httpEndpoints: this.#sources.endpoints().map((name) => ({ name })),
+      resiliencies: this.#sources.resiliencies().map((name) => ({ name })),
       ...(app !== undefined && { appConnectionProperties: app }),
     };
+  }
+
+  resilience(): ResilienceState {
+    return this.#sources.resilience();
   }
 
   set(key: string, value: string): Result<void> {
@@ -67,7 +77,7 @@ export function metadataRoutes(metadata: Metadata): readonly Route[] {
       answer: () => ({
         status: 200,
         contentType: 'application/json',
-        body: JSON.stringify({ ...metadata.current(), ...NOT_HERE }),
+        body: JSON.stringify({ ...metadata.current(), ...NOT_HERE, resilience: metadata.resilience() }),
       }),
     },
     {

@@ -39,6 +39,7 @@ describe('metadata', () => {
       enabled_features: overHttp.enabledFeatures,
       extended_metadata: overHttp.extended,
       http_endpoints: overHttp.httpEndpoints,
+      resiliencies: overHttp.resiliencies,
       app_connection_properties: {
         port: pair.caller.app && portOf(pair.caller.app),
         protocol: 'http',

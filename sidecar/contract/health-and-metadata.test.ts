@@ -118,12 +118,14 @@ describe('metadata', () => {
       extended: { daprRuntimeVersion: 'test' },
       subscriptions: [],
       httpEndpoints: [],
+      resiliencies: [],
       appConnectionProperties: {
         port: pair.caller.app && portOf(pair.caller.app),
         protocol: 'http',
         channelAddress: '127.0.0.1',
       },
       actorRuntime: { runtimeStatus: 'DISABLED', activeActors: [], hostReady: false, placement: '' },
+      resilience: { targets: expect.any(Array), targetsLeftOut: 0 },
     });
   });
 

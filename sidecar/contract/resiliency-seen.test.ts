@@ -6,9 +6,10 @@ import { createLog } from '../../kit/log.ts';
 import type { WritableSnapshot } from '../../kit/snapshot.ts';
 import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
 import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
+import { DaprClient } from '../testing/dapr-client.ts';
 import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
 import { headerOf, send, to } from './testing.ts';
-import { about, type Instance, instances, policies, SOON, type Spec } from './testing-resiliency.ts';
+import { about, type Instance, instances, policies, resiliency, SOON, type Spec } from './testing-resiliency.ts';
 
 let mesh: Mesh;
 let web: MeshSidecar;
@@ -172,6 +173,73 @@ describe('a breaker', () => {
     clock.advance(30_000);
     await call();
     expect(said('breaker closed')).toEqual([expect.objectContaining({ level: 'info', ...about })]);
+  });
+});
+
+describe('metadata', () => {
+  const metadata = async () =>
+    JSON.parse((await send(web.sidecar.ports.http, { path: '/v1.0/metadata' })).body.toString());
+  const aboutApp = async () =>
+    (await metadata()).resilience.targets.find(({ target }: { target: string }) => target === `${app}.default`);
+
+  test('names the objects in effect, those of other apps not among them; over gRPC, too', async () => {
+    const others = resiliency(
+      { ...about('x', { timeout: 'a' }, { timeouts: { a: '1s' } }), scopes: ['other'] },
+      'theirs',
+    );
+    objects.set([resiliency(about(app, IN_TURN), 'ours'), others]);
+    expect((await metadata()).resiliencies).toEqual([{ name: 'ours' }]);
+    const client = new DaprClient(web.sidecar.ports.grpc);
+    expect((await client.metadata()).resiliencies).toEqual([{ name: 'ours' }]);
+    client.close();
+  });
+
+  test('tells of breakers, the budget, and who is left alone for how long; and forgets them with the trouble', async () => {
+    const soon = { soon: { timeout: '30s', trip: 'consecutiveFailures > 0' } };
+    goBy(
+      {
+        ...IN_TURN,
+        ejection: { consecutiveFailures: 2 },
+        routes: [{ name: 'pay', paths: ['/pay'], circuitBreaker: 'soon' }],
+      },
+      { circuitBreakers: soon },
+    );
+    const [first] = three;
+    if (first !== undefined) first.answers = [500, 500, 500];
+    for (let calls = 0; calls < 6; calls++) await call({ path: to(app, '/other') });
+    if (three[1] !== undefined) three[1].answers = [500];
+    await call();
+    clock.advance(1000);
+    expect(await aboutApp()).toEqual({
+      target: `${app}.default`,
+      instances: 3,
+      leftAlone: [
+        { instance: `127.0.0.1:${first?.sidecar?.sidecar.ports.peer}`, state: 'ejected', forMs: 9000, failures: 2 },
+      ],
+      leftAloneLeftOut: 0,
+      budget: { retries: 10, left: 10 },
+      breakers: [{ route: 'pay', state: 'open', forMs: 29_000 }],
+      breakersLeftOut: 0,
+    });
+    clock.advance(29_000);
+    if (first !== undefined) first.answers = [];
+    await call();
+    expect(await aboutApp()).toMatchObject({ leftAlone: [], breakers: [{ route: 'pay', state: 'closed', forMs: 0 }] });
+  });
+
+  test('is bounded: open breakers are shown first, and how many were left out is said', async () => {
+    goBy(
+      { circuitBreaker: 'soon' },
+      { circuitBreakers: { soon: { timeout: '30s', trip: 'consecutiveFailures > 0' } } },
+    );
+    for (let path = 0; path < 30; path++) {
+      if (path === 25) failAll();
+      await call({ path: to(app, `/${path}`) });
+      for (const each of three) each.answers = [];
+    }
+    const { breakers, breakersLeftOut } = await aboutApp();
+    expect([breakers.length, breakersLeftOut]).toEqual([20, 10]);
+    expect(breakers[0]).toEqual({ path: '/25', state: 'open', forMs: 30_000 });
   });
 });
 

@@ -1,0 +1,151 @@
+// `invokectl resiliency`: beside real sidecars it shows what happened there; and whatever else answers is told apart.
+import { writeFileSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { freePort, portOf } from '../kit/testing/ports.ts';
+import { runCli } from './program.ts';
+import { app, type Cli, silentHost, startCli, throwawayFolder } from './testing.ts';
+
+const FAILING = app(`
+  import { createServer } from 'node:http';
+  createServer((request, response) => response.writeHead(500).end()).listen(process.env.APP_PORT, '127.0.0.1');
+`);
+
+const RESILIENCY = `
+apiVersion: invoke.io/v1alpha1
+kind: Resiliency
+metadata: { name: front }
+spec:
+  policies:
+    circuitBreakers: { soon: { timeout: 30s, consecutiveFailures: 2 } }
+  targets:
+    apps:
+      orders:
+        routes: [{ name: pay, paths: [/pay], circuitBreaker: soon }]
+`;
+
+async function ended(cli: Cli) {
+  const exitCode = await cli.ended;
+  return { exitCode, stdout: cli.stdout(), stderr: cli.stderr() };
+}
+
+test('shows the breaker that opened beside it, and what is in effect; of one app, or of all', async () => {
+  const env = { INVOKE_HOME: throwawayFolder('home') };
+  const resources = throwawayFolder('resources');
+  writeFileSync(join(resources, 'front.yaml'), RESILIENCY);
+  const orders = startCli(['run', '-a', 'orders', '-p', String(await freePort()), '--', ...FAILING], env);
+  const web = startCli(['sidecar', '-a', 'web', '-H', '0', '-M', '0', '-d', resources], env);
+  const port = (await web.printed(/listening http=(\d+)/))[1];
+  await Promise.all([web.printed(/certificate received/), orders.printed(/the app listens/)]);
+  for (let calls = 0; calls < 2; calls++) await fetch(`http://127.0.0.1:${port}/v1.0/invoke/orders/method/pay`);
+
+  const shown = await ended(startCli(['resiliency', 'web'], env));
+  expect(shown).toMatchObject({ exitCode: 0, stderr: '' });
+  const [head, ...rows] = shown.stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split(/ {2,}/));
+  expect(head).toEqual(['APP', 'TARGET', 'WHAT', 'STATE', 'FOR']);
+  expect(rows).toEqual([
+    ['web', '-', 'Resiliency in effect', 'front', '-'],
+    ['web', 'orders.default', 'breaker of route pay', 'open', expect.stringMatching(/^(30|2\d)s$/)],
+    ['web', 'orders.default', 'instances', '1 of 1 are called', '-'],
+    ['web', 'orders.default', 'retry budget', '10 of 10 left', '-'],
+  ]);
+
+  const all = JSON.parse((await ended(startCli(['resiliency', '-o', 'json'], env))).stdout);
+  expect(all.map(({ id }: { id: string }) => id).sort()).toEqual(['orders', 'web']);
+  expect(await ended(startCli(['resiliency', 'nobody'], env))).toEqual({
+    exitCode: 1,
+    stdout: '',
+    stderr: 'invokectl: nobody does not run; "invokectl list -A" shows what does\n',
+  });
+});
+
+describe('what answers at an address', () => {
+  const BUSY = {
+    id: 'web',
+    resiliencies: [],
+    more: 'of a later version',
+    resilience: {
+      targets: [
+        {
+          target: 'orders.shop',
+          instances: 30,
+          leftAlone: [{ instance: '10.0.0.7:50002', state: 'ejected', forMs: 8200, failures: 5 }],
+          leftAloneLeftOut: 3,
+          budget: { retries: 12, left: 0 },
+          breakers: [
+            { path: '/a\u001b[2J', state: 'closed', forMs: 0 },
+            { path: '/b', state: 'half-open', forMs: 0 },
+          ],
+          breakersLeftOut: 7,
+        },
+      ],
+      targetsLeftOut: 2,
+    },
+  };
+
+  test('is shown with the troubles first and what was left out, and cannot steer the terminal', async () => {
+    const { exitCode, stdout } = await ask((_request, response) => response.end(JSON.stringify(BUSY)));
+    expect(exitCode).toBe(0);
+    const rows = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(/ {2,}/).slice(2).join(' | '));
+    expect(rows).toEqual([
+      'WHAT | STATE | FOR',
+      'Resiliency in effect | none | -',
+      'breaker of /b | half-open | -',
+      'instance 10.0.0.7:50002 | ejected, 5 failures in a row | 9s',
+      '3 more instances | not shown | -',
+      'instances | 26 of 30 are called | -',
+      'retry budget | 0 of 12 left | -',
+      'breaker of /a\\u001b[2J | closed | -',
+      '7 more breakers | not shown | -',
+      '2 more targets | not shown | -',
+    ]);
+  });
+
+  test.each<[string, RequestListener, string]>([
+    [
+      'asks for a token',
+      (_request, response) => response.writeHead(401).end(),
+      'asks for a token; set INVOKE_API_TOKEN',
+    ],
+    ['is no sidecar', (_request, response) => response.end('<html>'), 'not JSON; is that the app API'],
+    ['is of another version', (_request, response) => response.end('{"id":"web"}'), 'are the versions the same?'],
+    ['fails', (_request, response) => response.writeHead(503).end(), 'status 503'],
+    ['hangs up', (request) => request.socket.destroy(), 'socket hang up'],
+  ])('that %s is a failure, with what to do', async (_what, answer, reason) => {
+    const { exitCode, stdout, stderr } = await ask(answer);
+    expect([exitCode, stdout]).toEqual([69, '']);
+    expect(stderr).toMatch(/^invokectl: the sidecar at 127\.0\.0\.1:\d+ did not tell: /);
+    expect(stderr).toContain(reason);
+  });
+
+  test('gets the token of the environment', async () => {
+    let token: unknown;
+    await ask(
+      (request, response) => {
+        token = request.headers['dapr-api-token'];
+        response.end('{}');
+      },
+      { INVOKE_API_TOKEN: 'secret' },
+    );
+    expect(token).toBe('secret');
+  });
+
+  async function ask(answer: RequestListener, env = {}) {
+    const server = createServer(answer).listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await new Promise((done) => server.once('listening', done));
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    const args = ['resiliency', '--address', `127.0.0.1:${portOf(server)}`];
+    const exitCode = await runCli(args, { ...silentHost(), env, stdout, stderr });
+    const text = async (stream: PassThrough) => (await stream.end().toArray()).join('');
+    return { exitCode, stdout: await text(stdout), stderr: await text(stderr) };
+  }
+});
