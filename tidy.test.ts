@@ -21,7 +21,7 @@ const CONTROL_PLANE = ['kube', 'pki', 'sentry', 'operator'];
 const CLUSTER_COMMANDS = new Set([
   ...['cli/uninstall.ts', 'cli/cluster.ts', 'cli/policies-of-cluster.ts', 'cli/check/facts.ts'],
 ]);
-const STAGES = new Set(['identify', 'authorize', 'resolve', 'resilience', 'transport']);
+const STAGES = new Set(['identify', 'authorize', 'limit', 'resolve', 'resilience', 'transport']);
 const FILE_LINES_MAX = 400;
 const FUNCTION_LINES_MAX = 70;
 

@@ -22,6 +22,7 @@ const HTTP_STATUS: Readonly<Record<FaultCode, number>> = {
   'method-refused': 405,
   'body-too-large': 413,
   'headers-too-large': 431,
+  'rate-limited': 429,
   cancelled: 499,
   internal: 500,
   unimplemented: 501,
@@ -107,6 +108,7 @@ test('in the manner of Dapr every status that it has no number for is 500', () =
     denied: 403,
     'origin-refused': 403,
     'no-target': 404,
+    'rate-limited': 429,
   });
 });
 

@@ -23,6 +23,8 @@ const FAULTS = {
   'method-refused': { http: 405, grpc: 12, again: 'never' },
   'body-too-large': { http: 413, grpc: 8, again: 'never' },
   'headers-too-large': { http: 431, grpc: 8, again: 'never' },
+  /** Nothing reached the app; but every instance has the same rule, and to ask them all would be to go round it. */
+  'rate-limited': { http: 429, grpc: 8, again: 'never' },
   unimplemented: { http: 501, grpc: 12, again: 'never' },
   /** The chain of calls that led here is as long as one may be. */
   loop: { http: 508, grpc: 9, again: 'never' },
@@ -128,6 +130,9 @@ export function daprHttpStatus(code: FaultCode): number {
     case 'denied':
     case 'origin-refused':
       return 403;
+    // What its middleware for rate limits answers.
+    case 'rate-limited':
+      return 429;
     default:
       return 500;
   }
@@ -139,6 +144,7 @@ export function daprGrpcStatus(code: FaultCode): number {
     case 'token-invalid':
     case 'origin-refused':
     case 'body-too-large':
+    case 'rate-limited':
     case 'timeout':
     case 'cancelled':
       return grpcStatus(code);

@@ -1,7 +1,10 @@
 // Faults in gRPC's trailers, there and back; and what a peer may not say of us.
 import { expect, test } from 'vitest';
+import { must } from '../kit/result.ts';
 import { type FaultCode, fault } from './fault.ts';
 import { faultOfTrailers, faultTrailers, grpcStatusOfHttp, httpStatusOfGrpc } from './grpc-status.ts';
+import { headerValue } from './headers.ts';
+import { decodeAny, decodeRpcStatus } from './proto/rpc-status.ts';
 
 test.each<FaultCode>([
   'bad-request',
@@ -17,6 +20,42 @@ test.each<FaultCode>([
   expect(heard?.code).toBe(code);
   expect(heard?.message).toContain('über 100% of "it"');
   expect(JSON.stringify(heard)).not.toContain('stays here');
+});
+
+test.each([
+  [3, 3],
+  [86_400, 86_400],
+])('when to come back (%i s) is heard with the fault', (sec, heard) => {
+  const said = { ...fault('rate-limited', 'too often'), retryAfterSec: sec };
+  expect(faultOfTrailers(faultTrailers(said))).toEqual({ ...said, retryAfterSec: heard });
+});
+
+test.each([
+  ['1', 1],
+  ['1001', 2],
+  ['0', 1],
+  ['-1', undefined],
+  ['1e3', undefined],
+  ['9999999999', undefined],
+])('a pushback of %s ms is %o s to come back in', (ms, sec) => {
+  const heard = faultOfTrailers([
+    'grpc-status',
+    '8',
+    'invoke-fault',
+    'rate-limited',
+    ...['grpc-retry-pushback-ms', ms],
+  ]);
+  expect([heard?.code, heard?.retryAfterSec]).toEqual(['rate-limited', sec]);
+});
+
+test('an app is told when to come back by a google.rpc.RetryInfo, too', () => {
+  const trailers = faultTrailers({ ...fault('rate-limited', 'too often'), retryAfterSec: 7 });
+  const details = Buffer.from(headerValue(trailers, 'grpc-status-details-bin') ?? '', 'base64');
+  const status = must(decodeRpcStatus(details));
+  expect(status).toMatchObject({ code: 8, message: 'too often' });
+  const [detail] = status.details.map((one) => must(decodeAny(one)));
+  expect(detail?.typeUrl).toBe('type.googleapis.com/google.rpc.RetryInfo');
+  expect(detail?.value).toEqual(Buffer.from([0x0a, 0x02, 0x08, 7]));
 });
 
 test('success is no fault', () => {

@@ -3,7 +3,7 @@ import { excerpt } from '../kit/text.ts';
 import type { GrpcOutcome } from './exchange.ts';
 import { type Fault, type FaultCode, fault, faultCodeOfGrpcStatus, grpcStatus, isFaultCode } from './fault.ts';
 import { type Headers, headerValue } from './headers.ts';
-import { encodeRpcStatus } from './proto/rpc-status.ts';
+import { encodeRetryInfo, encodeRpcStatus } from './proto/rpc-status.ts';
 
 /** The trailers of a call that ended with a status of its own; details that no head would have room for are left out. */
 export function outcomeTrailers(outcome: GrpcOutcome): Headers {
@@ -16,16 +16,24 @@ export function outcomeTrailers(outcome: GrpcOutcome): Headers {
   return trailers;
 }
 
-/** gRPC trailers for a peer: the status, and the word that says whether the app can have seen the call. */
+/** gRPC trailers for a peer or an app: the status, and the word that says whether the app can have seen the call. */
 export function faultTrailers(refused: Fault, status = grpcStatus(refused.code)): Headers {
+  // A head that is larger than heads may be would end the connection, and every call on it.
+  const message = refused.message.slice(0, MESSAGE_CHARACTERS_MAX);
+  const trailers = [
+    ...['grpc-status', String(status), 'grpc-message', encodeGrpcMessage(message)],
+    ...['invoke-fault', refused.code],
+  ];
+  const { retryAfterSec } = refused;
+  return retryAfterSec === undefined ? trailers : [...trailers, ...retryTrailers(status, message, retryAfterSec)];
+}
+
+/** For gRPC's own retries a number (gRFC A6, which is what peers read, too), for programs a google.rpc.RetryInfo. */
+function retryTrailers(code: number, message: string, retryAfterSec: number): Headers {
+  const status = encodeRpcStatus({ code, message, details: [encodeRetryInfo(retryAfterSec)] });
   return [
-    'grpc-status',
-    String(status),
-    'grpc-message',
-    // A head that is larger than heads may be would end the connection, and every call on it.
-    encodeGrpcMessage(refused.message.slice(0, MESSAGE_CHARACTERS_MAX)),
-    'invoke-fault',
-    refused.code,
+    ...['grpc-retry-pushback-ms', String(retryAfterSec * 1000)],
+    ...['grpc-status-details-bin', status.toString('base64')],
   ];
 }
 
@@ -37,7 +45,14 @@ export function faultOfTrailers(trailers: Headers): Fault | undefined {
   const message =
     decodeGrpcMessage(headerValue(trailers, 'grpc-message') ?? '') || `the peer answered with gRPC status ${status}`;
   const code = isFaultCode(named) && CALLEE_FAULTS.has(named) ? named : faultCodeOfGrpcStatus(status);
-  return fault(code, excerpt(message, MESSAGE_CHARACTERS_MAX));
+  const heard = fault(code, excerpt(message, MESSAGE_CHARACTERS_MAX));
+  const retryAfterSec = pushedBackSec(headerValue(trailers, 'grpc-retry-pushback-ms'));
+  return retryAfterSec === undefined ? heard : { ...heard, retryAfterSec };
+}
+
+/** Whatever else may stand there, such as the -1 by which servers forbid retries, is no time to come back. */
+function pushedBackSec(ms: string | undefined): number | undefined {
+  return ms !== undefined && /^\d{1,9}$/.test(ms) ? Math.max(1, Math.ceil(Number(ms) / 1000)) : undefined;
 }
 
 /** What the callee's side of a call can find out. Any other word of ours would be said about this side, falsely. */
@@ -46,6 +61,7 @@ const CALLEE_FAULTS: ReadonlySet<FaultCode> = new Set([
   'denied',
   'body-too-large',
   'headers-too-large',
+  'rate-limited',
   'unimplemented',
   'internal',
   'not-ready',

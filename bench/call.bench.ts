@@ -171,6 +171,7 @@ function callee(): PeerConnection {
     flights: flights(),
     grounds: { problem: () => undefined },
     authorizer: permitsAll(SHOP),
+    limits: { admission: undefined },
     transport: { app: (call: PermittedCall, reply: ReplyEnd): RequestEnd => openApp(call, reply, deps) },
   });
   const peer = { open, self: SHOP, caller: WEB, bodyBytesMax: 4 << 20, clock, budget: { heldBytes: 0 } };

@@ -51,7 +51,14 @@ describe('faults.md', () => {
   const known: Readonly<Record<FaultCode, true>> = {
     ...{ 'bad-request': true, 'no-target': true, 'unknown-app': true, 'token-invalid': true, denied: true },
     ...{ 'origin-refused': true, 'method-refused': true, 'body-too-large': true, 'headers-too-large': true },
-    ...{ unimplemented: true, internal: true, 'not-ready': true, draining: true, 'no-endpoint': true },
+    ...{
+      'rate-limited': true,
+      unimplemented: true,
+      internal: true,
+      'not-ready': true,
+      draining: true,
+      'no-endpoint': true,
+    },
     ...{
       'peer-unreachable': true,
       'peer-untrusted': true,
@@ -178,6 +185,7 @@ describe('metrics.md', () => {
     });
     metrics.httpOffence('head-bytes');
     metrics.appAsked(true);
+    metrics.inboundLimits.turnedAway('rate');
     metrics.accessDenied('inbound', 'web.default', 'the default');
     metrics.accessAuditDenied('web.default', 'the default');
     const text = metrics.render() + renderedResilience();

@@ -10,7 +10,9 @@ test('counters and gauges render with their help, type and labels', () => {
   calls.add(calls.slot('orders', '503'), 0.5);
   const up = new Numbers('gauge', 'up', 'Whether.');
   up.set(up.slot(), 1);
-  expect(renderMetrics([calls, up])).toBe(
+  const limit = new Numbers('gauge', 'limit', 'How many.');
+  limit.set(limit.slot(), Number.POSITIVE_INFINITY);
+  expect(renderMetrics([calls, up, limit])).toBe(
     [
       '# HELP calls_total Calls.',
       '# TYPE calls_total counter',
@@ -19,6 +21,9 @@ test('counters and gauges render with their help, type and labels', () => {
       '# HELP up Whether.',
       '# TYPE up gauge',
       'up 1',
+      '# HELP limit How many.',
+      '# TYPE limit gauge',
+      'limit +Inf',
       '',
     ].join('\n'),
   );

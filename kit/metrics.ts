@@ -47,6 +47,11 @@ class Slots {
   }
 }
 
+/** As Prometheus spells it. */
+function numberText(value: number): string {
+  return value === Number.POSITIVE_INFINITY ? '+Inf' : String(value);
+}
+
 /** A number that only grows (counter) or that moves both ways (gauge). */
 export class Numbers implements Family {
   readonly #name: string;
@@ -79,7 +84,7 @@ export class Numbers implements Family {
   render(lines: string[]): void {
     lines.push(`# HELP ${this.#name} ${this.#help}`, `# TYPE ${this.#name} ${this.#type}`);
     for (let slot = 0; slot < this.#slots.count; slot++) {
-      lines.push(`${this.#name}${this.#slots.text(slot)} ${this.#values[slot] ?? 0}`);
+      lines.push(`${this.#name}${this.#slots.text(slot)} ${numberText(this.#values[slot] ?? 0)}`);
     }
   }
 }

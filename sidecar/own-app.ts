@@ -69,11 +69,11 @@ export function appTurns(max: number, { clock, metrics }: Pick<OwnAppDeps, 'cloc
 
 export function openInTurn(open: OpenPermitted, turns: Turns, clock: Clock): OpenPermitted {
   const options: TurnOptions = {
-    ...{ turns, clock, open },
+    ...{ turns, clock },
     refusal: (call, why) => noTurn(call, why, turns.bounds.limit, turns.bounds.queueSize),
   };
   return (call, reply) => {
-    const inTurn = new TurnCall(call, reply, options);
+    const inTurn = new TurnCall(call, reply, open, options);
     inTurn.start();
     return inTurn;
   };

@@ -29,6 +29,7 @@ import { NOTHING_OUTSIDE, Outside } from './external/outside.ts';
 import type { FeedClient } from './feed/feed.ts';
 import { ownIdentity } from './identify/own.ts';
 import { trusting } from './identify/trusting.ts';
+import { openLimits } from './inbound-limits.ts';
 import type { Servings } from './listeners.ts';
 import { type OwnApp, ownApp } from './own-app.ts';
 import { openResiliency } from './resiliency.ts';
@@ -101,7 +102,8 @@ export function joinParts(
   const ground = grounds(feed);
   const authorizer = openAccess(config, { self, feed, flights, metrics, log, clock });
   const resiliency = openResiliency(config, { self, feed, clock, random, log });
-  const inbound = inboundWay({ flights, grounds: ground, authorizer, transport: { app: app.open } });
+  const limits = openLimits(resiliency.inbound, { clock, random, metrics, flights });
+  const inbound = inboundWay({ flights, grounds: ground, authorizer, limits, transport: { app: app.open } });
 
   const link = { clock, forwarded: forwardedHeaders(forwardedBy(config.peerListenAddress)) };
   const outbound = outboundWay({

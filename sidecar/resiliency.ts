@@ -5,8 +5,9 @@ import type { Identity } from '../api/ids.ts';
 import type { Random } from '../kit/backoff.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
-import { type Snapshot, snapshot } from '../kit/snapshot.ts';
+import { derived, type Snapshot, snapshot } from '../kit/snapshot.ts';
 import { compileOutbound } from '../policy/resiliency/compile.ts';
+import { compileInbound, type Inbound } from '../policy/resiliency/inbound.ts';
 import { BUILT_IN } from '../policy/resiliency/plan.ts';
 import { conflictMessage, type PlacedResiliency, settle } from '../policy/resiliency/settle.ts';
 import { ResilienceLog } from './admin/resilience-log.ts';
@@ -28,6 +29,8 @@ export interface ResiliencyDeps {
 
 export interface Resiliency {
   readonly targets: Targets;
+  /** For calls to the own app. */
+  readonly inbound: Snapshot<Inbound>;
   /** The objects that this sidecar goes by, the older ones first. */
   names(): readonly string[];
   /** What of this there is to count, as Prometheus reads it. */
@@ -51,6 +54,7 @@ export function openResiliency(
   });
   return {
     targets,
+    inbound: derived(objects, (all) => compileInbound(self, all)),
     names: () => accepted(objects.current(), self).map(({ name }) => name),
     metrics: () => watch.render(targets, clock.elapsed()),
     state: () => resilienceState(targets, clock.elapsed()),

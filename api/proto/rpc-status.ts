@@ -1,5 +1,5 @@
-// google.rpc.Status, in which gRPC says more of a failure than a code and a sentence (`grpc-status-details-bin`), and the one
-// detail that Dapr's SDKs read in it: google.rpc.ErrorInfo.
+// google.rpc.Status, in which gRPC says more of a failure than a code and a sentence (`grpc-status-details-bin`), and two
+// details: google.rpc.ErrorInfo, which Dapr's SDKs read, and google.rpc.RetryInfo.
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { GrpcOutcome } from '../exchange.ts';
 import { allBytes, lastBytes, lastNumber, lastUtf8, ProtoWriter, readFields } from './protobuf.ts';
@@ -56,5 +56,13 @@ export function encodeErrorInfo({ reason, domain, metadata }: ErrorInfo): Buffer
       });
     }
   });
+  return writer.finish();
+}
+
+/** When to come back, as a detail of a status. */
+export function encodeRetryInfo(afterSec: number): Buffer {
+  const writer = new ProtoWriter();
+  writer.utf8(1, 'type.googleapis.com/google.rpc.RetryInfo');
+  writer.message(2, (info) => info.message(1, (duration) => duration.uint(1, afterSec)));
   return writer.finish();
 }

@@ -28,7 +28,7 @@ export type Outcome =
       readonly status: number;
       readonly retryAfterMs?: number;
     }
-  | { readonly kind: 'fault'; readonly code: FaultCode }
+  | { readonly kind: 'fault'; readonly code: FaultCode; readonly retryAfterMs?: number }
   | { readonly kind: 'try-timeout' };
 
 /** Which answers are meant. */
@@ -86,12 +86,17 @@ export function means(matching: Matching, outcome: Outcome, protocol: 'http' | '
       return matching[protocol].has(protocol === 'http' ? httpStatus('timeout') : grpcStatus('timeout'));
     case 'fault': {
       const status = protocol === 'http' ? httpStatus(outcome.code) : grpcStatus(outcome.code);
-      return isOfTheWay(outcome.code) && matching[protocol].has(status);
+      return mayHeal(outcome.code) && matching[protocol].has(status);
     }
   }
 }
 
-/** Faults that may be gone the next time: 502, 503, 504. Whoever is refused is refused again. */
+/** Whoever is refused is refused again, but for those who came too often: they may come later. */
+function mayHeal(code: FaultCode): boolean {
+  return isOfTheWay(code) || code === 'rate-limited';
+}
+
+/** Faults that may be gone the next time: 502, 503, 504. */
 export function isOfTheWay(code: FaultCode): boolean {
   return httpStatus(code) >= 502 && httpStatus(code) <= 504;
 }

@@ -38,7 +38,8 @@ function rateRule({ from, requests, per, burst }: SpecRate, own: Identity): Rate
   const patterns = from?.map((caller) => readyPattern(callerPattern(caller, own.namespace, own.trustDomain)));
   return {
     isAbout: (caller) => patterns === undefined || patterns.some((pattern) => fits(pattern, caller)),
-    intervalMs: must(parseDuration(per)) / requests,
+    // A time of nothing is no limit, and still one that can be divided by.
+    intervalMs: Math.max(must(parseDuration(per)) / requests, Number.EPSILON),
     burst: burst ?? requests,
   };
 }

@@ -67,9 +67,12 @@ describe('without any policy', () => {
     expect(asked(GRPC, answer(14, 'grpc'))).toEqual(NO);
   });
 
-  test.each(['denied', 'timeout', 'cancelled', 'body-too-large', 'unknown-app'] as const)('%s is final', (code) => {
-    expect(asked(GET, fault(code))).toEqual(NO);
-  });
+  test.each(['denied', 'rate-limited', 'timeout', 'cancelled', 'body-too-large', 'unknown-app'] as const)(
+    '%s is final',
+    (code) => {
+      expect(asked(GET, fault(code))).toEqual(NO);
+    },
+  );
 
   test('both built-in retries can be switched off', () => {
     const builtIn = { undelivered: false, idempotent: false };
@@ -91,6 +94,15 @@ test('whether a call is idempotent, its method says, unless its route does', () 
 
 describe('with a policy', () => {
   const route = routePlan({ retry: retryPlan({ durationMs: 100 }) });
+
+  test('who came too often comes again when it was told to, as far as the policy would wait so long', () => {
+    const longer = routePlan({ retry: retryPlan({ durationMs: 10_000, jitter: 'full' }) });
+    const limited = (retryAfterMs: number): Outcome => ({ kind: 'fault', code: 'rate-limited', retryAfterMs });
+    expect(asked(POST, limited(7000), { route: longer })).toMatchObject({ by: 'policy', afterMs: 7000 });
+    expect(asked(POST, limited(60_000), { route: longer })).toMatchObject({ by: 'policy', afterMs: 10_000 });
+    const others = routePlan({ retry: retryPlan({ matching: matchingOf({ httpStatusCodes: '500-599' }) }) });
+    expect(asked(POST, limited(7000), { route: others })).toEqual(NO);
+  });
 
   test('every error is tried again, by whatever method, as in Dapr', () => {
     const wanted = { kind: 'again', by: 'policy', afterMs: 100, where: 'elsewhere' };

@@ -58,7 +58,7 @@ export function again(call: RetriedCall, outcome: Outcome, tried: Tried, rules: 
   // A tunnel carries no answer that could be compared, once it is open.
   const protocol = call.kind === 'grpc' ? 'grpc' : 'http';
   if (tried.policy >= retry.maxRetries || !means(retry.matching, outcome, protocol)) return NO;
-  const asked = outcome.kind === 'answer' ? outcome.retryAfterMs : undefined;
+  const asked = outcome.kind === 'try-timeout' ? undefined : outcome.retryAfterMs;
   return { kind: 'again', by: 'policy', afterMs: pauseMs(retry, tried.policy + 1, random, asked), where: 'elsewhere' };
 }
 

@@ -2,6 +2,7 @@
 // was none.
 import { type Fault, grpcStatus, httpStatus } from '../../api/fault.ts';
 import { Histogram, Numbers, renderMetrics } from '../../kit/metrics.ts';
+import type { LimitWatch } from '../limit/deps.ts';
 import { type Direction, type FlightObserver, type FlightRecord, isTunnel } from '../way/flights.ts';
 
 /** Seconds; from a tenth of a millisecond, because a sidecar beside its app is that fast. */
@@ -28,6 +29,8 @@ export interface CallMetrics extends FlightObserver {
   appIsHealthy(isHealthy: boolean): void;
   /** Calls that wait for their turn at the app. */
   appCallsWaiting(count: number): void;
+  /** Of calls to the own app. */
+  readonly inboundLimits: LimitWatch;
   /** A call was denied by a policy; `rule` is what decided. */
   accessDenied(direction: Direction, peer: string, rule: string): void;
   /** A call passed that a policy in audit mode would deny. */
@@ -39,6 +42,7 @@ export function callMetrics(version: string): CallMetrics {
   const numbers = openNumbers();
   const { requests, grpcRequests, duration, requestBytes, replyBytes, inFlight, tunnels } = numbers;
   const { offences, certificate, build, denied, auditDenied } = numbers;
+  const { turnedAway, inboundLimit: limit, inboundWaiting: limitWaiting } = numbers;
   const { appHealthy: healthy, appProbes: probes, appWaiting: waiting } = numbers;
   build.set(build.slot(version), 1);
   const flying: Record<Direction, number> = { outbound: inFlight.slot('outbound'), inbound: inFlight.slot('inbound') };
@@ -92,6 +96,11 @@ export function callMetrics(version: string): CallMetrics {
     appAsked: (isGood) => probes.add(probes.slot(isGood ? 'good' : 'bad'), 1),
     appIsHealthy: (isHealthy) => healthy.set(healthy.slot(), isHealthy ? 1 : 0),
     appCallsWaiting: (count) => waiting.set(waiting.slot(), count),
+    inboundLimits: {
+      turnedAway: (why) => turnedAway.add(turnedAway.slot(why), 1),
+      limitIs: (max) => limit.set(limit.slot(), max ?? Number.POSITIVE_INFINITY),
+      waiting: (count) => limitWaiting.set(limitWaiting.slot(), count),
+    },
     accessDenied: (direction, peer, rule) => denied.add(denied.slot(direction, peer, rule), 1),
     accessAuditDenied: (peer, rule) => auditDenied.add(auditDenied.slot(peer, rule), 1),
     certificateExpires: (epochMs) => certificate.set(certificate.slot(), epochMs / 1000),
@@ -137,6 +146,16 @@ function openNumbers() {
       'Calls that passed and that a policy in audit mode would deny, by what would decide.',
       ['peer', 'rule'],
     ),
+    turnedAway: counter(
+      'invoke_inbound_turned_away_total',
+      'Calls that did not come in because of the limits of a Resiliency (inbound), by which.',
+      ['reason'],
+    ),
+    inboundLimit: gauge(
+      'invoke_inbound_limit',
+      'How many calls may be under way in the app, by a Resiliency (inbound).',
+    ),
+    inboundWaiting: gauge('invoke_inbound_calls_waiting', 'Calls that wait for their turn because of that.'),
     appHealthy: gauge('invoke_app_healthy', 'Whether the app passes its health check; absent where there is none.'),
     appProbes: counter('invoke_app_health_probes_total', 'Health checks of the app, by how they ended.', ['result']),
     appWaiting: gauge('invoke_app_calls_waiting', 'Calls that wait for their turn at the app (app-max-concurrency).'),

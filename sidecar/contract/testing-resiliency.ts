@@ -4,6 +4,7 @@ import { readResiliency } from '../../api/resources/resiliency.ts';
 import { must } from '../../kit/result.ts';
 import { snapshot, type WritableSnapshot } from '../../kit/snapshot.ts';
 import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
+import type { SidecarConfig } from '../config.ts';
 import type { Mesh, MeshSidecar } from '../testing/mesh.ts';
 
 export type Spec = Readonly<Record<string, unknown>>;
@@ -75,15 +76,20 @@ export class Instance {
   }
 }
 
-export async function instance(mesh: Mesh, app: string): Promise<Instance> {
+export async function instance(mesh: Mesh, app: string, config: Partial<SidecarConfig> = {}): Promise<Instance> {
   const one = new Instance();
-  one.sidecar = await mesh.start(app, { handler: one.handler });
+  one.sidecar = await mesh.start(app, { handler: one.handler, config });
   return one;
 }
 
 /** So many instances of an app. */
-export async function instances(mesh: Mesh, app: string, count: number): Promise<readonly Instance[]> {
-  return Promise.all(Array.from({ length: count }, () => instance(mesh, app)));
+export async function instances(
+  mesh: Mesh,
+  app: string,
+  count: number,
+  config: Partial<SidecarConfig> = {},
+): Promise<readonly Instance[]> {
+  return Promise.all(Array.from({ length: count }, () => instance(mesh, app, config)));
 }
 
 export function seenBy(all: readonly Instance[]): number {

@@ -1,35 +1,25 @@
 // The queue before an app: its bound, and what those who wait are told when waiting is over. Here as `--app-max-concurrency` has it.
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Call } from '../../api/call.ts';
 import { type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
 import { fault } from '../../api/fault.ts';
-import { parseAppId, parseNamespace, parseTrustDomain } from '../../api/ids.ts';
-import { canonicalPath } from '../../api/path.ts';
-import { must } from '../../kit/result.ts';
 import { manualClock } from '../../kit/testing/clock.ts';
 import { InFlight } from '../../policy/resiliency/limits/in-flight.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import { openInTurn } from '../own-app.ts';
-import { permitted } from '../testing/permitted.ts';
+import { AppSide, callerSide, callTo } from '../testing/ends.ts';
 import { appUnhealthy } from '../transport/app-faults.ts';
 import type { Turns } from './turn-call.ts';
 
-const identity = {
-  trustDomain: must(parseTrustDomain('test.local')),
-  namespace: must(parseNamespace('default')),
-  app: must(parseAppId('shop')),
-};
 const gone = fault('cancelled', 'the caller has gone');
 
 let clock: ReturnType<typeof manualClock>;
 let turns: Turns;
-/** What the app's side was given, in order, with the end by which it answers. */
-let inside: { readonly path: string; readonly heard: string[]; readonly reply: ReplyEnd }[];
+let app: AppSide;
 let waiting: number[];
 
 beforeEach(() => {
   clock = manualClock();
-  inside = [];
+  app = new AppSide();
   waiting = [];
   turns = oneTurn(2);
 });
@@ -39,46 +29,19 @@ function oneTurn(queueSize: number): Turns {
   return new InFlight({ clock, limit: 1, queueSize, queueTimeoutMs: Number.POSITIVE_INFINITY, told });
 }
 
-function app(call: PermittedCall, reply: ReplyEnd): RequestEnd {
+function open(path: string, deadlineMs?: number, to = app.open) {
   const heard: string[] = [];
-  inside.push({ path: call.path, heard, reply });
-  return {
-    data: (chunk) => {
-      heard.push(String(chunk));
-      return 'ok';
-    },
-    end: () => heard.push('end'),
-    abort: ({ code }) => heard.push(`abort ${code}`),
-    resume: () => heard.push('resume'),
-    cancel: ({ code }) => heard.push(`cancel ${code}`),
-  };
+  return { heard, request: openInTurn(to, turns, clock)(callTo(path, { deadlineMs }), callerSide(heard)) };
 }
 
-function open(path: string, deadlineMs?: number, to = app) {
-  const heard: string[] = [];
-  const reply: ReplyEnd = {
-    head: ({ status }) => heard.push(`head ${status}`),
-    data: () => 'ok',
-    end: () => heard.push('end'),
-    abort: ({ code }) => heard.push(`abort ${code}`),
-    resume: () => heard.push('resume'),
-    cancel: ({ code }) => heard.push(`cancel ${code}`),
-  };
-  const call: Call = {
-    ...{ kind: 'http', target: identity, caller: identity, method: 'POST', path: must(canonicalPath(path)), query: '' },
-    ...{ headers: [], bodyBytes: undefined, deadlineMs, hops: 1 },
-  };
-  return { heard, request: openInTurn(to, turns, clock)(permitted(call), reply) };
-}
-
-const paths = () => inside.map(({ path }) => path);
+const paths = () => app.paths;
 
 test('a queue that is full refuses, and whoever waits is not touched by that', () => {
   const [first, second, third, fourth] = ['/1', '/2', '/3', '/4'].map((path) => open(path));
   expect(fourth?.heard).toEqual(['abort app-busy']);
   expect(fourth?.request.data(Buffer.from('x'))).toBe('ok');
-  inside[0]?.reply.end([]);
-  inside[1]?.reply.end([]);
+  app.calls[0]?.reply.end([]);
+  app.calls[1]?.reply.end([]);
   expect([first?.heard, second?.heard, third?.heard]).toEqual([['end'], ['end'], []]);
   expect([paths(), waiting]).toEqual([
     ['/1', '/2', '/3'],
@@ -91,23 +54,23 @@ test('what was pushed while a call waited comes in its order, and the caller goe
   const { request, heard } = open('/2');
   expect(request.data(Buffer.from('a'))).toBe('pause');
   expect(request.data(Buffer.from('b'))).toBe('pause');
-  inside[0]?.reply.end([]);
-  expect([inside[1]?.heard, heard]).toEqual([['a', 'b'], ['resume']]);
+  app.calls[0]?.reply.end([]);
+  expect([app.calls[1]?.heard, heard]).toEqual([['a', 'b'], ['resume']]);
   request.end([]);
-  expect(inside[1]?.heard).toEqual(['a', 'b', 'end']);
+  expect(app.calls[1]?.heard).toEqual(['a', 'b', 'end']);
 });
 
 describe('a tunnel', () => {
   const opened = () => {
     const tunnel = open('/tunnel');
     open('/next');
-    inside[0]?.reply.head({ status: 101, headers: [], bodyBytes: undefined });
+    app.calls[0]?.reply.head({ status: 101, headers: [], bodyBytes: undefined });
     return tunnel;
   };
 
   test.each([
-    ['the app first', (request: RequestEnd) => [() => inside[0]?.reply.end([]), () => request.end([])]],
-    ['the caller first', (request: RequestEnd) => [() => request.end([]), () => inside[0]?.reply.end([])]],
+    ['the app first', (request: RequestEnd) => [() => app.calls[0]?.reply.end([]), () => request.end([])]],
+    ['the caller first', (request: RequestEnd) => [() => request.end([]), () => app.calls[0]?.reply.end([])]],
   ])('has its turn until both sides have ended, %s', (_who, ends) => {
     const { request } = opened();
     const [one, other] = ends(request);
@@ -120,7 +83,7 @@ describe('a tunnel', () => {
 
   test('that the app gives up is over at once', () => {
     opened();
-    inside[0]?.reply.cancel(gone);
+    app.calls[0]?.reply.cancel(gone);
     expect(paths()).toEqual(['/tunnel', '/next']);
   });
 });
@@ -131,7 +94,7 @@ test('a deadline that passes in the queue ends the waiting, and leaves no timer 
   const other = open('/3', 200);
   clock.advance(100);
   expect([heard, other.heard]).toEqual([['abort timeout'], []]);
-  inside[0]?.reply.end([]);
+  app.calls[0]?.reply.end([]);
   expect([paths(), clock.waiting()]).toEqual([['/1', '/3'], []]);
 });
 
@@ -141,7 +104,7 @@ test.each(['abort', 'cancel'] as const)('a caller who leaves (%s) frees the plac
   open('/3');
   second.request[how](gone);
   first.request[how](gone);
-  expect(inside[0]?.heard).toEqual([`${how} cancelled`]);
+  expect(app.calls[0]?.heard).toEqual([`${how} cancelled`]);
   expect(paths()).toEqual(['/1', '/3']);
 });
 
@@ -151,7 +114,7 @@ test('an app that is unhealthy is not waited for; calls inside go on', () => {
   for (const one of turns.takeWaiting())
     one.dropped((call) => appUnhealthy(call, 'GET /healthz was answered with 500'));
   expect([first.heard, second.heard, third.heard]).toEqual([[], ['abort app-unhealthy'], ['abort app-unhealthy']]);
-  inside[0]?.reply.end([]);
+  app.calls[0]?.reply.end([]);
   open('/4');
   expect(paths()).toEqual(['/1', '/4']);
 });
@@ -159,11 +122,11 @@ test('an app that is unhealthy is not waited for; calls inside go on', () => {
 test('calls that are refused as they are opened give each its turn to the next', () => {
   const refuse = (_call: PermittedCall, reply: ReplyEnd) => {
     reply.abort(fault('app-unreachable', 'nobody listens'));
-    return app(_call, reply);
+    return app.open(_call, reply);
   };
   open('/1');
   const refused = [open('/2', undefined, refuse), open('/3', undefined, refuse)];
-  inside[0]?.reply.end([]);
+  app.calls[0]?.reply.end([]);
   expect(refused.map(({ heard }) => heard)).toEqual([['abort app-unreachable'], ['abort app-unreachable']]);
   expect(turns.tryEnter()).toBe(true);
 });
@@ -182,11 +145,11 @@ test('a queue of calls that are over as they are admitted empties without a fram
   const first = open('/1');
   const refused = Array.from({ length: 10_000 }, () => open('/x', undefined, (_call, reply) => refuse(reply, gone)));
   const last = open('/2');
-  inside[0]?.reply.end([]);
+  app.calls[0]?.reply.end([]);
   expect(first.heard).toEqual(['end']);
   expect(refused.every(({ heard }) => heard.join() === 'abort cancelled')).toBe(true);
   expect([paths(), waiting.at(-1)]).toEqual([['/1', '/2'], 0]);
-  inside[1]?.reply.end([]);
+  app.calls[1]?.reply.end([]);
   expect(last.heard).toEqual(['end']);
   expect(turns.tryEnter()).toBe(true);
 });

@@ -18,7 +18,6 @@ export type NoTurn = 'no-room' | 'waited-too-long' | 'past-deadline';
 export interface TurnOptions {
   readonly turns: Turns;
   readonly clock: Clock;
-  readonly open: OpenPermitted;
   readonly refusal: (call: PermittedCall, why: NoTurn) => Fault;
 }
 
@@ -43,16 +42,18 @@ const DONE: State = { kind: 'done' };
 const NO_DEADLINE: Cancel = () => undefined;
 
 export class TurnCall implements RequestEnd, Waiter {
-  protected readonly call: PermittedCall;
+  readonly #call: PermittedCall;
   readonly #reply: ReplyEnd;
+  readonly #open: OpenPermitted;
   readonly #options: TurnOptions;
   #state: State = DONE;
   #isRequestOver = false;
   #isReplyOver = false;
 
-  constructor(call: PermittedCall, reply: ReplyEnd, options: TurnOptions) {
-    this.call = call;
+  constructor(call: PermittedCall, reply: ReplyEnd, open: OpenPermitted, options: TurnOptions) {
+    this.#call = call;
     this.#reply = reply;
+    this.#open = open;
     this.#options = options;
   }
 
@@ -63,7 +64,7 @@ export class TurnCall implements RequestEnd, Waiter {
       return;
     }
     const leaveQueue = turns.wait(this);
-    if (leaveQueue === undefined) this.#reply.abort(refusal(this.call, 'no-room'));
+    if (leaveQueue === undefined) this.#reply.abort(refusal(this.#call, 'no-room'));
     else this.#state = this.#waiting(leaveQueue);
   }
 
@@ -87,7 +88,7 @@ export class TurnCall implements RequestEnd, Waiter {
 
   /** It need not wait any longer. */
   dropped(reasonFor: (call: PermittedCall) => Fault): void {
-    this.#refuse(reasonFor(this.call));
+    this.#refuse(reasonFor(this.#call));
   }
 
   // The request.
@@ -135,9 +136,7 @@ export class TurnCall implements RequestEnd, Waiter {
     this.#options.turns.leave();
   }
 
-  // For those who want to know how long it takes.
-
-  protected entered(): void {}
+  // For those who want to know how long the app takes.
 
   protected requestEnded(): void {}
 
@@ -146,7 +145,6 @@ export class TurnCall implements RequestEnd, Waiter {
   #enter(): Inside {
     const inside: Inside = { kind: 'inside', request: undefined };
     this.#state = inside;
-    this.entered();
     const request = this.#openOrGiveBack();
     // It may be over already (E4).
     if (this.#isIn(inside)) inside.request = request;
@@ -156,7 +154,7 @@ export class TurnCall implements RequestEnd, Waiter {
   /** A bug ends this call (way/flights.ts), and has no turn for ever. */
   #openOrGiveBack(): RequestEnd {
     try {
-      return this.#options.open(this.call, new TurnReply(this, this.#reply));
+      return this.#open(this.#call, new TurnReply(this, this.#reply));
     } catch (error) {
       this.over();
       throw error;
@@ -168,7 +166,7 @@ export class TurnCall implements RequestEnd, Waiter {
   }
 
   #waiting(leaveQueue: Cancel): Waiting {
-    const { deadlineMs } = this.call;
+    const { deadlineMs } = this.#call;
     const { clock } = this.#options;
     const late = () => this.#noTurn('past-deadline');
     const cancelDeadline = deadlineMs === undefined ? NO_DEADLINE : clock.after(deadlineMs - clock.elapsed(), late);
@@ -176,7 +174,7 @@ export class TurnCall implements RequestEnd, Waiter {
   }
 
   #noTurn(why: NoTurn): void {
-    this.#refuse(this.#options.refusal(this.call, why));
+    this.#refuse(this.#options.refusal(this.#call, why));
   }
 
   #refuse(reason: Fault): void {

@@ -26,6 +26,7 @@ import { deadlineOf } from '../../policy/resiliency/retry.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import type { Endpoint, Resolution, Resolved, Upstream } from '../resolve/resolver.ts';
 import { ANOTHER_TRY, breakerOpen, late, lateTry, noEndpoint } from './call-faults.ts';
+import { faultOutcome } from './outcomes.ts';
 import { Replay } from './replay.ts';
 import { Retries } from './retries.ts';
 import type { TargetState, Targets } from './targets.ts';
@@ -275,7 +276,7 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
   trialFailed(trial: Trial, reason: Fault): void {
     const sent = trial.request;
     trial.request = undefined;
-    if (!this.#isTriedAgain(trial, { kind: 'fault', code: reason.code }, reason, sent)) this.#fail(reason);
+    if (!this.#isTriedAgain(trial, faultOutcome(reason), reason, sent)) this.#fail(reason);
   }
 
   #expire(): void {

@@ -1,5 +1,6 @@
 // What an answer came to, read from its head or its trailers. Most outcomes are one of a few, and each of those is one object.
 import type { ReplyHead } from '../../api/exchange.ts';
+import type { Fault } from '../../api/fault.ts';
 import { knownGrpcStatus } from '../../api/grpc-status.ts';
 import { type Headers, headerValue } from '../../api/headers.ts';
 import type { Outcome } from '../../policy/resiliency/codes.ts';
@@ -37,6 +38,13 @@ export function httpOutcome({ status, headers, grpc }: ReplyHead, { retry }: Rou
   return retryAfterMs === undefined
     ? answer('http', status)
     : { kind: 'answer', protocol: 'http', status, retryAfterMs };
+}
+
+/** Of a try that a fault of ours ended, here or in the other sidecar. */
+export function faultOutcome({ code, retryAfterSec }: Fault): Outcome {
+  return retryAfterSec === undefined
+    ? { kind: 'fault', code }
+    : { kind: 'fault', code, retryAfterMs: retryAfterSec * 1000 };
 }
 
 /** Dates are left aside: whose clock would they go by? */

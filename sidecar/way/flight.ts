@@ -62,7 +62,8 @@ export class Flight implements RequestEnd, Enrolled {
   readonly #call: OutboundCall;
   protected readonly clock: Clock;
   readonly #startedMs: number;
-  protected readonly host: FlightHost;
+  /** Who begins to count in the middle takes the place of it; see `watchOpen` in flights.ts. */
+  host: FlightHost;
   #upstream: RequestEnd = closedRequest;
   protected isOver = false;
   #requestBytes = 0;

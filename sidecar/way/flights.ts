@@ -66,6 +66,21 @@ export class Flights implements FlightHost {
     return this.#inFlight.list().filter((flight) => flight.direction === direction);
   }
 
+  /** How many of a direction are under way; `ended` is called as each of these has ended. Of those, one at a time can be told. */
+  watchOpen(direction: Direction, ended: () => void): number {
+    const open = this.open(direction);
+    const host: FlightHost = {
+      foundEndless: () => this.foundEndless(),
+      tunnelOpened: (way) => this.tunnelOpened(way),
+      ended: (flight, record) => {
+        this.ended(flight, record);
+        ended();
+      },
+    };
+    for (const flight of open) flight.host = host;
+    return open.length;
+  }
+
   /** From now on calls of this direction are refused. */
   close(direction: Direction): void {
     this.#closed.add(direction);

@@ -5,7 +5,7 @@
 //   G2. It grows only while it is in use: an idle app says nothing of how much it could bear.
 import { SLOTS } from '../slots.ts';
 
-export interface GradientOptions {
+export interface GradientBounds {
   readonly min: number;
   readonly max: number;
 }
@@ -23,7 +23,7 @@ const GRADIENT_MIN = 0.5;
 const SMOOTHING = 0.3;
 
 export class Gradient {
-  readonly #options: GradientOptions;
+  #bounds: GradientBounds;
   #limit: number;
   #periodEndMs: number;
   #sumMs = 0;
@@ -34,9 +34,9 @@ export class Gradient {
   #slot = 0;
   #slotEndMs: number;
 
-  constructor(options: GradientOptions, nowMs: number) {
-    this.#options = options;
-    this.#limit = clamp(LIMIT_AT_FIRST, options);
+  constructor(bounds: GradientBounds, nowMs: number) {
+    this.#bounds = bounds;
+    this.#limit = clamp(LIMIT_AT_FIRST, bounds);
     this.#periodEndMs = nowMs + PERIOD_MS;
     this.#slotEndMs = nowMs + MEMORY_SLOT_MS;
   }
@@ -45,7 +45,13 @@ export class Gradient {
     return Math.floor(this.#limit);
   }
 
-  /** A call has ended that succeeded; `inFlight` with itself. Whether the limit changed. */
+  /** What was found out stays, as far as it is within. */
+  setBounds(bounds: GradientBounds): void {
+    this.#bounds = bounds;
+    this.#limit = clamp(this.#limit, bounds);
+  }
+
+  /** A call was answered that succeeded; `inFlight` with itself. Whether the limit changed. */
   sample(tookMs: number, inFlight: number, nowMs: number): boolean {
     this.#sumMs += tookMs;
     this.#samples++;
@@ -62,7 +68,7 @@ export class Gradient {
     const wanted = this.#limit * gradient + Math.sqrt(this.#limit);
     const isInUse = this.#inFlightMax * 2 >= this.#limit;
     if (wanted < this.#limit || isInUse)
-      this.#limit = clamp(this.#limit + (wanted - this.#limit) * SMOOTHING, this.#options);
+      this.#limit = clamp(this.#limit + (wanted - this.#limit) * SMOOTHING, this.#bounds);
     this.#periodEndMs = nowMs + PERIOD_MS;
     this.#sumMs = 0;
     this.#samples = 0;
@@ -81,6 +87,6 @@ export class Gradient {
   }
 }
 
-function clamp(limit: number, { min, max }: GradientOptions): number {
+function clamp(limit: number, { min, max }: GradientBounds): number {
   return Math.min(Math.max(limit, min), max);
 }

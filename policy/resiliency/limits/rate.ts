@@ -16,19 +16,20 @@ export interface RateRule {
 const CALLERS_MAX = 4096;
 
 interface Allowance {
-  readonly rule: RateRule;
+  readonly caller: Identity;
+  rule: RateRule;
   dueMs: number;
   /** It was idle, and made room for others. */
   isForgotten: boolean;
 }
 
 export class RateLimits {
-  readonly #rules: readonly RateRule[];
+  #rules: readonly RateRule[];
   readonly #callersMax: number;
   readonly #byCaller = new Map<string, Allowance>();
   readonly #shared = new Map<RateRule, Allowance>();
   /** A connection has one identity for as long as it is open. */
-  readonly #known = new WeakMap<Identity, Allowance | 'unlimited'>();
+  #known = new WeakMap<Identity, Allowance | 'unlimited'>();
 
   /** The first rule that is about a caller counts. */
   constructor(rules: readonly RateRule[], callersMax = CALLERS_MAX) {
@@ -38,6 +39,23 @@ export class RateLimits {
 
   get size(): number {
     return this.#byCaller.size;
+  }
+
+  /** Each caller has used up of the new rules as many calls as it had of the old ones. */
+  setRules(rules: readonly RateRule[], nowMs: number): void {
+    this.#rules = rules;
+    this.#known = new WeakMap();
+    this.#shared.clear();
+    for (const [name, allowance] of this.#byCaller) {
+      const rule = this.#ruleFor(allowance.caller);
+      if (rule === undefined) {
+        this.#byCaller.delete(name);
+        continue;
+      }
+      const callsAhead = Math.max(0, allowance.dueMs - nowMs) / allowance.rule.intervalMs;
+      allowance.dueMs = nowMs + callsAhead * rule.intervalMs;
+      allowance.rule = rule;
+    }
   }
 
   /** 0: the call may come, and is counted; else how long the caller should wait. */
@@ -63,13 +81,13 @@ export class RateLimits {
   }
 
   #find(caller: Identity, nowMs: number): Allowance | 'unlimited' {
-    const rule = this.#rules.find(({ isAbout }) => isAbout(caller));
+    const rule = this.#ruleFor(caller);
     if (rule === undefined) return 'unlimited';
     const name = spiffeId(caller);
     const known = this.#byCaller.get(name);
     if (known !== undefined) return known;
     if (this.#byCaller.size >= this.#callersMax) this.#forgetIdle(nowMs);
-    const fresh: Allowance = { rule, dueMs: nowMs, isForgotten: false };
+    const fresh: Allowance = { caller, rule, dueMs: nowMs, isForgotten: false };
     if (this.#byCaller.size < this.#callersMax) {
       this.#byCaller.set(name, fresh);
       return fresh;
@@ -77,6 +95,10 @@ export class RateLimits {
     const shared = this.#shared.get(rule) ?? fresh;
     this.#shared.set(rule, shared);
     return shared;
+  }
+
+  #ruleFor(caller: Identity): RateRule | undefined {
+    return this.#rules.find(({ isAbout }) => isAbout(caller));
   }
 
   #forgetIdle(nowMs: number): void {
