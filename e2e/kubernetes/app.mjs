@@ -2,17 +2,20 @@
 //
 // Two servers: the app itself on 127.0.0.1, reached by its sidecar alone (OPEN_HOST moves it, for pods without a sidecar),
 // and a control port that the suites reach through the API server's pod proxy. Plain JavaScript and nothing installed.
-import { createServer, request } from 'node:http';
+import { Agent, createServer, request } from 'node:http';
 
 const { APP_PORT = '8080', CONTROL_PORT = '9000', INVOKE_HTTP_PORT = '3500', HOSTNAME = '' } = process.env;
 const { APP_HOST = '127.0.0.1', LISTEN_AFTER_MS = '0', LINGER_MS = '0', DAPR_API_TOKEN } = process.env;
 
 /** Calls that have come in, answered or not; read by suites. */
 let served = 0;
+/** How much longer each answer takes, as a suite wants it. */
+let slowMs = 0;
 
 const app = createServer((incoming, outgoing) => {
   served++;
   const url = new URL(incoming.url, 'http://app');
+  const breaks = url.searchParams.has('breaks');
   const answer = () => {
     const status = Number(url.searchParams.get('status') ?? 200);
     outgoing.writeHead(status, { 'content-type': 'application/json' });
@@ -21,12 +24,15 @@ const app = createServer((incoming, outgoing) => {
     );
   };
   incoming.resume();
-  incoming.on('end', () => setTimeout(answer, Number(url.searchParams.get('afterMs') ?? 0)));
+  incoming.on('end', () => {
+    if (breaks) return incoming.socket.destroy();
+    setTimeout(answer, slowMs + Number(url.searchParams.get('afterMs') ?? 0));
+  });
 });
 setTimeout(() => app.listen(Number(APP_PORT), APP_HOST), Number(LISTEN_AFTER_MS));
 
-/** One call through the sidecar, as a plain HTTP program makes it. */
-function call(path, method = 'GET', body = undefined) {
+/** One call through the sidecar, as a plain HTTP program makes it: on a connection of its own, unless an agent keeps some. */
+function call(path, method = 'GET', body = undefined, agent = false) {
   return new Promise((settle) => {
     const headers = DAPR_API_TOKEN === undefined ? {} : { 'dapr-api-token': DAPR_API_TOKEN };
     const outgoing = request({
@@ -35,7 +41,7 @@ function call(path, method = 'GET', body = undefined) {
       path,
       method,
       headers,
-      agent: false,
+      agent,
     });
     outgoing.on('error', (error) => settle({ status: 0, headers: {}, body: String(error) }));
     outgoing.on('response', (incoming) => {
@@ -50,34 +56,89 @@ function call(path, method = 'GET', body = undefined) {
   });
 }
 
-/** A steady stream of calls: `lanes` at a time, each pausing between two. */
-let load = { on: false, ok: 0, failed: [], lastSeen: {} };
+/**
+ * A load: calls at a rate, on connections that are kept, whatever becomes of the calls before them. Where it falls behind, as on
+ * a busy machine, it does not make up for that all at once.
+ */
+const TICK_MS = 10;
+const IN_FLIGHT_MAX = 2000;
+/** As a program would have it: without a limit, a busy machine would see one more connection for each call that waits. */
+const CONNECTIONS_MAX = 64;
+const TOLD_MAX = 50;
+const SLOWEST_MAX = 10;
+const BURST_MAX = 20;
 
-function startLoad(path, lanes, pauseMs, method) {
-  load = { on: true, ok: 0, failed: [], lastSeen: {} };
-  const mine = load;
-  const lane = async () => {
-    while (mine.on) {
-      const startedMs = Date.now();
-      const { status, body, headers } = await call(path, method, method === 'GET' ? undefined : 'an order');
-      if (status === 200) {
-        mine.ok++;
-        mine.lastSeen[JSON.parse(body).pod] = Date.now();
-      } else if (mine.failed.length < 50) {
-        const at = new Date().toISOString();
-        mine.failed.push({
-          at,
-          tookMs: Date.now() - startedMs,
-          status,
-          fault: headers['invoke-fault'],
-          body: body.slice(0, 400),
-        });
-      }
-      await new Promise((go) => setTimeout(go, pauseMs));
+class Load {
+  on = true;
+  made = 0;
+  ok = 0;
+  inFlight = 0;
+  /** Of calls that failed, the first so many, and how many there were. */
+  failed = [];
+  failures = 0;
+  /** Of those that went well, the slowest first. */
+  slowest = [];
+  /** By pod: how many it answered, and when it last did. */
+  answered = {};
+  lastSeen = {};
+  /** Those that were opened. */
+  connections = 0;
+  #agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX });
+
+  constructor(path, perSecond, method) {
+    const connect = this.#agent.createConnection;
+    this.#agent.createConnection = (...given) => {
+      this.connections++;
+      return connect.apply(this.#agent, given);
+    };
+    let lastMs = performance.now();
+    let due = 0;
+    this.ticking = setInterval(() => {
+      const nowMs = performance.now();
+      due = Math.min(due + ((nowMs - lastMs) * perSecond) / 1000, BURST_MAX);
+      lastMs = nowMs;
+      for (; due >= 1 && this.inFlight < IN_FLIGHT_MAX; due--) void this.#one(path, method);
+    }, TICK_MS);
+  }
+
+  async #one(path, method) {
+    const startedMs = performance.now();
+    this.made++;
+    this.inFlight++;
+    const { status, body, headers } = await call(path, method, method === 'GET' ? undefined : 'an order', this.#agent);
+    this.inFlight--;
+    const tookMs = Math.round(performance.now() - startedMs);
+    const at = new Date().toISOString();
+    if (status !== 200) {
+      this.failures++;
+      if (this.failed.length < TOLD_MAX)
+        this.failed.push({ at, tookMs, status, fault: headers['invoke-fault'], body: body.slice(0, 400) });
+      return;
     }
-  };
-  for (let i = 0; i < lanes; i++) void lane();
+    const { pod } = JSON.parse(body);
+    this.slowest.push({ at, tookMs, pod });
+    this.slowest = this.slowest.toSorted((a, b) => b.tookMs - a.tookMs).slice(0, SLOWEST_MAX);
+    this.ok++;
+    this.answered[pod] = (this.answered[pod] ?? 0) + 1;
+    this.lastSeen[pod] = Date.now();
+  }
+
+  /** Once all that were made have ended. */
+  async stop() {
+    this.on = false;
+    clearInterval(this.ticking);
+    while (this.inFlight > 0) await new Promise((again) => setTimeout(again, TICK_MS));
+    this.#agent.destroy();
+  }
+
+  toJSON() {
+    const { ticking, ...told } = this;
+    return { ...told, nowMs: Date.now() };
+  }
 }
+
+/** The one that a suite has started last. */
+let load;
 
 const control = createServer(async (incoming, outgoing) => {
   const url = new URL(incoming.url, 'http://control');
@@ -87,20 +148,19 @@ const control = createServer(async (incoming, outgoing) => {
     case '/call':
       return reply(await call(ask.get('path'), ask.get('method') ?? 'GET', ask.get('body') ?? undefined));
     case '/load/start':
-      startLoad(
-        ask.get('path'),
-        Number(ask.get('lanes') ?? 4),
-        Number(ask.get('pauseMs') ?? 10),
-        ask.get('method') ?? 'GET',
-      );
+      await load?.stop();
+      load = new Load(ask.get('path'), Number(ask.get('perSecond') ?? 100), ask.get('method') ?? 'GET');
       return reply({});
     case '/load/stop':
-      load.on = false;
+      await load.stop();
       return reply(load);
     case '/load':
-      return reply({ ...load, nowMs: Date.now() });
+      return reply(load);
     case '/served':
       return reply({ served });
+    case '/slow':
+      slowMs = Number(ask.get('ms'));
+      return reply({});
     default:
       return outgoing.writeHead(404).end();
   }

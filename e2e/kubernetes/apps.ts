@@ -155,9 +155,10 @@ export interface Echo {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Asks the app in that pod to call `path` through its sidecar. */
-export function callFrom(where: string, pod: string, path: string): Promise<Answer> {
-  return control(where, pod, `call?path=${encodeURIComponent(path)}`);
+/** Asks the app in that pod to call `path` through its sidecar; what is no GET has a body. */
+export function callFrom(where: string, pod: string, path: string, method = 'GET'): Promise<Answer> {
+  const asked = new URLSearchParams({ path, method, ...(method === 'GET' ? {} : { body: 'an order' }) });
+  return control(where, pod, `call?${asked}`);
 }
 
 /** A call by name that has to succeed: what the callee saw. */
@@ -165,35 +166,6 @@ export async function echoed(where: string, pod: string, target: string, path = 
   const answer = await callFrom(where, pod, `/v1.0/invoke/${target}/method/${path}`);
   if (answer.status !== 200) throw new Error(`${target} answered ${answer.status}: ${answer.body}`);
   return JSON.parse(answer.body);
-}
-
-export interface Load {
-  readonly ok: number;
-  readonly failed: readonly {
-    readonly at: string;
-    readonly status: number;
-    readonly fault?: string;
-    readonly body: string;
-  }[];
-  /** By pod: when it last answered, epoch milliseconds of the calling pod. */
-  readonly lastSeen: Readonly<Record<string, number>>;
-  readonly nowMs: number;
-}
-
-export async function startLoad(where: string, pod: string, target: string, method = 'GET'): Promise<void> {
-  await control(
-    where,
-    pod,
-    `load/start?method=${method}&path=${encodeURIComponent(`/v1.0/invoke/${target}/method/x`)}`,
-  );
-}
-
-export function loadSoFar(where: string, pod: string): Promise<Load> {
-  return control(where, pod, 'load');
-}
-
-export async function stopLoad(where: string, pod: string): Promise<Load> {
-  return control(where, pod, 'load/stop');
 }
 
 /** Through the API server, which reaches pods wherever this program runs. */

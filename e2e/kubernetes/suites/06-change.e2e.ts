@@ -1,21 +1,9 @@
 // Change under steady calls: pods come and go, DNS is slow to tell and then away, the chart is upgraded. No call fails.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  aPod,
-  deploy,
-  echoed,
-  isReady,
-  type Load,
-  loadSoFar,
-  meshed,
-  namespace,
-  pods,
-  rolledOut,
-  startLoad,
-  stopLoad,
-} from '../apps.ts';
+import { aPod, deploy, echoed, isReady, meshed, namespace, pods, rolledOut } from '../apps.ts';
 import { ensureInstalled, install } from '../installation.ts';
 import { get, kubectl, until } from '../kubectl.ts';
+import { type Load, loadSoFar, moreCalls, startLoad, stopLoad } from '../load.ts';
 
 const HERE = 'e2e-change';
 let caller: string;
@@ -31,8 +19,8 @@ beforeAll(async () => {
 
 /** Steady calls while `change` happens; none of them may fail. */
 async function underLoad(change: () => Promise<void>): Promise<Load> {
-  await startLoad(HERE, caller, 'callee', 'POST');
-  await until('the first calls', async () => (await loadSoFar(HERE, caller)).ok > 20);
+  await startLoad(HERE, caller, 'callee', { method: 'POST' });
+  await moreCalls(HERE, caller, 20);
   await change();
   const load = await stopLoad(HERE, caller);
   expect(load.failed).toEqual([]);
@@ -123,8 +111,7 @@ describe('with CoreDNS', () => {
     await underLoad(async () => {
       await kubectl('scale', 'deployment', 'coredns', '-n', 'kube-system', '--replicas=0');
       await until('CoreDNS to be gone', async () => (await pods('kube-system', 'k8s-app=kube-dns')).length === 0);
-      const { ok } = await loadSoFar(HERE, caller);
-      await until('more calls', async () => (await loadSoFar(HERE, caller)).ok > ok + 200);
+      await moreCalls(HERE, caller, 200);
       await kubectl('scale', 'deployment', 'coredns', '-n', 'kube-system', '--replicas=1');
       await dnsIsServed();
     });
