@@ -2,7 +2,7 @@
 // such streams and makes gRPC calls when a suite asks for it. Plain JavaScript and nothing installed, so gRPC is by hand here:
 // a message has five bytes before it, and what is said in one is text, or protobuf of short fields.
 import { createHash } from 'node:crypto';
-import { createServer } from 'node:http';
+import { Agent, createServer, request } from 'node:http';
 import http2 from 'node:http2';
 
 const { APP_PORT = '8080', APP_SPEAKS = 'http', CONTROL_PORT = '9000', HOSTNAME = '' } = process.env;
@@ -71,7 +71,7 @@ app.listen(Number(APP_PORT), '127.0.0.1');
 const streams = new Map();
 
 function remember(name, say, close) {
-  const stream = { heard: [], count: 0, ended: undefined, say, close };
+  const stream = { heard: [], count: 0, ended: undefined, endedMs: undefined, say, close };
   streams.set(name, stream);
   return {
     hears(text) {
@@ -80,7 +80,9 @@ function remember(name, say, close) {
       stream.heard.splice(0, stream.heard.length - 20);
     },
     ends(why) {
-      stream.ended ??= String(why);
+      if (stream.ended !== undefined) return;
+      stream.ended = String(why);
+      stream.endedMs = Date.now();
     },
   };
 }
@@ -110,6 +112,25 @@ const opens = {
       socket.onopen = done;
       socket.onerror = ({ message }) => done(ends(message));
     });
+  },
+  /** GETs of /calls, one after the other on one connection, until one is not answered with 200. */
+  async calls(name, target) {
+    let isWanted = true;
+    const { hears, ends } = remember(name, undefined, () => {
+      isWanted = false;
+    });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const sockets = new Set();
+    void (async () => {
+      for (;;) {
+        const { status, answer, socket } = await callHttp('GET', target, '/calls', {}, agent);
+        sockets.add(socket);
+        if (!isWanted) return ends('enough');
+        if (status !== '200') return ends(`${status} ${answer}`);
+        hears(`${status} over connection ${sockets.size}`);
+        await new Promise((again) => setTimeout(again, 10));
+      }
+    })().finally(() => agent.destroy());
   },
   async talk(name, target) {
     const stream = openGrpc('/shop.v1.Orders/Talk', { 'dapr-app-id': target });
@@ -159,6 +180,20 @@ async function post(target, method, body) {
   return { status: String(response.status), message: '', answer: await response.text() };
 }
 
+function callHttp(method, target, path, fields = {}, agent = undefined) {
+  return new Promise((done) => {
+    const where = { host: '127.0.0.1', port: Number(INVOKE_HTTP_PORT), path, method, agent };
+    const outgoing = request({ ...where, headers: { 'dapr-app-id': target, ...fields } });
+    outgoing.on('error', (error) => done({ status: '0', message: '', answer: String(error) }));
+    outgoing.on('response', async (incoming) => {
+      const { socket } = outgoing;
+      const chunks = await incoming.toArray().catch((error) => [Buffer.from(String(error))]);
+      done({ status: String(incoming.statusCode), message: '', answer: Buffer.concat(chunks), socket });
+    });
+    outgoing.end();
+  });
+}
+
 async function invokeService(target, method, text) {
   const request = Buffer.concat([field(1, method), field(2, field(2, text)), field(3, 'text/plain')]);
   const message = Buffer.concat([field(1, target), field(3, request)]);
@@ -168,9 +203,9 @@ async function invokeService(target, method, text) {
 
 const control = createServer(async (incoming, outgoing) => {
   const url = new URL(incoming.url, 'http://control');
-  const { name, kind, target, text = '', method } = Object.fromEntries(url.searchParams);
+  const { name, kind, target, text = '', method, path, claims } = Object.fromEntries(url.searchParams);
   const reply = (value) => outgoing.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
-  const told = (outcome) => reply({ ...outcome, answer: outcome.answer.toString() });
+  const told = ({ status, message, answer }) => reply({ status, message, answer: answer.toString() });
   switch (url.pathname) {
     case '/open':
       await opens[kind](name, target);
@@ -185,6 +220,8 @@ const control = createServer(async (incoming, outgoing) => {
       return reply({ ...streams.get(name) });
     case '/post':
       return reply(await post(target, method, text));
+    case '/http':
+      return told(await callHttp(method, target, path, claims === undefined ? {} : { 'dapr-caller-app-id': claims }));
     case '/call':
       return told(await callGrpc('/shop.v1.Orders/Echo', { 'dapr-app-id': target }, text));
     case '/invoke-service':

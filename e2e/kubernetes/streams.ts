@@ -2,7 +2,8 @@
 import { type AppOptions, control, deploy, meshed } from './apps.ts';
 import { until } from './kubectl.ts';
 
-export type Kind = 'events' | 'socket' | 'talk';
+/** `calls` is a row of calls over HTTP on one connection. */
+export type Kind = 'events' | 'socket' | 'talk' | 'calls';
 
 export interface Stream {
   /** The last twenty. */
@@ -10,6 +11,8 @@ export interface Stream {
   readonly count: number;
   /** Why, if it has. */
   readonly ended?: string;
+  /** When, by the clock of its pod. */
+  readonly endedMs?: number;
 }
 
 /** Of a call over gRPC or HTTP. */
@@ -68,7 +71,19 @@ export function invokeService(place: Place, target: string, method: string, text
   return ask(place, 'invoke-service', { target, method, text });
 }
 
-/** Over HTTP. */
+export interface HttpCall {
+  readonly method: string;
+  readonly target: string;
+  readonly path: string;
+  /** Whom the caller claims to be, in a header. */
+  readonly claims?: string;
+}
+
+export function httpCall(place: Place, { method, target, path, claims }: HttpCall): Promise<CallOutcome> {
+  return ask(place, 'http', { method, target, path, ...(claims === undefined ? {} : { claims }) });
+}
+
+/** By the URL form. */
 export function post(place: Place, target: string, method: string, text: string): Promise<CallOutcome> {
   return ask(place, 'post', { target, method, text });
 }
