@@ -6,7 +6,7 @@ import { parseOneOf } from '../kit/values.ts';
 import type { ExplainSettings } from './explain.ts';
 import { type Finish, type Host, refuse } from './host.ts';
 import { type QuestionWords, readQuestion } from './policy-question.ts';
-import { EXPLAIN_FORMATS } from './values.ts';
+import { CHECK_FORMATS, EXPLAIN_FORMATS } from './values.ts';
 
 interface ExplainOptions {
   readonly resourcesPath?: readonly string[];
@@ -88,7 +88,7 @@ function mistakeOf(flag: string, read: Result<unknown>): string[] {
 export function addPolicy(program: Command, host: Host, finish: Finish): void {
   const policy = program
     .command('policy')
-    .description('Try access policies before they are applied, and learn them from what was called.')
+    .description('Try access policies before they are enforced, and learn them from what was called.')
     .addHelpText(
       'after',
       '\nExamples:\n  invokectl policy test policies.test.yaml\n  invokectl policy learn sidecar.log',
@@ -114,4 +114,40 @@ export function addPolicy(program: Command, host: Host, finish: Finish): void {
       const { policyLearnCommand } = await import('./policy-learn.ts');
       finish(await policyLearnCommand(files, trustDomain.value, host));
     });
+  addAudit(policy, host, finish);
 }
+
+interface AuditOptions {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly local?: true;
+  readonly namespace?: string;
+  readonly output: string;
+}
+
+function addAudit(policy: Command, host: Host, finish: Finish): void {
+  policy
+    .command('audit')
+    .description('Show whom policies in audit mode would have denied, as the sidecars counted it.')
+    .option('--local', 'ask the sidecars of this machine, and no cluster')
+    .option('--kubeconfig <FILE>', 'names the cluster (default: KUBECONFIG, or ~/.kube/config)')
+    .option('--context <NAME>', 'its context there (default: the current one)')
+    .option('-n, --namespace <NAME>', 'look at apps of this namespace alone (default: all)')
+    .option('-o, --output <FORMAT>', `one of ${CHECK_FORMATS.join(', ')}`, 'table')
+    .addHelpText('after', '\nExample:\n  invokectl policy audit -n shop')
+    .action(async ({ kubeconfig, context, local, ...options }: AuditOptions) => {
+      const namespace = options.namespace === undefined ? ok(undefined) : parseNamespace(options.namespace);
+      const format = parseOneOf(CHECK_FORMATS)(options.output);
+      const mistakes = [
+        ...mistakeOf('--namespace', namespace),
+        ...mistakeOf('--output', format),
+        ...(local && (kubeconfig ?? context) !== undefined ? [TWO_PLACES] : []),
+      ];
+      if (!namespace.ok || !format.ok || mistakes.length > 0) return refuse(mistakes, host, finish);
+      const where = local ? 'this-machine' : { kubeconfig, context };
+      const { policyAuditCommand } = await import('./audit/policy-audit.ts');
+      finish(await policyAuditCommand({ namespace: namespace.value, where, format: format.value }, host));
+    });
+}
+
+const TWO_PLACES = '--local: it means this machine, and --kubeconfig and --context a cluster; give one of the two';

@@ -15,7 +15,7 @@ export type ListFormat = (typeof LIST_FORMATS)[number];
 export const EXPLAIN_FORMATS = ['text', 'json'] as const;
 export type ExplainFormat = (typeof EXPLAIN_FORMATS)[number];
 
-/** How `invokectl check` may answer. */
+/** How `invokectl check` and `invokectl policy audit` may answer. */
 export const CHECK_FORMATS = ['table', 'json'] as const;
 export type CheckFormat = (typeof CHECK_FORMATS)[number];
 

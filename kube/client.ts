@@ -4,9 +4,9 @@ import type { Clock } from '../kit/clock.ts';
 import type { Log } from '../kit/log.ts';
 import { ok, type Result } from '../kit/result.ts';
 import { type Exchange, exchanging, REQUEST_TIMEOUT_MS } from './exchange.ts';
-import type { Answered, Kube, Listed, ListOptions } from './kube.ts';
+import type { Answered, Kube, Listed, ListOptions, PodPort } from './kube.ts';
 import { type ApiRequest, type KubeCredentials, openTransport, type Transport } from './transport.ts';
-import type { Kind, KubernetesObject } from './types.ts';
+import { type Kind, type KubernetesObject, PODS } from './types.ts';
 import { watchStream } from './watch-stream.ts';
 import { type Address, nameOf, pathOf, received, selectorsOf, sent } from './wire.ts';
 
@@ -61,6 +61,7 @@ function createKube({ fieldManager, clock, log }: KubeOptions, transport: Transp
       return at(kind, 'patch', { name, namespace }, { method: 'PATCH', query: owned, body });
     },
     delete: (kind, object) => remove(exchange, kind, object),
+    podPage: (pod, path) => podPage(exchange, pod, path),
     watch: (kind, request, event, ended) =>
       watchStream({ transport, clock, connectTimeoutMs: REQUEST_TIMEOUT_MS }, kind, request, event, ended),
   };
@@ -131,6 +132,14 @@ async function listPages<T extends KubernetesObject>(
     next = metadata?.continue ?? '';
     if (next === '') return ok({ items, resourceVersion: metadata?.resourceVersion ?? '' });
   }
+}
+
+async function podPage(exchange: Exchange, { namespace, name, port }: PodPort, path: string): Answered<string> {
+  const address = { namespace, name: `${name}:${port}`, subresource: 'proxy' };
+  const asked = `read ${path} of the pod ${namespace}/${name} at port ${port}`;
+  const answer = await exchange(asked, { method: 'GET', path: pathOf(PODS, address) + path });
+  if (!answer.ok) return answer;
+  return ok(typeof answer.value === 'string' ? answer.value : JSON.stringify(answer.value));
 }
 
 async function remove(exchange: Exchange, kind: Kind<KubernetesObject>, object: KubernetesObject): Answered<void> {

@@ -47,6 +47,12 @@ export type WatchEvent<T> =
   | { readonly kind: 'added' | 'modified' | 'deleted'; readonly object: T }
   | { readonly kind: 'bookmark'; readonly resourceVersion: string };
 
+export interface PodPort {
+  readonly namespace: string;
+  readonly name: string;
+  readonly port: number;
+}
+
 /** No method rejects. `name` and `namespace` come from the object where there is one. */
 export interface Kube {
   get<T extends KubernetesObject>(kind: Kind<T>, name: string, namespace?: string): Answered<T>;
@@ -69,6 +75,8 @@ export interface Kube {
   ): Answered<T>;
   /** Only that very object, where a `uid` is given. An object that is gone already is a success. */
   delete<T extends KubernetesObject>(kind: Kind<T>, object: T): Answered<void>;
+  /** A page that a pod serves over HTTP, by way of the API server; it takes the right to get `pods/proxy`. */
+  podPage(pod: PodPort, path: string): Answered<string>;
   /**
    * One watch request from a resourceVersion on, with bookmarks. `ended` is called once: without a failure when the server
    * closed it in good order, with `expired` when the version is too old.

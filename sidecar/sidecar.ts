@@ -163,7 +163,8 @@ class Life {
     const { peerListenAddress, app } = this.#config;
     const isWildcard = peerListenAddress === '::' || peerListenAddress === '0.0.0.0';
     const peer = { host: isWildcard ? '127.0.0.1' : peerListenAddress, port: ports.peer };
-    this.#announced = names.announce({ identity: this.parts.self, peer, httpPort: ports.http, appPort: app.port });
+    const own = { httpPort: ports.http, metricsPort: ports.metrics, appPort: app.port };
+    this.#announced = names.announce({ identity: this.parts.self, peer, ...own });
     this.#announced.setReady(this.#isAppServing);
   }
 

@@ -41,6 +41,8 @@ export interface ApiServer extends Pick<Watches, 'bookmark'> {
   remove(kind: Kind<KubernetesObject>, name: string, namespace?: string): void;
   /** Answers creates of this kind, and keeps nothing: TokenReview. */
   review<T extends KubernetesObject>(kind: Kind<T>, answer: (object: T) => T): void;
+  /** What a pod serves: `namespace/name:port/path`. */
+  page(address: string, text: string): void;
 
   // What goes wrong.
   failNext(count: number, fault: ApiFault, filter?: RequestFilter): void;
@@ -103,6 +105,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     requested: (filter) => seen.next((request) => isMeant(filter, request)),
     ...past(objects),
     review: (kind, answer) => void handlers.reviews.set(kind.plural, (object) => answer(object as never)),
+    page: (address, text) => void handlers.podPages.set(address, text),
     failNext: troubles.failNext,
     hold: troubles.hold,
     dropWatches: watches.drop,
@@ -206,8 +209,9 @@ function fail(response: ServerResponse, fault: Extract<ApiFault, object>): void 
 }
 
 function send(response: ServerResponse, { status, body }: Answer): void {
-  response.writeHead(status, { 'content-type': 'application/json' });
-  response.end(JSON.stringify(body));
+  const isText = typeof body === 'string';
+  response.writeHead(status, { 'content-type': isText ? 'text/plain' : 'application/json' });
+  response.end(isText ? body : JSON.stringify(body));
 }
 
 async function bodyOf(incoming: IncomingMessage): Promise<string> {

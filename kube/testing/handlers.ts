@@ -9,7 +9,8 @@ import { expired } from './watches.ts';
 
 export interface Answer {
   readonly status: number;
-  readonly body: object;
+  /** A text is sent as it is. */
+  readonly body: object | string;
 }
 
 /** Answers a `create` of a kind that is a question, such as a TokenReview, and keeps nothing. */
@@ -20,20 +21,25 @@ type Draft = Record<string, unknown> & { readonly metadata: Record<string, unkno
 export interface Handlers {
   handle(request: ApiServerRequest): Answer;
   readonly reviews: Map<string, Review>;
+  /** What pods serve through the proxy of the API server, by `namespace/name:port/path`. */
+  readonly podPages: Map<string, string>;
   /** Lists that go on in pages are cut from a version that is gone now. */
   forgetPages(): void;
 }
 
 export function createHandlers(objects: Objects): Handlers {
   const reviews = new Map<string, Review>();
+  const podPages = new Map<string, string>();
   const pages = new Map<string, readonly StoredObject[]>();
   const statuses = appliedStatuses();
   return {
     reviews,
+    podPages,
     forgetPages: () => pages.clear(),
     handle(request) {
       switch (request.verb) {
         case 'get':
+          if (request.subresource === 'proxy') return podPage(podPages, request);
           return withExisting(objects, request, (body) => ({ status: 200, body }));
         case 'list':
         case 'watch':
@@ -60,6 +66,12 @@ export function refusal(code: number, reason: string, message: string): Answer {
 function withExisting(objects: Objects, request: ApiServerRequest, act: (before: StoredObject) => Answer): Answer {
   const before = objects.get(resourceOf(request), keyIn(request));
   return before ? act(before) : notFound(request);
+}
+
+function podPage(podPages: Map<string, string>, request: ApiServerRequest): Answer {
+  const page = podPages.get(`${keyIn(request)}/${request.rest}`);
+  if (page !== undefined) return { status: 200, body: page };
+  return refusal(503, 'ServiceUnavailable', `error trying to reach service: connection refused`);
 }
 
 function notFound({ plural, name }: ApiServerRequest): Answer {

@@ -10,6 +10,8 @@ export interface ApiServerRequest {
   readonly namespace: string | undefined;
   readonly name: string | undefined;
   readonly subresource: string | undefined;
+  /** Below the subresource, for a proxy. */
+  readonly rest: string;
   readonly query: URLSearchParams;
   readonly headers: IncomingMessage['headers'];
   /** Parsed; undefined where there is none. */
@@ -33,10 +35,11 @@ export function readRequest({ method = '', url = '', headers }: IncomingMessage,
   const [version = '', ...rest] = segments;
   const isInNamespace = rest[0] === 'namespaces' && rest.length > 2 && !['status', 'finalize'].includes(rest[2] ?? '');
   const namespace = isInNamespace ? rest[1] : undefined;
-  const [plural = '', name, subresource] = isInNamespace ? rest.slice(2) : rest;
+  const [plural = '', name, subresource, ...below] = isInNamespace ? rest.slice(2) : rest;
   const verb = verbOf(method, name, query, headers['content-type']);
   const parsed: unknown = body === '' ? undefined : JSON.parse(body);
-  return { verb, group, version, plural, namespace, name, subresource, query, headers, body: parsed };
+  const named = { group, version, plural, namespace, name, subresource, rest: below.join('/') };
+  return { verb, ...named, query, headers, body: parsed };
 }
 
 export function isMeant(filter: RequestFilter, request: ApiServerRequest): boolean {

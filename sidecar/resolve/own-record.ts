@@ -92,7 +92,7 @@ function recordOf(
   processes: Processes,
   startedAt: number,
 ): RegistryRecord {
-  const { identity, peer, httpPort, appPort } = announcement;
+  const { identity, peer, httpPort, metricsPort, appPort } = announcement;
   return {
     version: 1,
     appId: identity.app,
@@ -105,6 +105,7 @@ function recordOf(
     peerPort: peer.port,
     httpPort,
     appPort: appPort ?? null,
+    ...(metricsPort === undefined ? {} : { metricsPort }),
     ready: false,
     findable,
   };

@@ -21,6 +21,8 @@ export interface RegistryRecord {
   readonly httpPort: number;
   /** Null for a program that only calls. */
   readonly appPort: number | null;
+  /** On loopback. Left out: it serves no metrics, or is of a version that did not say. */
+  readonly metricsPort?: number;
   readonly ready: boolean;
   /** False: here for `list` and `stop` alone; it is called by whoever has it in a list, or by mDNS. */
   readonly findable: boolean;
@@ -41,6 +43,7 @@ export function parseRecord(text: string): Result<RegistryRecord> {
   if (!identity.ok) return identity;
   const { app, namespace } = identity.value;
   const { pid, processStartTime, startedAt, host, peerPort, httpPort, appPort, ready, findable, spiffeId } = fields;
+  const { metricsPort } = fields;
   if (fields.appId !== app || fields.namespace !== namespace) return err('its SPIFFE ID names another app');
   if (!isCount(pid) || pid < 1) return err('its pid is not a process number');
   if (typeof processStartTime !== 'string') return err('its processStartTime is not a text');
@@ -62,6 +65,7 @@ export function parseRecord(text: string): Result<RegistryRecord> {
     peerPort,
     httpPort,
     appPort,
+    ...(isPort(metricsPort) ? { metricsPort } : {}),
     ready,
     findable,
   });

@@ -43,6 +43,8 @@ export interface Announcement {
   readonly peer: Endpoint;
   /** The app API's port, for tools on this machine. */
   readonly httpPort: number;
+  /** Undefined: it serves none. */
+  readonly metricsPort?: number | undefined;
   readonly appPort: number | undefined;
 }
 
