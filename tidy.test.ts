@@ -19,7 +19,13 @@ const RANK: Readonly<Record<string, number>> = {
 const CONTROL_PLANE = ['kube', 'pki', 'sentry', 'operator'];
 /** Loaded when they are called for, and never on the way to a sidecar. */
 const CLUSTER_COMMANDS = new Set([
-  ...['cli/uninstall.ts', 'cli/cluster.ts', 'cli/policies-of-cluster.ts', 'cli/check/facts.ts'],
+  ...[
+    'cli/uninstall.ts',
+    'cli/cluster.ts',
+    'cli/policies-of-cluster.ts',
+    'cli/check/facts.ts',
+    'cli/audit/cluster-facts.ts',
+  ],
 ]);
 const STAGES = new Set(['identify', 'authorize', 'limit', 'resolve', 'resilience', 'transport']);
 const FILE_LINES_MAX = 400;

@@ -5,8 +5,10 @@ import { type ClusterOptions, openCluster } from '../cluster.ts';
 import { EXIT, type Host, say } from '../host.ts';
 import { columns } from '../table.ts';
 import type { CheckFormat } from '../values.ts';
+import { clusterFacts } from './cluster-facts.ts';
 import { summed } from './counts.ts';
-import { type AuditFacts, clusterFacts, localFacts } from './sources.ts';
+import type { AuditFacts } from './facts.ts';
+import { localFacts } from './local-facts.ts';
 
 export interface PolicyAuditSettings {
   /** Undefined: all. */
