@@ -6,7 +6,8 @@ import { sleep, systemClock } from '../kit/clock.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { frameMessage } from '../wire/grpc-frame.ts';
 import type { Child } from './children.ts';
-import type { Shape } from './pairs/pair.ts';
+import { DENIED } from './pairs/armed.ts';
+import { type Shape, speaksGrpc } from './pairs/pair.ts';
 
 const LOOK_EVERY_MS = 1;
 const PATIENCE_MS = 15_000;
@@ -21,10 +22,18 @@ export async function untilListening(child: Child, port: number): Promise<Result
 export async function untilAnswering(child: Child, port: number, shape: Shape, app: string): Promise<Result<number>> {
   let last = 'nothing was answered';
   const answered = await untilTrue(child, `carry a call to ${app}`, async () => {
-    last = await (shape === 'grpc' ? callOverGrpc(port, app) : callOverHttp(port, app));
+    last = await (speaksGrpc(shape) ? callOverGrpc(port, app) : callOverHttp(port, app));
     return last === 'OK';
   });
   return answered.ok ? answered : err(`${answered.error}; the last answer: ${last}`);
+}
+
+/** That the rules are in effect: a call that they deny is denied, in the words of whoever denies it. */
+export async function thatDenied(port: number, shape: Shape, app: string): Promise<Result<undefined>> {
+  const { method, path, grpcPath } = DENIED;
+  const said = await (speaksGrpc(shape) ? callOverGrpc(port, app, grpcPath) : callOverHttp(port, app, method, path));
+  const isDenied = said.startsWith(speaksGrpc(shape) ? 'status 7' : '403 ');
+  return isDenied ? ok(undefined) : err(`a call that its rules deny was not denied: ${said}`);
 }
 
 async function untilTrue(child: Child, what: string, look: () => Promise<boolean>): Promise<Result<number>> {
@@ -50,10 +59,10 @@ function canConnect(port: number): Promise<boolean> {
 }
 
 /** OK, or what went wrong. */
-function callOverHttp(port: number, app: string): Promise<string> {
+function callOverHttp(port: number, app: string, method = 'POST', path = '/bytes/1'): Promise<string> {
   const headers = { 'dapr-app-id': app, 'content-length': 0 };
   return new Promise((done) => {
-    const call = request({ port, host: '127.0.0.1', path: '/bytes/1', method: 'POST', headers, agent: false });
+    const call = request({ port, host: '127.0.0.1', path, method, headers, agent: false });
     call.setTimeout(CALL_MS_MAX, () => call.destroy(new Error('no answer in time')));
     call.on('response', (answer) => {
       let text = '';
@@ -69,13 +78,13 @@ function callOverHttp(port: number, app: string): Promise<string> {
 }
 
 /** OK, or what went wrong. */
-function callOverGrpc(port: number, app: string): Promise<string> {
+function callOverGrpc(port: number, app: string, path = '/bench.Echo/Unary'): Promise<string> {
   const session = connectHttp2(`http://127.0.0.1:${port}`);
   const answered = new Promise<string>((done) => {
     session.on('error', (error) => done(error.message));
     const call = session.request({
       ':method': 'POST',
-      ':path': '/bench.Echo/Unary',
+      ':path': path,
       ...{ 'content-type': 'application/grpc', te: 'trailers', 'dapr-app-id': app, 'grpc-timeout': '5S' },
     });
     call.setTimeout(CALL_MS_MAX, () => done('no answer in time'));

@@ -43,7 +43,7 @@ export function readOptions(args: readonly string[]): Result<BenchOptions> {
   if (!names.ok) return names;
   const count = positive(rounds ?? (quick ? '3' : '7'), '--rounds');
   if (!count.ok) return count;
-  const measured = positive(seconds ?? (quick ? '1' : '2'), '--seconds');
+  const measured = positive(seconds ?? (quick ? '0.7' : '2'), '--seconds');
   if (!measured.ok) return measured;
   return ok({
     pairs: PAIR_NAMES.filter((name) => name === 'direct' || pairNames.value.includes(name)),

@@ -57,6 +57,9 @@ export const WORKLOADS: readonly Workload[] = [
   quick('grpc-1k-saturated', 'grpc', { ...UNARY, perSecond: 0 }),
   load('grpc-bidi-1k-at-1000', 'grpc', BIDI),
   load('grpc-bidi-1k-saturated', 'grpc', { ...BIDI, perSecond: 0 }),
+  quick('http-1k-at-1000-armed', 'http-armed', HTTP),
+  quick('http-1k-saturated-armed', 'http-armed', { ...HTTP, ...SATURATED }),
+  quick('grpc-1k-saturated-armed', 'grpc-armed', { ...UNARY, perSecond: 0 }),
   load('http-1k-at-1000-to-500-apps', 'many', HTTP),
 ];
 
@@ -64,6 +67,8 @@ export const WORKLOADS: readonly Workload[] = [
 export const WARM_UPS: Readonly<Record<Shape, LoadWorkload>> = {
   http: load('warming up', 'http', { ...HTTP, ...SATURATED }),
   grpc: load('warming up', 'grpc', { ...UNARY, perSecond: 0 }),
+  'http-armed': load('warming up', 'http-armed', { ...HTTP, ...SATURATED }),
+  'grpc-armed': load('warming up', 'grpc-armed', { ...UNARY, perSecond: 0 }),
   many: load('warming up', 'many', { ...HTTP, ...SATURATED }),
 };
 

@@ -5,7 +5,13 @@ import { createSecureServer, type ServerHttp2Session, type ServerHttp2Stream } f
 import type { Identity, TrustDomain } from '../../api/ids.ts';
 import { parseAppId } from '../../api/ids.ts';
 import { OPERATOR } from '../../api/pod.ts';
-import { decodeFeedRequest, encodeFeedMessage, type FeedApp, type FeedPart } from '../../api/proto/feed.ts';
+import {
+  decodeFeedRequest,
+  encodeFeedMessage,
+  type FeedApp,
+  type FeedPart,
+  type FeedResource,
+} from '../../api/proto/feed.ts';
 import { sentryIdentity } from '../../identity/svid.ts';
 import { type ThrowawayCa, throwawayCa } from '../../identity/testing.ts';
 import { signedBy, startFakeSentry } from '../../identity/testing-sentry.ts';
@@ -21,6 +27,8 @@ export interface ControlPlane {
   readonly anchors: string;
   /** Where the feed says that an app is from now on. */
   place(appId: string, port: number): void;
+  /** What it tells every sidecar that asks from now on. */
+  arm(resources: readonly FeedResource[]): void;
   close(): Promise<void>;
 }
 
@@ -33,14 +41,17 @@ export async function startControlPlane(trustDomain: TrustDomain): Promise<Contr
   const sentryItself = sentryIdentity(trustDomain);
   const answer = signedBy(ca, { notAfter });
   const sentry = await startFakeSentry({ at: ca.issue(sentryItself, { notAfter }), answer });
-  const places = new Map<string, number>();
+  const told: Told = { places: new Map(), resources: [] };
   const operator: Identity = { ...sentryItself, app: must(parseAppId(OPERATOR)) };
-  const feed = await startFeed(ca, operator, notAfter, places);
+  const feed = await startFeed(ca, operator, notAfter, told);
   return {
     sentryPort: sentry.port,
     feedPort: feed.port,
     anchors: ca.anchors.join('\n'),
-    place: (appId, port) => void places.set(appId, port),
+    place: (appId, port) => void told.places.set(appId, port),
+    arm: (resources) => {
+      told.resources = resources;
+    },
     async close() {
       await feed.close();
       await sentry.close();
@@ -48,7 +59,12 @@ export async function startControlPlane(trustDomain: TrustDomain): Promise<Contr
   };
 }
 
-async function startFeed(ca: ThrowawayCa, operator: Identity, notAfter: number, places: ReadonlyMap<string, number>) {
+interface Told {
+  readonly places: Map<string, number>;
+  resources: readonly FeedResource[];
+}
+
+async function startFeed(ca: ThrowawayCa, operator: Identity, notAfter: number, told: Told) {
   const server = createSecureServer(serverContext(ca.issue(operator, { notAfter })));
   const sessions = new Set<ServerHttp2Session>();
   server.on('session', (session) => {
@@ -56,7 +72,7 @@ async function startFeed(ca: ThrowawayCa, operator: Identity, notAfter: number, 
     session.on('error', () => undefined);
     session.on('close', () => sessions.delete(session));
   });
-  server.on('stream', (stream) => serve(stream, ca, places));
+  server.on('stream', (stream) => serve(stream, ca, told));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
@@ -68,15 +84,15 @@ async function startFeed(ca: ThrowawayCa, operator: Identity, notAfter: number, 
   };
 }
 
-/** One subscriber: an empty config at once, and the endpoints of whatever it asks for. */
-function serve(stream: ServerHttp2Stream, ca: ThrowawayCa, places: ReadonlyMap<string, number>): void {
+/** One subscriber: its config at once, and the endpoints of whatever it asks for. */
+function serve(stream: ServerHttp2Stream, ca: ThrowawayCa, { places, resources }: Told): void {
   const reader = new FrameReader(REQUEST_BYTES_MAX);
   const say = (part: FeedPart) => void stream.write(frameMessage(encodeFeedMessage({ epoch: 1, part })));
   stream.on('error', () => undefined);
   stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
   const trustAnchors = Buffer.from(ca.anchors.join('\n'));
   const open = { barredNamespaces: [], defaultAccess: 'allow' } as const;
-  say({ kind: 'config', config: { versions: [], trustAnchors, resources: [], ...open } });
+  say({ kind: 'config', config: { versions: [], trustAnchors, resources, ...open } });
   stream.on('data', (chunk: Buffer) => {
     for (const message of must(reader.push(chunk))) {
       for (const app of must(decodeFeedRequest(message)).interest ?? []) say(endpointsOf(app, places.get(app.appId)));

@@ -6,7 +6,7 @@ import { sleep, systemClock } from '../../kit/clock.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { Child, Command } from '../children.ts';
 import type { Role } from './certificates.ts';
-import { appPortOf, type PairTools, type PreparePair } from './pair.ts';
+import { appPortOf, isArmed, type PairTools, type PreparePair, speaksGrpc, UNARMED } from './pair.ts';
 import { freePort } from './ports.ts';
 import { findProgram, versionOf } from './programs.ts';
 import { startSidecars } from './start-sidecars.ts';
@@ -27,6 +27,7 @@ export const daprd: PreparePair = async (tools) => {
   return ok({
     version: versionOf(file, '--version'),
     async start(shape) {
+      if (isArmed(shape)) return err(UNARMED);
       if (shape === 'many') return err('the resolver gives every name the same address');
       const ports = { client: await portsOf(), server: await portsOf() };
       const config = writeConfig(join(tools.folder, 'daprd.yaml'), resolverOf(ports.server.internal));
@@ -36,9 +37,9 @@ export const daprd: PreparePair = async (tools) => {
         env: { DAPR_TRUST_ANCHORS: readFileSync(anchorsFile, 'utf8'), NAMESPACE: 'default' },
       });
       const appPort = String(appPortOf(shape, tools.app));
-      const protocol = shape === 'grpc' ? 'grpc' : 'http';
+      const protocol = speaksGrpc(shape) ? 'grpc' : 'http';
       const server = command('server', '--app-port', appPort, '--app-protocol', protocol);
-      const entryPort = shape === 'grpc' ? ports.client.grpc : ports.client.http;
+      const entryPort = speaksGrpc(shape) ? ports.client.grpc : ports.client.http;
       return startSidecars(children, {
         shape,
         servers: [{ name: 'daprd-server', port: ports.server.internal, command: server }],

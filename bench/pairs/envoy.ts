@@ -5,7 +5,18 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { CertificateFiles } from './certificates.ts';
-import { appPortOf, housed, type PairTools, type PreparePair, type RunningPair, type Shape, TARGETS } from './pair.ts';
+import { armedCluster, armedFilters, armedRoute } from './envoy-armed.ts';
+import {
+  appPortOf,
+  housed,
+  isArmed,
+  type PairTools,
+  type PreparePair,
+  type RunningPair,
+  type Shape,
+  speaksGrpc,
+  TARGETS,
+} from './pair.ts';
 import { freePort } from './ports.ts';
 import { findProgram, versionOf } from './programs.ts';
 import { startSidecars } from './start-sidecars.ts';
@@ -34,7 +45,7 @@ async function start(shape: Shape, file: string, tools: PairTools): Promise<Resu
   };
   const clientTls = upstreamTls(client, anchors, server.uri);
   const serverTls = downstreamTls(server, anchors, client.uri);
-  const toApp = { name: 'app', port: appPortOf(shape, tools.app), http2: shape === 'grpc', tls: undefined };
+  const toApp = { name: 'app', port: appPortOf(shape, tools.app), http2: speaksGrpc(shape), tls: undefined };
   const links: Upstream[] = [];
   for (const name of TARGETS[shape]) links.push({ name, port: await freePort(), http2: true, tls: clientTls });
   const entryPort = await freePort();
@@ -49,13 +60,14 @@ async function start(shape: Shape, file: string, tools: PairTools): Promise<Resu
           house.map(({ port }) => port),
           serverTls,
           [toApp],
+          isArmed(shape) ? { ...UNARMED, filters: armedFilters(shape, client.uri) } : UNARMED,
         ),
       ),
     })),
     client: {
       name: 'envoy-client',
       port: entryPort,
-      command: command('client', bootstrap([entryPort], undefined, links)),
+      command: command('client', bootstrap([entryPort], undefined, links, isArmed(shape) ? RESILIENT : UNARMED)),
     },
   });
 }
@@ -88,6 +100,16 @@ const HTTP_OPTIONS = `${TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions`;
 /** With the windows that it has by itself, a few streams whose readers have stopped hold up all others of their connection. */
 const WINDOWS = { initial_stream_window_size: 256 * 1024, initial_connection_window_size: 64 * 1024 * 1024 };
 
+/** What the armed shapes have besides. */
+interface Armed {
+  readonly filters: readonly unknown[];
+  readonly route: object;
+  readonly cluster: object;
+}
+
+const UNARMED: Armed = { filters: [], route: {}, cluster: {} };
+const RESILIENT: Armed = { filters: [], route: armedRoute, cluster: armedCluster };
+
 interface Upstream {
   readonly name: string;
   readonly port: number;
@@ -95,7 +117,7 @@ interface Upstream {
   readonly tls: unknown;
 }
 
-function bootstrap(ports: readonly number[], tls: unknown, upstreams: readonly Upstream[]) {
+function bootstrap(ports: readonly number[], tls: unknown, upstreams: readonly Upstream[], armed: Armed = UNARMED) {
   const [only] = upstreams;
   // A stream that stays has no time limit, as it has none with the others.
   const cluster = upstreams.length === 1 ? { cluster: only?.name } : { cluster_header: 'dapr-app-id' };
@@ -106,10 +128,15 @@ function bootstrap(ports: readonly number[], tls: unknown, upstreams: readonly U
     http2_protocol_options: WINDOWS,
     route_config: {
       virtual_hosts: [
-        { name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { ...cluster, timeout: '0s' } }] },
+        {
+          name: 'all',
+          domains: ['*'],
+          routes: [{ match: { prefix: '/' }, route: { ...cluster, timeout: '0s', ...armed.route } }],
+        },
       ],
     },
     http_filters: [
+      ...armed.filters,
       {
         name: 'envoy.filters.http.router',
         typed_config: { '@type': `${TYPE}.extensions.filters.http.router.v3.Router` },
@@ -124,7 +151,7 @@ function bootstrap(ports: readonly number[], tls: unknown, upstreams: readonly U
         address: addressOf(port),
         filter_chains: [{ filters, ...(tls === undefined ? {} : { transport_socket: tls }) }],
       })),
-      clusters: upstreams.map(clusterOf),
+      clusters: upstreams.map((upstream) => ({ ...clusterOf(upstream), ...armed.cluster })),
     },
   };
 }

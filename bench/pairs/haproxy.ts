@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { err, ok } from '../../kit/result.ts';
-import { appPortOf, housed, type PreparePair, TARGETS } from './pair.ts';
+import { appPortOf, housed, isArmed, type PreparePair, speaksGrpc, TARGETS, UNARMED } from './pair.ts';
 import { freePort } from './ports.ts';
 import { findProgram, versionOf } from './programs.ts';
 import { startSidecars } from './start-sidecars.ts';
@@ -22,9 +22,10 @@ export const haproxy: PreparePair = async (tools) => {
   return ok({
     version: versionOf(file, '-v'),
     async start(shape) {
+      if (isArmed(shape)) return err(UNARMED);
       const tls = `ssl verify required ca-file ${anchors} alpn h2 ssl-min-ver TLSv1.3`;
       const peer = `${tls} crt ${client.bundle} verifyhost ${server.dnsName} sni str(${server.dnsName})`;
-      const clearProtocol = shape === 'grpc' ? ' proto h2' : '';
+      const clearProtocol = speaksGrpc(shape) ? ' proto h2' : '';
       const app = { name: 'app', server: `127.0.0.1:${appPortOf(shape, tools.app)}${clearProtocol}` };
       const links: { name: string; port: number }[] = [];
       for (const name of TARGETS[shape]) links.push({ name, port: await freePort() });

@@ -5,12 +5,22 @@ import { join } from 'node:path';
 import { parseAppId, parseNamespace, parseTrustDomain } from '../../api/ids.ts';
 import { printPodSidecar, SIDECAR_VARIABLE } from '../../api/pod-sidecar.ts';
 import { CONTROL_PLANE_NAMESPACE } from '../../identity/svid.ts';
-import { must, ok, type Result } from '../../kit/result.ts';
+import { err, must, ok, type Result } from '../../kit/result.ts';
 import packageJson from '../../package.json' with { type: 'json' };
+import { ARMED_ROUTE, armedResources } from './armed.ts';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import type { Housed } from './house.ts';
 import { buildImage, type Image, unpack } from './image.ts';
-import { appPortOf, housed, type PairTools, type PreparePair, type Shape, TARGETS } from './pair.ts';
+import {
+  appPortOf,
+  housed,
+  isArmed,
+  type PairTools,
+  type PreparePair,
+  type Shape,
+  speaksGrpc,
+  TARGETS,
+} from './pair.ts';
 import { freePort } from './ports.ts';
 import { type Sidecar, startSidecars } from './start-sidecars.ts';
 
@@ -25,7 +35,9 @@ export const invoke: PreparePair = async (tools) => {
   return ok({
     version: packageJson.version,
     async start(shape) {
-      const client = inImage(await place({ name: 'client', shape, appPort: undefined }, plane), ground);
+      plane.arm(isArmed(shape) ? armedResources(shape, NAMESPACE) : []);
+      const caller = await place({ name: 'client', shape, appPort: undefined }, plane);
+      const client = inImage(caller, ground);
       if (!client.ok) return client;
       const placed: Placed[] = [];
       for (const name of TARGETS[shape]) {
@@ -40,11 +52,23 @@ export const invoke: PreparePair = async (tools) => {
         if (!server.ok) return server;
         servers.push(server.value);
       }
-      return startSidecars(tools.children, { shape, servers, client: client.value });
+      const running = await startSidecars(tools.children, { shape, servers, client: client.value });
+      if (!running.ok || !isArmed(shape)) return running;
+      const resilient = await goesByResiliency(caller.ports.metricsPort);
+      return resilient.ok ? running : resilient;
     },
     close: () => plane.close(),
   });
 };
+
+/** That calls are let through by the breaker of the route. */
+async function goesByResiliency(metricsPort: number): Promise<Result<undefined>> {
+  const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+  const closed = `invoke_breakers{peer="server.default",route="${ARMED_ROUTE}",state="closed"} 1`;
+  return text.includes(closed)
+    ? ok(undefined)
+    : err('the caller does not go by its Resiliency: no breaker of the route');
+}
 
 interface Ground {
   readonly image: Image;
@@ -80,7 +104,7 @@ async function place(role: Role, plane: ControlPlane): Promise<Placed> {
     sentryAddress: `127.0.0.1:${plane.sentryPort}`,
     feedAddress: `127.0.0.1:${plane.feedPort}`,
     clusterDomain: 'cluster.local',
-    ...(appPort === undefined ? {} : { appPort, appProtocol: shape === 'grpc' ? 'grpc' : 'http' }),
+    ...(appPort === undefined ? {} : { appPort, appProtocol: speaksGrpc(shape) ? 'grpc' : 'http' }),
     appHost: 'localhost',
     ...ports,
     gracefulShutdownMs: 1000,
@@ -106,7 +130,7 @@ function inImage({ name, shape, appPort, ports, config }: Placed, { image, plane
   writeFileSync(trustAnchorsFile, plane.anchors);
   const args = [...image.settings.flags, program];
   const command = { file: process.execPath, args, env: { ...image.settings.env, [SIDECAR_VARIABLE]: config } };
-  const callPort = shape === 'grpc' ? ports.grpcPort : ports.httpPort;
+  const callPort = speaksGrpc(shape) ? ports.grpcPort : ports.httpPort;
   return ok({ name: `invoke-${name}`, port: appPort === undefined ? callPort : ports.peerPort, command });
 }
 

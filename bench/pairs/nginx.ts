@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { err, ok } from '../../kit/result.ts';
 import type { CertificateFiles } from './certificates.ts';
-import { appPortOf, housed, type PreparePair, type Shape, TARGETS } from './pair.ts';
+import { appPortOf, housed, isArmed, type PreparePair, type Shape, speaksGrpc, TARGETS, UNARMED } from './pair.ts';
 import { freePort } from './ports.ts';
 import { findProgram, versionOf } from './programs.ts';
 import { startSidecars } from './start-sidecars.ts';
@@ -24,6 +24,7 @@ export const nginx: PreparePair = async (tools) => {
   return ok({
     version: versionOf(file, '-v'),
     async start(shape) {
+      if (isArmed(shape)) return err(UNARMED);
       const upstreams: Upstream[] = [];
       for (const name of TARGETS[shape]) upstreams.push({ name, port: await freePort() });
       const entryPort = await freePort();
@@ -31,7 +32,7 @@ export const nginx: PreparePair = async (tools) => {
         `ssl_certificate ${server.chain}; ssl_certificate_key ${server.key}; ssl_protocols TLSv1.3;`,
         `ssl_verify_client on; ssl_client_certificate ${anchors}; ssl_verify_depth 3;`,
       ];
-      const clientTls = upstreamTls(shape === 'grpc' ? 'grpc' : 'proxy', client, anchors, server.dnsName);
+      const clientTls = upstreamTls(speaksGrpc(shape) ? 'grpc' : 'proxy', client, anchors, server.dnsName);
       const toApp = { shape, isSecure: false, upstreams: [{ name: 'app', port: appPortOf(shape, tools.app) }] };
       const toPeers = { shape, isSecure: true, upstreams, listen: [`${entryPort}`], tls: clientTls };
       return startSidecars(children, {
@@ -87,7 +88,7 @@ http {
   keepalive_requests 1000000000;
 ${upstreams.map(upstreamOf).join('\n')}
   server {
-    ${listen.map((one) => `listen 127.0.0.1:${one}${shape === 'grpc' ? ' http2' : ''};`).join('\n    ')}
+    ${listen.map((one) => `listen 127.0.0.1:${one}${speaksGrpc(shape) ? ' http2' : ''};`).join('\n    ')}
     ${tls.join('\n    ')}
     location / {
       ${passTo(shape, isSecure, upstreams)}
@@ -105,7 +106,7 @@ function upstreamOf({ name, port }: Upstream): string {
 function passTo(shape: Shape, isSecure: boolean, upstreams: readonly Upstream[]): string {
   const [only] = upstreams;
   const upstream = upstreams.length === 1 ? only?.name : '$http_dapr_app_id';
-  if (shape === 'grpc') return `grpc_pass grpc${isSecure ? 's' : ''}://${upstream}; grpc_read_timeout 300s;`;
+  if (speaksGrpc(shape)) return `grpc_pass grpc${isSecure ? 's' : ''}://${upstream}; grpc_read_timeout 300s;`;
   return `proxy_pass http${isSecure ? 's' : ''}://${upstream};
       proxy_http_version 1.1;
       proxy_set_header Connection "";

@@ -8,8 +8,19 @@ import type { Certificates } from './certificates.ts';
 export const PAIR_NAMES = ['direct', 'invoke', 'envoy', 'haproxy', 'nginx', 'daprd'] as const;
 export type PairName = (typeof PAIR_NAMES)[number];
 
-/** What is called through a pair: one app over HTTP/1.1, one over gRPC, or many over HTTP/1.1, each with a sidecar of its own. */
-export type Shape = 'http' | 'grpc' | 'many';
+/**
+ * What is called through a pair: one app over HTTP/1.1, one over gRPC, or many over HTTP/1.1, each with a sidecar of its own; and with
+ * everything armed (armed.ts).
+ */
+export type Shape = 'http' | 'grpc' | 'many' | 'http-armed' | 'grpc-armed';
+
+export function speaksGrpc(shape: Shape): boolean {
+  return shape === 'grpc' || shape === 'grpc-armed';
+}
+
+export function isArmed(shape: Shape): boolean {
+  return shape === 'http-armed' || shape === 'grpc-armed';
+}
 
 const MANY = 500;
 /** So many of them share a process: by themselves, five hundred sidecars would want more memory than a machine for tests has. */
@@ -18,6 +29,8 @@ const HOUSED = 100;
 export const TARGETS: Readonly<Record<Shape, readonly string[]>> = {
   http: ['server'],
   grpc: ['server'],
+  'http-armed': ['server'],
+  'grpc-armed': ['server'],
   many: Array.from({ length: MANY }, (_, i) => `server-${i}`),
 };
 
@@ -27,6 +40,9 @@ export function housed<T>(servers: readonly T[]): readonly (readonly T[])[] {
   for (let i = 0; i < servers.length; i += HOUSED) houses.push(servers.slice(i, i + HOUSED));
   return houses;
 }
+
+/** Of a pair that has nothing of it here. */
+export const UNARMED = 'it is measured without rules and resilience alone';
 
 export interface PairTools {
   readonly children: Children;
@@ -66,5 +82,5 @@ export interface Pair {
 export type PreparePair = (tools: PairTools) => Promise<Result<Pair>>;
 
 export function appPortOf(shape: Shape, { httpPort, grpcPort }: App): number {
-  return shape === 'grpc' ? grpcPort : httpPort;
+  return speaksGrpc(shape) ? grpcPort : httpPort;
 }

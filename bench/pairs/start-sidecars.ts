@@ -1,8 +1,8 @@
 // Starting the sidecars of a pair, in the order that makes the times tell something: the apps', and then the caller's.
 import { ok, type Result } from '../../kit/result.ts';
 import type { Child, Children, Command } from '../children.ts';
-import { untilAnswering, untilListening } from '../listening.ts';
-import { type RunningPair, type Shape, TARGETS } from './pair.ts';
+import { thatDenied, untilAnswering, untilListening } from '../listening.ts';
+import { isArmed, type RunningPair, type Shape, TARGETS } from './pair.ts';
 
 /** A process of one sidecar, or of several. */
 export interface Sidecar {
@@ -45,6 +45,10 @@ async function startInTurn(
     const answering = await untilAnswering(child, client.port, shape, target);
     if (!answering.ok) return answering;
     answeringMs ??= answering.value;
+  }
+  if (isArmed(shape)) {
+    const denied = await thatDenied(client.port, shape, 'server');
+    if (!denied.ok) return denied;
   }
   const start = { listeningMs, answeringMs: answeringMs ?? Number.NaN };
   return ok({ port: client.port, sidecars: [child, ...started.filter((one) => one !== child)], start });
