@@ -18,11 +18,12 @@ import type { OperatorConfig } from './config.ts';
 import { openStores } from './open-stores.ts';
 import { networkPoliciesReconciler } from './reconcile/network-policies.ts';
 import type { Reconciler, Report } from './reconcile/reconciler.ts';
+import { resiliencyStatuses } from './reconcile/resiliency-statuses.ts';
 import { servicesReconciler } from './reconcile/services.ts';
 import { statusReconciler } from './reconcile/statuses.ts';
 import { anchorsIn } from './reconcile/trust-bundle.ts';
 import { type EnsureTrustBundle, ensureTrustBundle, trustBundlesReconciler } from './reconcile/trust-bundles.ts';
-import { judgeAccessPolicy, judgeHttpEndpoint, judgeNamespacePolicy, judgeResiliency } from './reconcile/verdicts.ts';
+import { judgeAccessPolicy, judgeHttpEndpoint, judgeNamespacePolicy } from './reconcile/verdicts.ts';
 import type { Stores } from './stores.ts';
 
 export interface OperatorDeps {
@@ -101,7 +102,7 @@ function statusReconcilers(stores: Stores, common: OperatorDeps & { readonly rep
   const { namespaces, accessPolicies, resiliencies, httpEndpoints, namespacePolicies } = stores;
   return [
     statusReconciler({ ...common, kind: ACCESS_POLICIES, store: accessPolicies, judge: judgeAccessPolicy }),
-    statusReconciler({ ...common, kind: RESILIENCIES, store: resiliencies, judge: judgeResiliency }),
+    resiliencyStatuses({ ...common, store: resiliencies }),
     statusReconciler({ ...common, kind: HTTP_ENDPOINTS, store: httpEndpoints, judge: judgeHttpEndpoint }),
     statusReconciler({
       ...common,

@@ -6,6 +6,7 @@ import type { HttpEndpointResource } from '../../api/resources/http-endpoint.ts'
 import type { NamespacePolicy } from '../../api/resources/namespace-policy.ts';
 import { type Resiliency, readResiliency } from '../../api/resources/resiliency.ts';
 import { must } from '../../kit/result.ts';
+import { SettledResiliencies } from '../settled.ts';
 import { memoryStore, memoryStores } from '../testing-stores.ts';
 import { compileResources, configVersions } from './config.ts';
 
@@ -23,8 +24,13 @@ function resiliency(namespace: string, name: string, scopes?: string[]): Resilie
   return { metadata: { namespace, name }, spec: { ...must(readResiliency({})), ...(scopes && { scopes }) } };
 }
 
+function compiled(given: Partial<ReturnType<typeof memoryStores>>, self = web) {
+  const stores = memoryStores(given);
+  return compileResources(stores, self, new SettledResiliencies(stores.resiliencies));
+}
+
 const told = (stores: Partial<ReturnType<typeof memoryStores>>) =>
-  compileResources(memoryStores(stores), web).map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`);
+  compiled(stores).map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`);
 
 test('an app is told of the policies of its namespace that are for all apps or for it', () => {
   const accessPolicies = memoryStore(
@@ -43,6 +49,22 @@ test('an app is told of the policies of its namespace that are for all apps or f
     'AccessPolicy shop/z-for-all',
     'Resiliency shop/calls',
   ]);
+});
+
+test('of Resiliencies that conflict an app is told of the oldest, also of those that conflict with what it is not told of', () => {
+  const cart = must(parseSpiffeId('spiffe://cluster.local/ns/shop/cart'));
+  const speaking = (name: string, seconds: number, scopes: string[]): Resiliency => ({
+    metadata: { namespace: 'shop', name, creationTimestamp: new Date(seconds * 1000) },
+    spec: must(readResiliency({ inbound: { shedding: 'gradient' }, scopes })),
+  });
+  const oldest = speaking('of-web', 1, ['web']);
+  const [between, youngest] = [speaking('of-both', 2, ['web', 'cart']), speaking('of-cart', 3, ['cart'])];
+  const of = (self: typeof web, ...objects: Resiliency[]) =>
+    compiled({ resiliencies: memoryStore(...objects) }, self).map(({ name }) => name);
+  expect(of(web, oldest, between, youngest)).toEqual(['of-web']);
+  // What is between is in effect for nobody, so nothing is in the way of the youngest.
+  expect(of(cart, oldest, between, youngest)).toEqual(['of-cart']);
+  expect(of(cart, between, youngest)).toEqual(['of-both']);
 });
 
 test('an app is told of the endpoints of its namespace that it may use, and of no value of a Secret', () => {
@@ -74,7 +96,7 @@ test('of its NamespacePolicy an app is told what its sidecar enforces, and not w
     },
   });
   const namespacePolicies = memoryStore(namespacePolicy('shop'), namespacePolicy('bank'));
-  const [policy, ...others] = compileResources(memoryStores({ namespacePolicies }), web);
+  const [policy, ...others] = compiled({ namespacePolicies });
   expect(others).toEqual([]);
   expect(policy).toMatchObject({ kind: 'NamespacePolicy', namespace: '', name: 'shop' });
   expect(JSON.parse(`${policy?.spec}`)).toEqual({
@@ -93,11 +115,9 @@ test('a policy that nobody can read is told all the same: leaving it out would o
 
 test('the order in which a store holds policies makes no difference', () => {
   const policies = [accessPolicy('shop', 'b'), accessPolicy('shop', 'a'), accessPolicy('shop', 'c')];
-  const compiled = [policies, policies.toReversed()].map((order) =>
-    compileResources(memoryStores({ accessPolicies: memoryStore(...order) }), web),
-  );
-  expect(compiled[0]).toEqual(compiled[1]);
-  expect(compiled[0]?.[0]).toEqual({
+  const both = [policies, policies.toReversed()].map((order) => compiled({ accessPolicies: memoryStore(...order) }));
+  expect(both[0]).toEqual(both[1]);
+  expect(both[0]?.[0]).toEqual({
     ...{ kind: 'AccessPolicy', namespace: 'shop', name: 'a', generation: 3, createdMs: 1000 },
     spec: Buffer.from(JSON.stringify(policies[1]?.spec)),
   });

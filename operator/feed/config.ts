@@ -1,13 +1,15 @@
 // What one app is told: the policies and the endpoints of its namespace that concern it. Its identity decides, and nothing that it says.
 //
 // A spec is passed on as it is stored, valid or not: a policy that cannot be read must not open what it was to close, and the
-// sidecar, which enforces it, is who can refuse.
+// sidecar, which enforces it, is who can refuse. Of two Resiliencies that conflict the younger is left out: an app that is told of
+// one alone could not see that they do.
 import type { Target } from '../../api/ids.ts';
 import type { FeedResource, KindVersion } from '../../api/proto/feed.ts';
 import { createdMs, type Resource } from '../../api/resources/object.ts';
 import { ACCESS_POLICIES, HTTP_ENDPOINTS, NAMESPACE_POLICIES, RESILIENCIES } from '../../kube/custom.ts';
 import type { Store } from '../../kube/store.ts';
 import { CONFIG_MAPS } from '../../kube/types.ts';
+import type { SettledResiliencies } from '../settled.ts';
 import type { Stores } from '../stores.ts';
 
 export type ConfigStores = Pick<
@@ -19,10 +21,14 @@ export type ConfigStores = Pick<
 const NAMESPACE_POLICY_FIELDS = ['callableFrom', 'mayCall', 'externalHosts', 'defaultAccess', 'traceSampling'] as const;
 
 /** In a fixed order, so that equal policies make equal bytes. */
-export function compileResources(stores: ConfigStores, { app, namespace }: Target): readonly FeedResource[] {
+export function compileResources(
+  stores: ConfigStores,
+  { app, namespace }: Target,
+  settled: Pick<SettledResiliencies, 'acceptedIn'>,
+): readonly FeedResource[] {
   const isOurs = ({ metadata }: Resource<unknown>) => metadata.namespace === namespace;
   const access = stores.accessPolicies.all().filter((policy) => isOurs(policy) && selects(policy.spec.apps, app));
-  const resiliencies = stores.resiliencies.all().filter((one) => isOurs(one) && selects(one.spec.scopes, app));
+  const resiliencies = settled.acceptedIn(namespace).filter((one) => selects(one.spec.scopes, app));
   const endpoints = stores.httpEndpoints.all().filter((one) => isOurs(one) && selects(one.spec.scopes, app));
   const namespacePolicy = stores.namespacePolicies.get(namespace);
   return [

@@ -101,6 +101,20 @@ test.each([
   expect(listeners.map(kindsOf)).toEqual([['config'], ['config'], []]);
 });
 
+test('when a Resiliency goes that was in the way of another, those hear of it whom only the other one is about', () => {
+  const put = (name: string, scopes: readonly string[], seconds: number) =>
+    stores.resiliencies.put({
+      metadata: { namespace: 'shop', name, creationTimestamp: new Date(seconds * 1000) },
+      spec: must(readResiliency({ inbound: {}, scopes })),
+    });
+  put('of-web', ['web'], 1);
+  put('of-both', ['web', 'cart'], 2);
+  const { told } = listen(cart);
+  stores.resiliencies.remove('shop/of-web');
+  clock.advance(100);
+  expect(told).toMatchObject([{ config: { resources: [{ name: 'of-both' }] } }]);
+});
+
 test('whom the apps of a namespace may call is told to all whom they may not, and to nobody else', () => {
   const listeners = [web, teller].map((self) => listen(self));
   const barred = () =>

@@ -5,6 +5,7 @@ import { TRUST_BUNDLE } from '../../api/pod.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import { keyOf } from '../../kube/types.ts';
 import { type Claims, claimKey, claimOfPod } from '../claims.ts';
+import { SettledResiliencies } from '../settled.ts';
 import type { Stores } from '../stores.ts';
 import { barredNamespaces, isSameOutside } from './barred.ts';
 import { compileResources, configVersions } from './config.ts';
@@ -46,6 +47,7 @@ const ZONE_LABEL = 'topology.kubernetes.io/zone';
 
 export class Hub {
   readonly #options: HubOptions;
+  readonly #settled: SettledResiliencies;
   readonly #configs = new Map<string, Audience>();
   readonly #endpoints = new Map<string, Audience>();
   readonly #outdated = new Set<Audience>();
@@ -57,6 +59,7 @@ export class Hub {
 
   constructor(options: HubOptions) {
     this.#options = options;
+    this.#settled = new SettledResiliencies(options.stores.resiliencies);
     this.#follows = this.#follow();
   }
 
@@ -122,7 +125,7 @@ export class Hub {
         config: {
           versions: configVersions(stores),
           trustAnchors: this.trustAnchors() ?? Buffer.alloc(0),
-          resources: compileResources(stores, self),
+          resources: compileResources(stores, self, this.#settled),
           barredNamespaces: barredNamespaces(stores.namespacePolicies.all(), self),
           defaultAccess,
         },

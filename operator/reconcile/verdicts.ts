@@ -10,17 +10,16 @@ import {
 import { type Resiliency, readResiliency } from '../../api/resources/resiliency.ts';
 import type { Result } from '../../kit/result.ts';
 import { excerpt } from '../../kit/text.ts';
+import { type Conflict, conflictMessage } from '../../policy/resiliency/settle.ts';
 import type { Verdict } from './conditions.ts';
 
 export function judgeAccessPolicy({ spec }: AccessPolicy): Verdict {
   return { refusal: invalid(readAccessPolicy(spec)), unenforced: undefined };
 }
 
-export function judgeResiliency({ spec }: Resiliency): Verdict {
-  return {
-    refusal: invalid(readResiliency(spec)),
-    unenforced: 'sidecars are given it, but this version of Invoke does not act on it yet',
-  };
+/** `conflict`: with an older one. */
+export function judgeResiliency({ spec }: Resiliency, conflict: Conflict | undefined): Verdict {
+  return { refusal: invalid(readResiliency(spec)) ?? conflicting(conflict), unenforced: undefined };
 }
 
 export function judgeHttpEndpoint({ spec }: HttpEndpointResource): Verdict {
@@ -43,6 +42,11 @@ const MESSAGE_CHARACTERS_MAX = 2000;
 function invalid(read: Result<unknown, readonly string[]>): Verdict['refusal'] {
   if (read.ok) return undefined;
   return { reason: 'Invalid', message: excerpt(read.error.join('; '), MESSAGE_CHARACTERS_MAX) };
+}
+
+function conflicting(conflict: Conflict | undefined): Verdict['refusal'] {
+  if (conflict === undefined) return undefined;
+  return { reason: 'Conflicting', message: excerpt(conflictMessage(conflict), MESSAGE_CHARACTERS_MAX) };
 }
 
 function homeless(name: string): Verdict['refusal'] {

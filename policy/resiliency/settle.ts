@@ -35,9 +35,11 @@ export function settle(objects: readonly PlacedResiliency[]): Settled {
   return { accepted, conflicts };
 }
 
-export function conflictMessage({ winner, about }: Conflict): string {
+export function conflictMessage({ loser, winner, about }: Conflict): string {
+  // The API server dates by whole seconds.
+  const why = winner.createdMs < loser.createdMs ? 'which is older' : 'which is as old and comes first by name';
   return (
-    `${winner.namespace}/${winner.name}, which is older, says ${about} for the same apps, so nothing of this object is in ` +
+    `${winner.namespace}/${winner.name}, ${why}, says ${about} for the same apps, so nothing of this object is in ` +
     'effect; take it out of one of the two, or give them scopes that do not overlap'
   );
 }

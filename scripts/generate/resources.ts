@@ -15,8 +15,7 @@ what stands here, and \`kubectl get invoke -A\` lists them all, with what the op
 - **Accepted** is \`False\` where an object cannot be used as it is. Nearly every mistake is refused by \`kubectl apply\` already; what
   is left, such as a path that no sidecar would spell that way, is found here. The reason and the message say what to change.
 - **Programmed** is \`False\` where a part of the object has no effect, and its message says which. This version acts on
-  all of AccessPolicy, HTTPEndpoint and NamespacePolicy, but for \`traceSampling\`; a Resiliency is checked and handed to the
-  sidecars, and not acted on yet.
+  all of them, but for \`traceSampling\` of a NamespacePolicy.
 
 In the tables, \`[]\` is each item of a list and \`{}\` each entry of a map. A field in **bold** is required where what it is in is there.
 `;
