@@ -118,7 +118,7 @@ describe('policies that are applied', () => {
     expect(await denied()).toBe(before + 1);
   });
 
-  test('a policy in audit mode denies nothing, and what it would deny is counted', async () => {
+  test('a policy in audit mode denies nothing; what it would deny is counted, and in its status', async () => {
     await apply(
       accessPolicy('stricter', {
         apps: ['orders'],
@@ -136,6 +136,8 @@ describe('policies that are applied', () => {
     await outcomeOf(WEB, 'GET orders /orders');
     await outcomeOf(WEB, 'GET orders /orders/7');
     expect(await denied()).toBe(before + 1);
+    const { message } = await condition('stricter', 'WouldDeny', 'True');
+    expect(message).toMatch(`${WEB} > GET /orders/7 of orders.${SHOP}, by default of ${SHOP}/stricter`);
     await kubectl('delete', 'accesspolicy', 'stricter', '-n', SHOP);
   });
 });
@@ -255,11 +257,8 @@ describe('a policy that is wrong', () => {
         const { status } = await run('kubectl', ['apply', '-f', '-'], JSON.stringify(wrong));
         return status === 0;
       });
-      const refusal = await until('the status', async () => {
-        const { status } = await get<WithStatus>('accesspolicy', 'orders', '-n', SHOP);
-        return status?.conditions.find(({ type, status: is }) => type === 'Accepted' && is === 'False');
-      });
-      expect(refusal.message).toContain('spec.rules[0].action');
+      const { message } = await condition('orders', 'Accepted', 'False');
+      expect(message).toContain('spec.rules[0].action');
       await until('the sidecar to have looked at it', async () => (await logOf('orders')).includes('cannot be read'));
       expect((await outcomeOf(WEB, 'GET orders /orders')).status).toBe('200');
       expect((await outcomeOf(OTHER_WEB, 'GET orders /orders')).words).toContain(`default of ${SHOP}/orders`);
@@ -286,6 +285,14 @@ interface WithStatus {
   readonly status?: {
     readonly conditions: readonly { readonly type: string; readonly status: string; readonly message: string }[];
   };
+}
+
+/** Once the policy has it. */
+function condition(policy: string, type: string, status: string) {
+  return until(`${policy} to be ${type}=${status}`, async () => {
+    const { status: said } = await get<WithStatus>('accesspolicy', policy, '-n', SHOP);
+    return said?.conditions.find((one) => one.type === type && one.status === status);
+  });
 }
 
 async function restored({ apiVersion, kind, metadata, spec }: Manifest): Promise<void> {

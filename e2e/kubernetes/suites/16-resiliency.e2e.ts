@@ -104,7 +104,9 @@ test('one of five pods that has become slow gets hardly any call', async () => {
 const BILLS = `/v1.0/invoke/bills.${SHOP}/method`;
 let bills: readonly Pod[];
 
-const clear = () => kubectl('delete', 'resiliency', '--all', '-n', FRONT);
+async function clear(): Promise<void> {
+  for (const where of [FRONT, SHOP]) await kubectl('delete', 'resiliency', '--all', '-n', where);
+}
 
 /** How often the apps were called for it. */
 async function triesOf(path: string, method = 'GET'): Promise<{ status: number; fault?: string; tries: number }> {
@@ -114,14 +116,35 @@ async function triesOf(path: string, method = 'GET'): Promise<{ status: number; 
   return { status, tries, ...(headers['invoke-fault'] === undefined ? {} : { fault: headers['invoke-fault'] }) };
 }
 
-async function accepted(): Promise<void> {
-  await until('it to be accepted', async () => {
-    const { status } = await get<WithStatus>('resiliency', 'bills', '-n', FRONT);
-    return status?.conditions.some(({ type, status: is }) => type === 'Accepted' && is === 'True');
+interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly message: string;
+}
+
+/** Once it has it. */
+function accepted({ metadata: { name = '', namespace: where = '' } }: Manifest, wanted = 'True'): Promise<Condition> {
+  return until(`${where}/${name} to be Accepted=${wanted}`, async () => {
+    const { status } = await get<{ status?: { conditions: Condition[] } }>('resiliency', name, '-n', where);
+    return status?.conditions.find(({ type, status: is }) => type === 'Accepted' && is === wanted);
   });
 }
 
-describe('what a Resiliency of the caller’s namespace says', () => {
+async function taken(object: Manifest): Promise<void> {
+  await apply(object);
+  await accepted(object);
+}
+
+/** Of the caller's namespace, about calls to bills. */
+function calling(policies: object, target: object, name = 'bills'): Manifest {
+  return resiliency(name, FRONT, { policies, targets: { apps: { [`bills.${SHOP}`]: target } } });
+}
+
+function resiliency(name: string, where: string, spec: object): Manifest {
+  return { apiVersion: 'invoke.io/v1alpha1', kind: 'Resiliency', metadata: { name, namespace: where }, spec };
+}
+
+describe('what a Resiliency says', () => {
   beforeAll(async () => {
     await callee('bills', 2);
     bills = await podsOf('bills');
@@ -136,8 +159,7 @@ describe('what a Resiliency of the caller’s namespace says', () => {
     const retries = {
       quick: { policy: 'constant', duration: '10ms', maxRetries: 2, matching: { httpStatusCodes: '429' } },
     };
-    await apply(resiliency({ retries }, { retry: 'quick' }));
-    await accepted();
+    await taken(calling({ retries }, { retry: 'quick' }));
     await until('three tries', async () => (await triesOf('/x?status=429')).tries === 3);
     expect(await triesOf('/x?status=503')).toEqual({ status: 503, tries: 1 });
     await clear();
@@ -146,8 +168,7 @@ describe('what a Resiliency of the caller’s namespace says', () => {
 
   test('about a breaker is so: calls stop, and the app is left alone', async () => {
     const circuitBreakers = { third: { consecutiveFailures: 3, timeout: '120s' } };
-    await apply(resiliency({ circuitBreakers }, { circuitBreaker: 'third' }));
-    await accepted();
+    await taken(calling({ circuitBreakers }, { circuitBreaker: 'third' }));
     const open = await until('the breaker to open', async () => {
       const seen = await triesOf('/y?status=500');
       return seen.fault !== undefined && seen;
@@ -163,22 +184,20 @@ describe('what a Resiliency of the caller’s namespace says', () => {
     expect(await triesOf('/pay?breaks', 'POST')).toEqual({ status: 502, fault: 'app-broke', tries: 1 });
     expect(await triesOf('/pay?breaks', 'GET')).toEqual({ status: 502, fault: 'app-broke', tries: 2 });
     const routes = [{ name: 'pay', methods: ['POST'], paths: ['/pay'], idempotent: true }];
-    await apply(resiliency({}, { routes }));
-    await accepted();
+    await taken(calling({}, { routes }));
     await until('two tries', async () => (await triesOf('/pay?breaks', 'POST')).tries === 2);
     expect(await triesOf('/other?breaks', 'POST')).toEqual({ status: 502, fault: 'app-broke', tries: 1 });
   });
+
+  test('about the rate of each caller is so: what is too much is refused, and the app sees nothing of it', async () => {
+    const rateLimits = [{ from: [{ namespace: FRONT }], requests: 1, per: '60s' }];
+    await taken(resiliency('bills', SHOP, { scopes: ['bills'], inbound: { rateLimits } }));
+    const refused = await until('too much', async () => {
+      const seen = await triesOf('/x');
+      return seen.status !== 200 && seen;
+    });
+    expect(refused).toEqual({ status: 429, fault: 'rate-limited', tries: 0 });
+    await clear();
+    await until('the end of it', async () => (await triesOf('/x')).status === 200);
+  });
 });
-
-function resiliency(policies: object, target: object): Manifest {
-  return {
-    apiVersion: 'invoke.io/v1alpha1',
-    kind: 'Resiliency',
-    metadata: { name: 'bills', namespace: FRONT },
-    spec: { policies, targets: { apps: { [`bills.${SHOP}`]: target } } },
-  };
-}
-
-interface WithStatus {
-  readonly status?: { readonly conditions: readonly { readonly type: string; readonly status: string }[] };
-}
