@@ -2,6 +2,7 @@
 // Where it was not, nothing stands between a call and the transport.
 import { refuse } from '../api/exchange.ts';
 import type { Clock } from '../kit/clock.ts';
+import { HeldBytes } from '../kit/held-bytes.ts';
 import type { Log } from '../kit/log.ts';
 import type { Snapshot } from '../kit/snapshot.ts';
 import { InFlight } from '../policy/resiliency/limits/in-flight.ts';
@@ -10,7 +11,7 @@ import { ContainerProbes } from './app/container-probes.ts';
 import { AppHealth, type AppHealthState } from './app/health.ts';
 import type { AppConfig } from './config.ts';
 import type { PagesOfPort } from './edge/page-http.ts';
-import { type OpenPermitted, TurnCall, type TurnOptions, type Turns } from './link/turn-call.ts';
+import { type OpenPermitted, TurnCall, type TurnOptions, type Turns, WAITING_BYTES_MAX } from './link/turn-call.ts';
 import { appUnhealthy, noTurn } from './transport/app-faults.ts';
 import { type ToApp, toApp } from './transport/to-app.ts';
 
@@ -69,7 +70,7 @@ export function appTurns(max: number, { clock, metrics }: Pick<OwnAppDeps, 'cloc
 
 export function openInTurn(open: OpenPermitted, turns: Turns, clock: Clock): OpenPermitted {
   const options: TurnOptions = {
-    ...{ turns, clock },
+    ...{ turns, clock, held: new HeldBytes(WAITING_BYTES_MAX) },
     refusal: (call, why) => noTurn(call, why, turns.bounds.limit, turns.bounds.queueSize),
   };
   return (call, reply) => {

@@ -3,13 +3,14 @@
 import type { ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { WritableSnapshot } from '../../kit/snapshot.ts';
+import { manualClock } from '../../kit/testing/clock.ts';
 import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
 import { callerOf, ECHO, faultOf, type GrpcApp, grpcApp, grpcOn } from '../testing/grpc-app.ts';
 import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
 import { WebSocketApp } from '../testing/web-socket-app.ts';
 import { Client } from '../testing/web-socket-client.ts';
 import { headerOf, RawClient, send, to } from './testing.ts';
-import { type Instance, instance, policies } from './testing-resiliency.ts';
+import { type Instance, instance, instances, policies } from './testing-resiliency.ts';
 
 let mesh: Mesh;
 let web: MeshSidecar;
@@ -121,6 +122,33 @@ describe('over HTTP', () => {
     await release();
     expect([shop.seen.length, other.seen.length]).toEqual([1, 5]);
   });
+});
+
+test('while all instances are full, there are no more tries than the retry budget pays for', async () => {
+  says({ limits: { maxInFlight: 1 } });
+  const many = await instances(mesh, 'many', 3, { resiliencies: objects });
+  for (const { sidecar } of many) closing.push(() => sidecar?.stop());
+  const inside = await Promise.all(
+    many.map(async (one) => {
+      const arrived = one.next();
+      const answer = send(one.sidecar?.sidecar.ports.http ?? 0, { path: to('many', '/itself') });
+      return { response: await arrived, answer };
+    }),
+  );
+  const fresh = await mesh.start('fresh', { clock: manualClock() });
+  closing.push(() => fresh.stop());
+  const calls = 100;
+  for (let number = 0; number < calls; number++)
+    expect((await send(fresh.sidecar.ports.http, { path: to('many', '/x') })).status).toBe(503);
+  const tries = await Promise.all(
+    many.map(({ sidecar }) => metric('invoke_inbound_turned_away_total\\{reason="no-room"\\}', sidecar)),
+  );
+  // Its clock stands still, so there is nothing but a fifth of the calls, and what a sidecar starts with.
+  expect(tries.reduce((sum, count) => sum + Number(count ?? 0), 0)).toBeLessThanOrEqual(calls * 1.2 + 10);
+  for (const { response, answer } of inside) {
+    response.end();
+    expect((await answer).status).toBe(200);
+  }
 });
 
 test('a WebSocket is under way until it is closed', async () => {

@@ -3,12 +3,13 @@
 import type { ReplyEnd, ReplyHead, RequestEnd } from '../../api/exchange.ts';
 import { headerValue } from '../../api/headers.ts';
 import type { Clock } from '../../kit/clock.ts';
+import { HeldBytes } from '../../kit/held-bytes.ts';
 import type { Inbound } from '../../policy/resiliency/inbound.ts';
 import { Gradient, type GradientBounds } from '../../policy/resiliency/limits/gradient.ts';
 import { InFlight, type InFlightBounds } from '../../policy/resiliency/limits/in-flight.ts';
 import type { LimitPlan } from '../../policy/resiliency/plan.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
-import { type OpenPermitted, TurnCall, type TurnOptions, type Turns } from '../link/turn-call.ts';
+import { type OpenPermitted, TurnCall, type TurnOptions, type Turns, WAITING_BYTES_MAX } from '../link/turn-call.ts';
 import type { LimitsDeps } from './deps.ts';
 import { noRoom } from './faults.ts';
 
@@ -41,6 +42,7 @@ export class Room {
     });
     this.#options = {
       turns: this.#turns,
+      held: new HeldBytes(WAITING_BYTES_MAX),
       clock,
       refusal: (call, why) => {
         watch.turnedAway(why);

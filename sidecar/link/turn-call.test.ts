@@ -2,13 +2,14 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
 import { fault } from '../../api/fault.ts';
+import { HeldBytes } from '../../kit/held-bytes.ts';
 import { manualClock } from '../../kit/testing/clock.ts';
 import { InFlight } from '../../policy/resiliency/limits/in-flight.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import { openInTurn } from '../own-app.ts';
 import { AppSide, callerSide, callTo } from '../testing/ends.ts';
 import { appUnhealthy } from '../transport/app-faults.ts';
-import type { Turns } from './turn-call.ts';
+import { TurnCall, type Turns, WAITING_BYTES_MAX } from './turn-call.ts';
 
 const gone = fault('cancelled', 'the caller has gone');
 
@@ -58,6 +59,30 @@ test('what was pushed while a call waited comes in its order, and the caller goe
   expect([app.calls[1]?.heard, heard]).toEqual([['a', 'b'], ['resume']]);
   request.end([]);
   expect(app.calls[1]?.heard).toEqual(['a', 'b', 'end']);
+});
+
+test('requests that wait hold so much together; one that would hold more is refused, and what is held is given back', () => {
+  const chunk = Buffer.alloc(WAITING_BYTES_MAX / 2);
+  turns = oneTurn(10);
+  const held = new HeldBytes(WAITING_BYTES_MAX);
+  const options = { turns, clock, held, refusal: () => fault('app-busy', 'no room') };
+  const start = (path: string) => {
+    const heard: string[] = [];
+    const request = new TurnCall(callTo(path), callerSide(heard), app.open, options);
+    request.start();
+    return { heard, request };
+  };
+  const [, second, third, fourth] = ['/1', '/2', '/3', '/4'].map(start);
+  second?.request.data(chunk);
+  third?.request.data(chunk);
+  expect(fourth?.request.data(Buffer.alloc(1))).toBe('ok');
+  expect([second?.heard, third?.heard, fourth?.heard]).toEqual([[], [], ['abort app-busy']]);
+  second?.request.cancel(gone);
+  const fifth = start('/5');
+  expect(fifth.request.data(chunk)).toBe('pause');
+  app.answer(0);
+  app.answer(1);
+  expect([app.paths, held.take(WAITING_BYTES_MAX)]).toEqual([['/1', '/3', '/5'], true]);
 });
 
 describe('a tunnel', () => {

@@ -4,6 +4,7 @@ import { type Flow, type ReplyEnd, type ReplyHead, type RequestEnd, SWITCHING } 
 import type { Fault } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
+import type { HeldBytes } from '../../kit/held-bytes.ts';
 import type { InFlight, Waiter } from '../../policy/resiliency/limits/in-flight.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 
@@ -12,11 +13,16 @@ export type OpenPermitted = (call: PermittedCall, reply: ReplyEnd) => RequestEnd
 /** The turns that there are: who is inside, and who waits. */
 export type Turns = InFlight<TurnCall>;
 
-/** Why a call gets no turn: the queue is full; it was in the queue for too long; its deadline passed meanwhile. */
+/** What the requests may hold that wait in one queue, all together: a queue may be long, and each may have begun its body. */
+export const WAITING_BYTES_MAX = 64 * 2 ** 20;
+
+/** Why a call gets no turn: the queue is full, or holds too many bytes; it was in the queue for too long; its deadline passed meanwhile. */
 export type NoTurn = 'no-room' | 'waited-too-long' | 'past-deadline';
 
 export interface TurnOptions {
   readonly turns: Turns;
+  /** Of those who wait. */
+  readonly held: HeldBytes;
   readonly clock: Clock;
   readonly refusal: (call: PermittedCall, why: NoTurn) => Fault;
 }
@@ -27,6 +33,7 @@ interface Waiting {
   readonly cancelDeadline: Cancel;
   /** What was pushed meanwhile: at most what one `pause` lets through. */
   readonly held: Buffer[];
+  heldBytes: number;
   ended: Headers | undefined;
 }
 
@@ -73,7 +80,7 @@ export class TurnCall implements RequestEnd, Waiter {
   admitted(): void {
     const state = this.#state;
     if (state.kind !== 'waiting') return;
-    state.cancelDeadline();
+    this.#stopWaiting(state);
     const inside = this.#enter();
     let flow: Flow = 'pause';
     for (const chunk of state.held) if (this.#isIn(inside)) flow = inside.request?.data(chunk) ?? 'pause';
@@ -97,6 +104,11 @@ export class TurnCall implements RequestEnd, Waiter {
     const state = this.#state;
     if (state.kind === 'inside') return state.request?.data(chunk) ?? 'pause';
     if (state.kind === 'done') return 'ok';
+    if (!this.#options.held.take(chunk.length)) {
+      this.#noTurn('no-room');
+      return 'ok';
+    }
+    state.heldBytes += chunk.length;
     state.held.push(chunk);
     return 'pause';
   }
@@ -170,7 +182,12 @@ export class TurnCall implements RequestEnd, Waiter {
     const { clock } = this.#options;
     const late = () => this.#noTurn('past-deadline');
     const cancelDeadline = deadlineMs === undefined ? NO_DEADLINE : clock.after(deadlineMs - clock.elapsed(), late);
-    return { kind: 'waiting', leaveQueue, cancelDeadline, held: [], ended: undefined };
+    return { kind: 'waiting', leaveQueue, cancelDeadline, held: [], heldBytes: 0, ended: undefined };
+  }
+
+  #stopWaiting({ cancelDeadline, heldBytes }: Waiting): void {
+    cancelDeadline();
+    this.#options.held.give(heldBytes);
   }
 
   #noTurn(why: NoTurn): void {
@@ -188,7 +205,7 @@ export class TurnCall implements RequestEnd, Waiter {
     const state = this.#state;
     this.#state = DONE;
     if (state.kind === 'waiting') {
-      state.cancelDeadline();
+      this.#stopWaiting(state);
       state.leaveQueue();
     }
     if (state.kind !== 'inside') return;
