@@ -25,6 +25,8 @@ const CLUSTER_COMMANDS = new Set([
     'cli/policies-of-cluster.ts',
     'cli/check/facts.ts',
     'cli/audit/cluster-facts.ts',
+    'cli/pod-metrics.ts',
+    'cli/resiliency/pods.ts',
   ],
 ]);
 const STAGES = new Set(['identify', 'authorize', 'limit', 'resolve', 'resilience', 'transport']);

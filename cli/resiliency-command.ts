@@ -10,6 +10,9 @@ interface ResiliencyOptions {
   readonly namespace: string;
   readonly allNamespaces?: boolean;
   readonly address?: string;
+  readonly cluster?: boolean;
+  readonly kubeconfig?: string;
+  readonly context?: string;
   readonly output: string;
 }
 
@@ -21,28 +24,41 @@ export function addResiliency(program: Command, host: Host, finish: Finish): voi
     .option('-n, --namespace <NAME>', 'of this namespace alone', 'default')
     .option('-A, --all-namespaces', 'of all namespaces')
     .option('--address <HOST:PORT>', 'ask the app API there, such as one that kubectl forwards to')
+    .option('--cluster', 'ask the sidecars of a cluster, by their metrics, and show troubles alone')
+    .option('--kubeconfig <FILE>', 'names the cluster (default: KUBECONFIG, or ~/.kube/config)')
+    .option('--context <NAME>', 'its context there (default: the current one)')
     .option('-o, --output <FORMAT>', `one of ${CHECK_FORMATS.join(', ')}`, 'table')
     .addHelpText('after', HELP)
     .action(async (apps: readonly string[], options: ResiliencyOptions) => {
       const namespace = options.allNamespaces ? ok(undefined) : parseNamespace(options.namespace);
       const address = options.address === undefined ? ok(undefined) : parseHostPort(options.address);
       const format = parseOneOf(CHECK_FORMATS)(options.output);
+      const { kubeconfig, context } = options;
+      const isCluster = options.cluster ?? (kubeconfig ?? context) !== undefined;
       const mistakes = [
         ...(namespace.ok ? [] : [`--namespace: ${namespace.error}`]),
         ...(address.ok ? [] : [`--address: ${address.error}`]),
         ...(format.ok ? [] : [`--output: ${format.error}`]),
         ...(options.address !== undefined && apps.length > 0 ? ['name apps, or give --address, but not both'] : []),
+        ...(options.address !== undefined && isCluster ? [TWO_PLACES] : []),
       ];
       if (!namespace.ok || !address.ok || !format.ok || mistakes.length > 0) return refuse(mistakes, host, finish);
-      const { resiliencyCommand } = await import('./resiliency.ts');
+      const { clusterResiliencyCommand, resiliencyCommand } = await import('./resiliency/resiliency.ts');
       const whom = { apps, namespace: namespace.value, address: address.value };
-      finish(await resiliencyCommand(whom, format.value, host));
+      const ended = isCluster
+        ? clusterResiliencyCommand(whom, { kubeconfig, context }, format.value, host)
+        : resiliencyCommand(whom, format.value, host);
+      finish(await ended);
     });
 }
+
+const TWO_PLACES =
+  '--address: it means one sidecar, and --cluster, --kubeconfig and --context a cluster; give one of the two';
 
 const HELP = `
 Examples:
   invokectl resiliency web
+  invokectl resiliency --cluster -A
   invokectl resiliency --address 127.0.0.1:3500    # after: kubectl port-forward pod/web-7d4b 3500:3500
 
 A sidecar that asks its app for a token asks this command, too: INVOKE_API_TOKEN or DAPR_API_TOKEN.

@@ -1,13 +1,15 @@
 // `invokectl resiliency`: asks sidecars how things stand with those that they call, and shows it.
 import { type IncomingMessage, request } from 'node:http';
-import { messageOf } from '../kit/errors.ts';
-import { parseJson } from '../kit/json.ts';
-import { err, ok, type Result } from '../kit/result.ts';
-import type { HostPort } from '../kit/values.ts';
-import { EXIT, type Host, nonEmpty, say } from './host.ts';
-import { type RecordScope, readRecords } from './records.ts';
-import { readAnswer, type SidecarAnswer, table } from './resiliency-table.ts';
-import type { CheckFormat } from './values.ts';
+import { messageOf } from '../../kit/errors.ts';
+import { parseJson } from '../../kit/json.ts';
+import { err, ok, type Result } from '../../kit/result.ts';
+import type { HostPort } from '../../kit/values.ts';
+import { type ClusterOptions, openCluster } from '../cluster.ts';
+import { EXIT, type Host, nonEmpty, say } from '../host.ts';
+import { type RecordScope, readRecords } from '../records.ts';
+import type { CheckFormat } from '../values.ts';
+import { podReports, podTable } from './pods.ts';
+import { readAnswer, type SidecarAnswer, table } from './table.ts';
 
 export interface ResiliencyScope {
   /** Empty stands for all of them. */
@@ -15,6 +17,24 @@ export interface ResiliencyScope {
   readonly namespace: RecordScope;
   /** In place of what runs on this machine. */
   readonly address: HostPort | undefined;
+}
+
+export async function clusterResiliencyCommand(
+  { apps, namespace }: Omit<ResiliencyScope, 'address'>,
+  cluster: ClusterOptions,
+  format: CheckFormat,
+  host: Host,
+): Promise<number> {
+  const opened = openCluster(cluster, host);
+  const read = opened.ok ? await podReports(opened.value, namespace, apps) : opened;
+  if (!read.ok) {
+    say(host, `the cluster cannot be looked at: ${read.error}`);
+    return EXIT.unavailable;
+  }
+  for (const problem of read.value.problems) say(host, problem);
+  const text = format === 'json' ? `${JSON.stringify(read.value.reports, undefined, 2)}\n` : podTable(read.value);
+  host.stdout.write(text);
+  return read.value.problems.length === 0 ? EXIT.ok : EXIT.unavailable;
 }
 
 const ANSWER_MS = 5000;

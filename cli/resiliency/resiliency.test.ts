@@ -3,10 +3,12 @@ import { writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { freePort, portOf } from '../kit/testing/ports.ts';
-import { runCli } from './program.ts';
-import { app, type Cli, silentHost, startCli, throwawayFolder } from './testing.ts';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { freePort, portOf } from '../../kit/testing/ports.ts';
+import { type ApiServer, startApiServer } from '../../kube/testing/api-server.ts';
+import { PODS } from '../../kube/types.ts';
+import { runCli } from '../program.ts';
+import { app, type Cli, silentHost, startCli, throwawayFolder } from '../testing.ts';
 
 const FAILING = app(`
   import { createServer } from 'node:http';
@@ -148,4 +150,83 @@ describe('what answers at an address', () => {
     const text = async (stream: PassThrough) => (await stream.end().toArray()).join('');
     return { exitCode, stdout: await text(stdout), stderr: await text(stderr) };
   }
+});
+
+describe('of a cluster', () => {
+  let server: ApiServer;
+  let cwd: string;
+  beforeEach(async () => {
+    [server, cwd] = [await startApiServer(), throwawayFolder('resiliency')];
+    const clusters = [{ name: 'c', cluster: { server: server.url, 'insecure-skip-tls-verify': true } }];
+    const contexts = [{ name: 'test', context: { cluster: 'c', user: 'u' } }];
+    const kubeconfig = { clusters, contexts, users: [{ name: 'u', user: {} }], 'current-context': 'test' };
+    writeFileSync(join(cwd, 'kubeconfig'), JSON.stringify(kubeconfig));
+  });
+  afterEach(() => server.stop());
+
+  /** A pod that serves these metrics, or none. */
+  function pod(name: string, appId: string, metrics: readonly string[] | undefined): void {
+    const ports = [{ name: 'invoke-metrics', containerPort: 9090 }];
+    server.put(PODS, {
+      metadata: { name, namespace: 'front', labels: { 'invoke.io/app-id': appId } },
+      spec: { containers: [], initContainers: [{ name: 'invoke-sidecar', ports }] },
+      status: { phase: 'Running' },
+    });
+    if (metrics !== undefined) server.page(`front/${name}:9090/metrics`, `${metrics.join('\n')}\n`);
+  }
+
+  async function ask(line: string) {
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    const host = { ...silentHost(), cwd, home: cwd, stdout, stderr };
+    const exitCode = await runCli(['resiliency', '--kubeconfig', 'kubeconfig', ...line.split(' ')], host);
+    const text = async (stream: PassThrough) => (await stream.end().toArray()).join('');
+    return { exitCode, stdout: (await text(stdout)).split('\n'), stderr: await text(stderr) };
+  }
+
+  const WELL = [
+    'invoke_breakers{peer="orders.shop",route="pay",state="closed"} 1',
+    'invoke_breakers{peer="orders.shop",route="pay",state="open"} 0',
+    'invoke_instances{peer="orders.shop"} 3',
+    'invoke_instances_ejected{peer="orders.shop"} 0',
+    'invoke_retry_budget_left_ratio{peer="orders.shop"} 1',
+  ];
+  const ILL = [
+    'invoke_breakers{peer="orders.shop",route="pay",state="open"} 1',
+    'invoke_breakers{peer="orders.shop",route="",state="closed"} 7',
+    'invoke_breakers{peer="orders.shop",route="",state="half-open"} 2',
+    'invoke_instances{peer="orders.shop"} 3',
+    'invoke_instances_ejected{peer="orders.shop"} 1',
+    'invoke_retry_budget_left_ratio{peer="orders.shop"} 0.1',
+  ];
+
+  test('the troubles of all pods are one table, by the metrics of their sidecars', async () => {
+    pod('web-1', 'web', WELL);
+    pod('web-2', 'web', ILL);
+    expect(await ask('-A')).toEqual({
+      exitCode: 0,
+      stdout: [
+        'POD          TARGET       WHAT                        STATE',
+        'front/web-2  orders.shop  breaker of route pay        open',
+        'front/web-2  orders.shop  breakers outside of routes  2 half-open',
+        'front/web-2  orders.shop  instances                   1 of 3 ejected',
+        'front/web-2  orders.shop  retry budget                10% left',
+        '',
+        '2 sidecars were asked; those that are not shown have no trouble.',
+        '',
+      ],
+      stderr: '',
+    });
+  });
+
+  test('where there is no trouble it says so; a sidecar that cannot be read is named, and no app may be missing', async () => {
+    pod('web-1', 'web', WELL);
+    expect((await ask('web -n front')).stdout[0]).toContain('1 sidecars were asked: none has an open breaker');
+    expect(await ask('web shop -n front')).toMatchObject({
+      exitCode: 69,
+      stderr: expect.stringContaining('no pod of shop runs there'),
+    });
+    pod('web-2', 'web', undefined);
+    expect(await ask('-n front')).toMatchObject({ exitCode: 69, stderr: expect.stringContaining('front/web-2') });
+    expect(await ask('--address 127.0.0.1:1')).toMatchObject({ exitCode: 64 });
+  });
 });

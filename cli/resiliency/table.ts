@@ -1,9 +1,9 @@
 // What a sidecar says of its resilience, read and put into lines for people: one for each thing there is to know, and of each target
 // the troubles first.
 import * as z from 'zod';
-import { err, ok, type Result } from '../kit/result.ts';
-import { printable } from '../kit/text.ts';
-import { columns } from './table.ts';
+import { err, ok, type Result } from '../../kit/result.ts';
+import { printable } from '../../kit/text.ts';
+import { columns } from '../table.ts';
 
 const instance = z.object({
   instance: z.string(),
