@@ -1,20 +1,12 @@
 // Where direct traffic is denied, each app has a NetworkPolicy that admits ports of its sidecar alone; against an API server.
-import type { V1Namespace, V1NetworkPolicy, V1Pod } from '@kubernetes/client-node';
+import type { V1NetworkPolicy, V1Pod } from '@kubernetes/client-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { NamespacePolicy } from '../../api/resources/namespace-policy.ts';
-import { type ApiServer, startApiServer } from '../../kube/testing/api-server.ts';
 import { CLUSTER_ROLES, NETWORK_POLICIES } from '../../kube/types.ts';
-import type { Workload } from '../../kube/workload.ts';
-import { followClaims } from '../claims.ts';
 import { memoryStore } from '../testing-stores.ts';
 import { networkPoliciesReconciler } from './network-policies.ts';
 import type { Reconciler } from './reconciler.ts';
-
-const deployment: Workload = {
-  kind: 'Deployment',
-  metadata: { name: 'web', namespace: 'shop' },
-  spec: { template: { metadata: { annotations: { 'invoke.io/app-id': 'web' } } } },
-};
+import { type Apps, hear, looked, startApps } from './testing-apps.ts';
 
 function pod(name: string, ...ports: readonly number[]): V1Pod {
   const sidecar = { name: 'invoke-sidecar', ports: ports.map((containerPort) => ({ containerPort })) };
@@ -30,53 +22,37 @@ const says = (directTraffic: 'allow' | 'deny'): NamespacePolicy => ({
   spec: { directTraffic },
 });
 
-let server: ApiServer;
+let apps: Apps;
 let reconciler: Reconciler;
-let reported: string[];
-let namespaces = memoryStore<V1Namespace>();
 let namespacePolicies = memoryStore<NamespacePolicy>();
 let networkPolicies = memoryStore<V1NetworkPolicy>();
-let workloads = memoryStore<Workload>();
-let pods = memoryStore<V1Pod>();
 
 beforeEach(async () => {
-  server = await startApiServer();
-  server.put(CLUSTER_ROLES, { metadata: { name: 'invoke-owner' } });
-  namespaces = memoryStore({ metadata: { name: 'shop' } });
+  apps = await startApps();
   namespacePolicies = memoryStore(says('deny'));
   networkPolicies = memoryStore();
-  workloads = memoryStore(deployment);
-  pods = memoryStore();
-  reported = [];
+  const { namespaces, claims, own } = apps;
   reconciler = networkPoliciesReconciler({
-    kube: server.kube,
+    ...own,
     stores: { namespaces, namespacePolicies, networkPolicies },
-    claims: followClaims({ pods, workloads: [workloads] }),
-    report: ({ kind, metadata }, { reason, note }) => reported.push(`${kind} ${metadata?.name}: ${reason}: ${note}`),
+    claims,
   });
 });
 
-afterEach(() => server.stop());
+afterEach(() => apps.server.stop());
 
-const kept = () => server.object(NETWORK_POLICIES, 'web-invoke', 'shop');
+const kept = () => apps.server.object(NETWORK_POLICIES, 'web-invoke', 'shop');
 const admitted = () => kept()?.spec?.ingress?.map(({ ports = [] }) => ports.map(({ port }) => port));
-
-/** The watch brings what the API server has. */
-function hear(): void {
-  const found = kept();
-  if (found === undefined) networkPolicies.remove('shop/web-invoke');
-  else networkPolicies.put(found);
-}
 
 async function reconcile(): Promise<unknown> {
   const done = await reconciler.reconcile('shop/web');
-  hear();
+  hear(networkPolicies, kept());
   return done.ok ? done.value.did : done.error;
 }
 
 describe('where direct traffic is denied', () => {
   test('an app has a NetworkPolicy, owned by what uninstalling removes, that admits ports of its sidecar alone', async () => {
-    pods.put(pod('web-1', 3501, 50002, 9090));
+    apps.pods.put(pod('web-1', 3501, 50002, 9090));
     expect(await reconcile()).toBe('created');
     expect(kept()?.spec).toEqual({
       podSelector: { matchLabels: { 'invoke.io/app-id': 'web' } },
@@ -87,25 +63,25 @@ describe('where direct traffic is denied', () => {
       'app.kubernetes.io/managed-by': 'invoke-operator',
       'invoke.io/app-id': 'web',
     });
-    const uid = server.object(CLUSTER_ROLES, 'invoke-owner')?.metadata?.uid;
+    const uid = apps.server.object(CLUSTER_ROLES, 'invoke-owner')?.metadata?.uid;
     expect(kept()?.metadata?.ownerReferences).toMatchObject([{ kind: 'ClusterRole', name: 'invoke-owner', uid }]);
   });
 
   test('it is there before the first pod, and is not written again when all is well', async () => {
     await reconcile();
     expect(admitted()).toEqual([[3501, 9090, 50002]]);
-    const requests = server.requests.length;
+    const requests = apps.server.requests.length;
     expect(await reconcile()).toBe('nothing');
-    expect(server.requests.length).toBe(requests);
+    expect(apps.server.requests.length).toBe(requests);
   });
 
   test('while pods differ in their ports, those of all are admitted, and afterwards those that are left', async () => {
-    pods.put(pod('old', 3501, 50002, 9090));
+    apps.pods.put(pod('old', 3501, 50002, 9090));
     await reconcile();
-    pods.put(pod('new', 3501, 50012));
+    apps.pods.put(pod('new', 3501, 50012));
     expect(await reconcile()).toBe('applied');
     expect(admitted()).toEqual([[3501, 9090, 50002, 50012]]);
-    pods.remove('shop/old');
+    apps.pods.remove('shop/old');
     await reconcile();
     expect(admitted()).toEqual([[3501, 50012]]);
   });
@@ -127,7 +103,7 @@ describe('where direct traffic is denied', () => {
     for (const end of [
       () => namespacePolicies.put(says('allow')),
       () => namespacePolicies.remove('shop'),
-      () => workloads.remove('shop/web'),
+      () => apps.workloads.remove('shop/web'),
     ]) {
       namespacePolicies.put(says('deny'));
       expect(await reconcile()).toBe('created');
@@ -139,7 +115,7 @@ describe('where direct traffic is denied', () => {
   });
 
   test('nothing is made in a namespace that is going', async () => {
-    namespaces.put({ metadata: { name: 'shop', deletionTimestamp: new Date(0) } });
+    apps.namespaces.put({ metadata: { name: 'shop', deletionTimestamp: new Date(0) } });
     expect(await reconcile()).toBe('nothing');
     expect(kept()).toBeUndefined();
   });
@@ -147,21 +123,21 @@ describe('where direct traffic is denied', () => {
 
 test('where it is not denied, nothing is asked of the API server', async () => {
   namespacePolicies.put(says('allow'));
-  const requests = server.requests.length;
+  const requests = apps.server.requests.length;
   expect(await reconcile()).toBe('nothing');
-  expect(server.requests.length).toBe(requests);
+  expect(apps.server.requests.length).toBe(requests);
 });
 
 describe("a NetworkPolicy of somebody else's with the name", () => {
   const theirs = { metadata: { name: 'web-invoke', namespace: 'shop' }, spec: { podSelector: {} } };
 
   test('is left as it is, and said to be in the way on it and on the workload', async () => {
-    server.put(NETWORK_POLICIES, theirs);
+    apps.server.put(NETWORK_POLICIES, theirs);
     const done = await reconciler.reconcile('shop/web');
     expect(done).toEqual({ ok: true, value: { did: 'blocked', againInMs: 30_000 } });
     expect(kept()).toMatchObject({ spec: theirs.spec });
     expect(kept()?.metadata?.labels).toBeUndefined();
-    expect(reported).toEqual([
+    expect(apps.reported).toEqual([
       expect.stringMatching(
         /^NetworkPolicy web-invoke: NetworkPolicyNameTaken: The NetworkPolicy shop\/web-invoke is not/,
       ),
@@ -171,9 +147,9 @@ describe("a NetworkPolicy of somebody else's with the name", () => {
 
   test('is not taken over when it was put in the place of ours', async () => {
     await reconcile();
-    server.remove(NETWORK_POLICIES, 'web-invoke', 'shop');
-    server.put(NETWORK_POLICIES, theirs);
-    pods.put(pod('web-1', 3501, 50012));
+    apps.server.remove(NETWORK_POLICIES, 'web-invoke', 'shop');
+    apps.server.put(NETWORK_POLICIES, theirs);
+    apps.pods.put(pod('web-1', 3501, 50012));
     const done = await reconciler.reconcile('shop/web');
     expect(done).toMatchObject({ ok: false, error: { kind: 'conflict' } });
     expect(kept()?.spec).toEqual(theirs.spec);
@@ -181,14 +157,6 @@ describe("a NetworkPolicy of somebody else's with the name", () => {
 });
 
 describe('an app is looked at', () => {
-  function looked(change: () => void): string[] {
-    const keys: string[] = [];
-    const cancel = reconciler.follow((key) => keys.push(key));
-    change();
-    cancel();
-    return keys;
-  }
-
   test('at first, when it is claimed, and when only its NetworkPolicy is left', () => {
     networkPolicies.put({ metadata: { name: 'old-invoke', namespace: 'shop' } });
     networkPolicies.put({ metadata: { name: 'strange', namespace: 'shop' } });
@@ -197,24 +165,26 @@ describe('an app is looked at', () => {
 
   test('when a pod of it comes or goes, and not each time that something about the pod is new', () => {
     const first = pod('web-1', 3501);
-    expect(looked(() => pods.put(first))).toEqual(['shop/web']);
-    expect(looked(() => pods.put({ ...first, status: { phase: 'Running' } }))).toEqual([]);
-    expect(looked(() => pods.remove('shop/web-1'))).toEqual(['shop/web']);
+    expect(looked(reconciler, () => apps.pods.put(first))).toEqual(['shop/web']);
+    expect(looked(reconciler, () => apps.pods.put({ ...first, status: { phase: 'Running' } }))).toEqual([]);
+    expect(looked(reconciler, () => apps.pods.remove('shop/web-1'))).toEqual(['shop/web']);
   });
 
   test('when the namespace says something else of direct traffic, and not when of something else', () => {
-    expect(looked(() => namespacePolicies.put(says('allow')))).toEqual(['shop/web']);
+    expect(looked(reconciler, () => namespacePolicies.put(says('allow')))).toEqual(['shop/web']);
     const more = { ...says('allow'), spec: { directTraffic: 'allow' as const, mayCall: [] } };
-    expect(looked(() => namespacePolicies.put(more))).toEqual([]);
-    expect(looked(() => namespacePolicies.remove('shop'))).toEqual(['shop/web']);
-    expect(looked(() => namespacePolicies.put({ ...says('deny'), metadata: { name: 'other' } }))).toEqual([]);
+    expect(looked(reconciler, () => namespacePolicies.put(more))).toEqual([]);
+    expect(looked(reconciler, () => namespacePolicies.remove('shop'))).toEqual(['shop/web']);
+    expect(looked(reconciler, () => namespacePolicies.put({ ...says('deny'), metadata: { name: 'other' } }))).toEqual(
+      [],
+    );
   });
 
   test('when its NetworkPolicy changes, and when its namespace is heard of after it', () => {
-    expect(looked(() => networkPolicies.put({ metadata: { name: 'web-invoke', namespace: 'shop' } }))).toEqual([
-      'shop/web',
-    ]);
-    namespaces.remove('shop');
-    expect(looked(() => namespaces.put({ metadata: { name: 'shop' } }))).toEqual(['shop/web']);
+    expect(
+      looked(reconciler, () => networkPolicies.put({ metadata: { name: 'web-invoke', namespace: 'shop' } })),
+    ).toEqual(['shop/web']);
+    apps.namespaces.remove('shop');
+    expect(looked(reconciler, () => apps.namespaces.put({ metadata: { name: 'shop' } }))).toEqual(['shop/web']);
   });
 });

@@ -1,21 +1,14 @@
 // How the Services of apps are kept, against an API server.
-import type { V1Namespace, V1Pod, V1Service } from '@kubernetes/client-node';
+import type { V1Pod, V1Service } from '@kubernetes/client-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { manualClock } from '../../kit/testing/clock.ts';
-import { type ApiServer, startApiServer } from '../../kube/testing/api-server.ts';
 import { CLUSTER_ROLES, keyOf, SERVICES } from '../../kube/types.ts';
-import type { Workload } from '../../kube/workload.ts';
-import { followClaims } from '../claims.ts';
 import { memoryStore } from '../testing-stores.ts';
 import type { Reconciler } from './reconciler.ts';
 import { UNCLAIMED_KEPT_MS, UNCLAIMED_SINCE_KEY } from './service.ts';
 import { servicesReconciler } from './services.ts';
+import { type Apps, hear, looked, startApps, WEB } from './testing-apps.ts';
 
-const deployment: Workload = {
-  kind: 'Deployment',
-  metadata: { name: 'web', namespace: 'shop' },
-  spec: { template: { metadata: { annotations: { 'invoke.io/app-id': 'web' } } } },
-};
 const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-1', uid: 'u', controller: true };
 const pod: V1Pod = {
   kind: 'Pod',
@@ -23,45 +16,24 @@ const pod: V1Pod = {
 };
 
 const clock = manualClock();
-let server: ApiServer;
+let apps: Apps;
 let reconciler: Reconciler;
-let reported: string[];
-let namespaces = memoryStore<V1Namespace>();
 let services = memoryStore<V1Service>();
-let workloads = memoryStore<Workload>();
-let pods = memoryStore<V1Pod>();
 
 beforeEach(async () => {
-  server = await startApiServer();
-  server.put(CLUSTER_ROLES, { metadata: { name: 'invoke-owner' } });
-  namespaces = memoryStore({ metadata: { name: 'shop' } });
+  apps = await startApps(pod);
   services = memoryStore();
-  workloads = memoryStore(deployment);
-  pods = memoryStore(pod);
-  reported = [];
-  reconciler = servicesReconciler({
-    kube: server.kube,
-    stores: { namespaces, services },
-    claims: followClaims({ pods, workloads: [workloads] }),
-    report: ({ kind, metadata }, { reason, note }) => reported.push(`${kind} ${metadata?.name}: ${reason}: ${note}`),
-    clock,
-  });
+  const { namespaces, claims, own } = apps;
+  reconciler = servicesReconciler({ ...own, stores: { namespaces, services }, claims, clock });
 });
 
-afterEach(() => server.stop());
+afterEach(() => apps.server.stop());
 
-const kept = () => server.object(SERVICES, 'web-invoke', 'shop');
-
-/** The watch brings what the API server has. */
-function hear(): void {
-  const found = kept();
-  if (found === undefined) services.remove('shop/web-invoke');
-  else services.put(found);
-}
+const kept = () => apps.server.object(SERVICES, 'web-invoke', 'shop');
 
 async function reconcile(): Promise<unknown> {
   const done = await reconciler.reconcile('shop/web');
-  hear();
+  hear(services, kept());
   return done.ok ? done.value : done.error;
 }
 
@@ -69,7 +41,7 @@ describe('the Service of an app', () => {
   test('is made once somebody claims the app, owned by what uninstalling removes', async () => {
     expect(await reconcile()).toEqual({ did: 'created' });
     expect(kept()?.spec?.selector).toEqual({ 'invoke.io/app-id': 'web' });
-    const role = server.object(CLUSTER_ROLES, 'invoke-owner');
+    const role = apps.server.object(CLUSTER_ROLES, 'invoke-owner');
     expect(kept()?.metadata?.ownerReferences).toEqual([
       {
         apiVersion: 'rbac.authorization.k8s.io/v1',
@@ -82,9 +54,9 @@ describe('the Service of an app', () => {
 
   test('is not written again when all is well', async () => {
     await reconcile();
-    const requests = server.requests.length;
+    const requests = apps.server.requests.length;
     expect(await reconcile()).toEqual({ did: 'nothing' });
-    expect(server.requests.length).toBe(requests);
+    expect(apps.server.requests.length).toBe(requests);
   });
 
   test('is put right when somebody edited it', async () => {
@@ -97,8 +69,8 @@ describe('the Service of an app', () => {
   test('is not taken over when somebody put their own in its place in the meantime', async () => {
     await reconcile();
     const before = kept();
-    server.remove(SERVICES, 'web-invoke', 'shop');
-    server.put(SERVICES, {
+    apps.server.remove(SERVICES, 'web-invoke', 'shop');
+    apps.server.put(SERVICES, {
       metadata: { name: 'web-invoke', namespace: 'shop' },
       spec: { selector: { app: 'theirs' } },
     });
@@ -110,8 +82,8 @@ describe('the Service of an app', () => {
 
   test('is kept ten minutes after the last claim, and not a minute longer', async () => {
     await reconcile();
-    workloads.remove('shop/web');
-    pods.remove('shop/web-1-x');
+    apps.workloads.remove('shop/web');
+    apps.pods.remove('shop/web-1-x');
     expect(await reconcile()).toEqual({ did: 'applied', againInMs: UNCLAIMED_KEPT_MS });
     expect(kept()?.metadata?.annotations).toHaveProperty([UNCLAIMED_SINCE_KEY]);
     clock.advance(UNCLAIMED_KEPT_MS - 1);
@@ -127,38 +99,38 @@ describe("a Service of somebody else's with the name", () => {
   const theirs = { metadata: { name: 'web-invoke', namespace: 'shop' }, spec: { selector: { app: 'theirs' } } };
 
   test('is left as it is, and said to be in the way on it and on the workload', async () => {
-    server.put(SERVICES, theirs);
+    apps.server.put(SERVICES, theirs);
     const done = await reconciler.reconcile('shop/web');
     expect(done).toEqual({ ok: true, value: { did: 'blocked', againInMs: 30_000 } });
     expect(kept()).toMatchObject({ spec: theirs.spec });
     expect(kept()?.metadata?.labels).toBeUndefined();
-    expect(reported).toEqual([
+    expect(apps.reported).toEqual([
       expect.stringMatching(/^Service web-invoke: ServiceNameTaken: The Service shop\/web-invoke is not Invoke's/),
       expect.stringMatching(/^Deployment web: ServiceNameTaken: The Service shop\/web-invoke is not Invoke's/),
     ]);
   });
 
   test('gives way to ours once it is gone', async () => {
-    server.put(SERVICES, theirs);
+    apps.server.put(SERVICES, theirs);
     await reconciler.reconcile('shop/web');
-    server.remove(SERVICES, 'web-invoke', 'shop');
+    apps.server.remove(SERVICES, 'web-invoke', 'shop');
     expect(await reconcile()).toEqual({ did: 'created' });
   });
 
   test('is said to be in the way on a pod only where nothing made the pod', async () => {
-    server.put(SERVICES, theirs);
-    workloads.remove('shop/web');
-    pods.put({ kind: 'Pod', metadata: { ...pod.metadata, name: 'bare', ownerReferences: [] } });
+    apps.server.put(SERVICES, theirs);
+    apps.workloads.remove('shop/web');
+    apps.pods.put({ kind: 'Pod', metadata: { ...pod.metadata, name: 'bare', ownerReferences: [] } });
     await reconciler.reconcile('shop/web');
-    expect(reported.map((line) => line.split(':', 1)[0])).toEqual(['Service web-invoke', 'Pod bare']);
+    expect(apps.reported.map((line) => line.split(':', 1)[0])).toEqual(['Service web-invoke', 'Pod bare']);
   });
 });
 
 test.each<[string, () => void]>([
-  ['missing', () => server.remove(CLUSTER_ROLES, 'invoke-owner')],
+  ['missing', () => apps.server.remove(CLUSTER_ROLES, 'invoke-owner')],
   [
     'on its way out',
-    () => server.put(CLUSTER_ROLES, { metadata: { name: 'invoke-owner', deletionTimestamp: new Date(0) } }),
+    () => apps.server.put(CLUSTER_ROLES, { metadata: { name: 'invoke-owner', deletionTimestamp: new Date(0) } }),
   ],
 ])('while the owner is %s nothing is written, and the reason is said', async (_, change) => {
   change();
@@ -172,18 +144,10 @@ test('a Service that only lags behind in the watch is no obstacle', async () => 
   services.remove('shop/web-invoke');
   const done = await reconciler.reconcile('shop/web');
   expect(done).toMatchObject({ ok: false, error: { kind: 'already-exists' } });
-  expect(reported).toEqual([]);
+  expect(apps.reported).toEqual([]);
 });
 
 describe('an app is looked at', () => {
-  function looked(change: () => void): string[] {
-    const keys: string[] = [];
-    const cancel = reconciler.follow((key) => keys.push(key));
-    change();
-    cancel();
-    return keys;
-  }
-
   test('at first, when it is claimed, and when only its Service is left', () => {
     services.put({ metadata: { name: 'old-invoke', namespace: 'shop' } });
     services.put({ metadata: { name: 'strange', namespace: 'shop' } });
@@ -191,21 +155,23 @@ describe('an app is looked at', () => {
   });
 
   test('when its Service changes', () => {
-    expect(looked(() => services.put({ metadata: { name: 'web-invoke', namespace: 'shop' } }))).toEqual(['shop/web']);
-    expect(looked(() => services.remove('shop/web-invoke'))).toEqual(['shop/web']);
-    expect(looked(() => services.put({ metadata: { name: 'strange', namespace: 'shop' } }))).toEqual([]);
+    expect(looked(reconciler, () => services.put({ metadata: { name: 'web-invoke', namespace: 'shop' } }))).toEqual([
+      'shop/web',
+    ]);
+    expect(looked(reconciler, () => services.remove('shop/web-invoke'))).toEqual(['shop/web']);
+    expect(looked(reconciler, () => services.put({ metadata: { name: 'strange', namespace: 'shop' } }))).toEqual([]);
   });
 
   test('when its namespace is heard of after its pods', () => {
-    namespaces.remove('shop');
-    expect(looked(() => namespaces.put({ metadata: { name: 'shop' } }))).toEqual(['shop/web']);
-    expect(looked(() => namespaces.put({ metadata: { name: 'shop', labels: {} } }))).toEqual([]);
-    expect(looked(() => namespaces.put({ metadata: { name: 'other' } }))).toEqual([]);
+    apps.namespaces.remove('shop');
+    expect(looked(reconciler, () => apps.namespaces.put({ metadata: { name: 'shop' } }))).toEqual(['shop/web']);
+    expect(looked(reconciler, () => apps.namespaces.put({ metadata: { name: 'shop', labels: {} } }))).toEqual([]);
+    expect(looked(reconciler, () => apps.namespaces.put({ metadata: { name: 'other' } }))).toEqual([]);
   });
 
   test('when somebody claims it or ceases to', () => {
-    expect(looked(() => pods.remove('shop/web-1-x'))).toEqual(['shop/web']);
-    const keys = looked(() => workloads.remove(keyOf(deployment)));
+    expect(looked(reconciler, () => apps.pods.remove('shop/web-1-x'))).toEqual(['shop/web']);
+    const keys = looked(reconciler, () => apps.workloads.remove(keyOf(WEB)));
     expect(keys).toEqual(['shop/web']);
   });
 });

@@ -1,5 +1,3 @@
-// Apps whose health is checked: what counts as healthy in each protocol, and what an unhealthy app is spared.
-import { once } from 'node:events';
 import { createServer as createHttp, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createH2c } from 'node:http2';
 import { createServer as createHttps } from 'node:https';
@@ -8,7 +6,8 @@ import { status as grpcStatus, Server, ServerCredentials, type sendUnaryData } f
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { AppProtocol } from '../../api/app-protocol.ts';
 import { throwawayCa } from '../../identity/testing.ts';
-import { freePort, portOf } from '../../kit/testing/ports.ts';
+import { freePort } from '../../kit/testing/ports.ts';
+import { listenOn } from '../testing/listening.ts';
 import { identityOf, type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
 import { expectFault, send, to } from './testing.ts';
 
@@ -47,15 +46,7 @@ function httpHandler(mood: Mood): RequestListener {
   };
 }
 
-async function listen(server: NetServer & { closeAllConnections?(): void }): Promise<number> {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  closing.push(() => {
-    server.close();
-    server.closeAllConnections?.();
-  });
-  return portOf(server);
-}
+const listen = (server: NetServer) => listenOn(server, closing);
 
 async function grpcApp(mood: Mood): Promise<number> {
   const server = new Server();

@@ -1,9 +1,6 @@
-// The probes of a pod's containers, done by the sidecar: what counts as success by HTTP, TCP and gRPC; and that a stranger who asks for
-// them learns nothing but the outcome, and costs the app little.
-import { once } from 'node:events';
 import { createServer as createHttp, type IncomingMessage, type RequestListener } from 'node:http';
 import { createServer as createHttps } from 'node:https';
-import { createServer as createTcp, type Server as NetServer, type Socket } from 'node:net';
+import { createServer as createTcp, type Server as NetServer } from 'node:net';
 import { status as grpcStatus, Server, ServerCredentials, type sendUnaryData } from '@grpc/grpc-js';
 import { afterEach, expect, test } from 'vitest';
 import type { AppProbe, HttpProbe } from '../../api/app-probe.ts';
@@ -11,9 +8,10 @@ import { throwawayCa } from '../../identity/testing.ts';
 import { type Clock, systemClock } from '../../kit/clock.ts';
 import { createLog } from '../../kit/log.ts';
 import { manualClock } from '../../kit/testing/clock.ts';
-import { freePort, portOf } from '../../kit/testing/ports.ts';
+import { freePort } from '../../kit/testing/ports.ts';
 import { ContainerProbes } from '../app/container-probes.ts';
 import { PageHttp } from '../edge/page-http.ts';
+import { listenOn } from '../testing/listening.ts';
 import { identityOf, startMesh } from '../testing/mesh.ts';
 
 const closing: (() => unknown)[] = [];
@@ -21,18 +19,7 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-async function listen(server: NetServer & { closeAllConnections?(): void }, host = '127.0.0.1'): Promise<number> {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => sockets.add(socket));
-  server.listen(0, host);
-  await once(server, 'listening');
-  closing.push(async () => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-    await once(server, 'close');
-  });
-  return portOf(server);
-}
+const listen = (server: NetServer, host?: string) => listenOn(server, closing, host);
 
 const PAGE = '/app-probes/app/liveness';
 const httpProbe = (port: number, more: Partial<HttpProbe> = {}): HttpProbe => ({

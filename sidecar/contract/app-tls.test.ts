@@ -1,5 +1,3 @@
-// Apps behind TLS: whose certificate is taken, and what people are told of one that is not.
-import { once } from 'node:events';
 import { createServer as createHttp, type RequestListener } from 'node:http';
 import { createSecureServer } from 'node:http2';
 import { createServer as createHttps } from 'node:https';
@@ -8,9 +6,9 @@ import { ServerCredentials } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { AppProtocol } from '../../api/app-protocol.ts';
 import { type IssueOptions, throwawayCa } from '../../identity/testing.ts';
-import { portOf } from '../../kit/testing/ports.ts';
 import type { AppTlsConfig } from '../app/tls.ts';
 import { callerOf, faultOf, grpcApp } from '../testing/grpc-app.ts';
+import { listenOn } from '../testing/listening.ts';
 import { echo, identityOf, type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
 import { WebSocketApp } from '../testing/web-socket-app.ts';
 import { Client } from '../testing/web-socket-client.ts';
@@ -39,15 +37,7 @@ function keyAndCert(options: IssueOptions) {
   return { key: svid.keyPem, cert: svid.chainPem };
 }
 
-async function listen(server: Server & { closeAllConnections?(): void }): Promise<number> {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  closing.push(() => {
-    server.close();
-    server.closeAllConnections?.();
-  });
-  return portOf(server);
-}
+const listen = (server: Server) => listenOn(server, closing);
 
 /** An app behind TLS whose certificate was issued like that; what it is called for is counted. */
 async function httpsApp(options: IssueOptions = LOCALHOST, handler: RequestListener = echo) {

@@ -4,6 +4,7 @@ import { status as Code, Metadata } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
 import {
   callerOf,
+  conversation,
   faultOf,
   type GrpcApp,
   type GrpcCaller,
@@ -39,16 +40,8 @@ describe('a call', () => {
   });
 
   test('in two directions is a conversation: each word is heard before the next is said', async () => {
-    const stream = caller.open('Duplex');
-    const heard: string[] = [];
-    const outcome = outcomeOf(stream);
-    stream.on('data', (message: Buffer) => {
-      heard.push(message.toString());
-      if (heard.length < 20) stream.write(Buffer.from(`word ${heard.length}`));
-      else stream.end();
-    });
-    stream.write(Buffer.from('word 0'));
-    expect((await outcome).status.code).toBe(Code.OK);
+    const { outcome, heard } = await conversation(caller, 20);
+    expect(outcome.status.code).toBe(Code.OK);
     expect(heard).toEqual(Array.from({ length: 20 }, (_, i) => `word ${i}`));
   });
 

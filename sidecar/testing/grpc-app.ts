@@ -164,6 +164,25 @@ export function outcomeOf(stream: grpc.ClientDuplexStream<Buffer, Buffer>): Prom
   return new Promise((done) => stream.on('status', (status) => done({ status, head, messages })));
 }
 
+/** Says `word 0` and so on over one stream: each word only once the one before was heard. */
+export async function conversation(caller: GrpcCaller, words: number): Promise<Conversation> {
+  const stream = caller.open('Duplex');
+  const heard: string[] = [];
+  stream.on('data', (message: Buffer) => {
+    heard.push(message.toString());
+    if (heard.length < words) stream.write(Buffer.from(`word ${heard.length}`));
+    else stream.end();
+  });
+  const outcome = outcomeOf(stream);
+  stream.write(Buffer.from('word 0'));
+  return { outcome: await outcome, heard };
+}
+
+interface Conversation {
+  readonly outcome: Outcome;
+  readonly heard: readonly string[];
+}
+
 export function callerOf({ sidecar }: MeshSidecar, target: string | undefined): GrpcCaller {
   return new GrpcCaller(sidecar.ports.grpc ?? 0, target);
 }
