@@ -1,3 +1,4 @@
+// Apps whose health is checked: what counts as healthy in each protocol, and what an unhealthy app is spared.
 import { createServer as createHttp, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createH2c } from 'node:http2';
 import { createServer as createHttps } from 'node:https';

@@ -1,3 +1,5 @@
+// The probes of a pod's containers, done by the sidecar: what counts as success by HTTP, TCP and gRPC; and that a stranger who asks for
+// them learns nothing but the outcome, and costs the app little.
 import { createServer as createHttp, type IncomingMessage, type RequestListener } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import { createServer as createTcp, type Server as NetServer } from 'node:net';

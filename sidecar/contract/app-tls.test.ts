@@ -1,3 +1,4 @@
+// Apps behind TLS: whose certificate is taken, and what people are told of one that is not.
 import { createServer as createHttp, type RequestListener } from 'node:http';
 import { createSecureServer } from 'node:http2';
 import { createServer as createHttps } from 'node:https';
