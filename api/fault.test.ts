@@ -34,6 +34,7 @@ const HTTP_STATUS: Readonly<Record<FaultCode, number>> = {
   draining: 503,
   'no-endpoint': 503,
   'breaker-open': 503,
+  'limit-reached': 503,
   'peer-unreachable': 503,
   'peer-untrusted': 503,
   'peer-downgraded': 503,

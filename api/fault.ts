@@ -35,6 +35,8 @@ const FAULTS = {
   draining: { http: 503, grpc: 14, again: 'elsewhere' },
   /** A policy of the caller's stops calls to a target that fails. */
   'breaker-open': { http: 503, grpc: 14, again: 'never' },
+  /** As many calls to the target as a policy of the caller's allows are under way from here, and as many wait. */
+  'limit-reached': { http: 503, grpc: 14, again: 'never' },
   'no-endpoint': { http: 503, grpc: 14, again: 'never' },
   'peer-unreachable': { http: 503, grpc: 14, again: 'elsewhere' },
   'peer-untrusted': { http: 503, grpc: 14, again: 'elsewhere' },

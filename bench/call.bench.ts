@@ -189,7 +189,7 @@ function caller(connection: PeerConnection): MemoryEdge {
     own: { problem: () => undefined },
     authorizer: permitsAll(WEB),
     resolver: openStaticList([{ target: SHOP, addresses: [{ host: '10.0.0.2', port: 50002 }] }]),
-    resilience: { clock, random, targets: new Targets(() => BUILT_IN, random) },
+    resilience: { clock, random, targets: new Targets(() => BUILT_IN, random, clock) },
     transport: { peer: (call, _endpoint, reply) => openPeer(call, connection, reply, link) },
     external: { rules: () => err(fault('denied', 'nobody calls out here')), transport: () => closedRequest },
     inbound: () => {

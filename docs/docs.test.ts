@@ -23,6 +23,7 @@ import { silentHost } from '../cli/testing.ts';
 import { systemClock } from '../kit/clock.ts';
 import { silentLog } from '../kit/log.ts';
 import { must } from '../kit/result.ts';
+import { manualClock } from '../kit/testing/clock.ts';
 import { BUILT_IN, BUILT_IN_ROUTE, type RoutePlan } from '../policy/resiliency/plan.ts';
 import { callMetrics } from '../sidecar/admin/call-metrics.ts';
 import { ResilienceLog } from '../sidecar/admin/resilience-log.ts';
@@ -68,6 +69,7 @@ describe('faults.md', () => {
       'app-unhealthy': true,
       'app-busy': true,
       'breaker-open': true,
+      'limit-reached': true,
       'app-closing': true,
       'external-unreachable': true,
       'external-untrusted': true,
@@ -212,6 +214,7 @@ function renderedResilience(): string {
   const targets = new Targets(
     () => BUILT_IN,
     () => 0,
+    manualClock(),
     (target) => watch.of(target),
   );
   const instance = { host: 'h', port: 1 };

@@ -10,6 +10,7 @@ import { readResiliency } from '../api/resources/resiliency.ts';
 import { runCli } from '../cli/program.ts';
 import { silentHost } from '../cli/testing.ts';
 import { must } from '../kit/result.ts';
+import { manualClock } from '../kit/testing/clock.ts';
 import { portOf } from '../kit/testing/ports.ts';
 import { identity } from '../policy/access/testing/policies.ts';
 import { compileOutbound } from '../policy/resiliency/compile.ts';
@@ -32,6 +33,7 @@ function troubled(): Targets {
   const targets = new Targets(
     (target) => ('origin' in target ? expect.fail() : planFor(target)),
     () => 0,
+    manualClock(),
   );
   const instances = ['10.1.0.4', '10.1.0.5', '10.1.0.6'].map((host) => ({ host, port: 50002 }));
   const { plan, pool, budget, breakers } = targets.of(

@@ -47,7 +47,7 @@ export function openResiliency(
     feed === undefined ? (resiliencies ?? snapshot([])) : resilienciesFromFeed(feed.config, log);
   const plans = () => plansOf(objects.current(), self, log);
   const watch = new ResilienceWatch(new ResilienceLog(log, clock));
-  const targets = new Targets(plans(), random, (target) => watch.of(target));
+  const targets = new Targets(plans(), random, clock, (target) => watch.of(target));
   objects.changed(() => {
     targets.replan(plans(), clock.elapsed());
     log.info('the policies of resilience for this app have changed');

@@ -2,18 +2,24 @@
 // threshold, chunked calls counted like others, says "circuit breaker is open", is half-open after its timeout, closes on success, and
 // each operation has one of its own; a slow app is cut at the timeout, and a fast one is not; a call recovers from slow first answers.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Clock } from '../../kit/clock.ts';
 import type { WritableSnapshot } from '../../kit/snapshot.ts';
-import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
 import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
 import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
 import { headerOf, send, to } from './testing.ts';
-import { about, type Instance, instance, instances, policies, type Spec } from './testing-resiliency.ts';
+import {
+  about,
+  type Instance,
+  instance,
+  instances,
+  policies,
+  type Spec,
+  type WatchedClock,
+  watchedClock,
+} from './testing-resiliency.ts';
 
 let mesh: Mesh;
 let web: MeshSidecar;
-let clock: ManualClock;
-const waits = new Map<number, () => void>();
+let clock: WatchedClock;
 let one: Instance;
 let three: readonly Instance[];
 let objects: WritableSnapshot<readonly PlacedResiliency[]>;
@@ -23,17 +29,8 @@ const goBy = (...specs: readonly Spec[]) => objects.set(policies(...specs).curre
 beforeAll(async () => {
   mesh = await startMesh();
   objects = policies();
-  clock = manualClock();
-  const watched: Clock = {
-    ...clock,
-    after(delayMs, task) {
-      const cancel = clock.after(delayMs, task);
-      waits.get(delayMs)?.();
-      waits.delete(delayMs);
-      return cancel;
-    },
-  };
-  web = await mesh.start('web', { clock: watched, config: { resiliencies: objects } });
+  clock = watchedClock();
+  web = await mesh.start('web', { clock, config: { resiliencies: objects } });
   one = await instance(mesh, 'one');
   three = await instances(mesh, 'three', 3);
 });
@@ -42,11 +39,6 @@ afterEach(() => {
   for (const each of [one, ...three]) each.reset();
 });
 afterAll(() => mesh.close());
-
-/** Somebody waits for so long from now on. */
-function waiting(ms: number): Promise<void> {
-  return clock.waiting().includes(ms) ? Promise.resolve() : new Promise((done) => waits.set(ms, done));
-}
 
 const call = (app: string, more: Partial<Parameters<typeof send>[1]> = {}) =>
   send(web.sidecar.ports.http, { path: to(app, '/pay'), ...more });
@@ -107,7 +99,7 @@ describe('a breaker', () => {
     one.answers = [500, 500, 501, 500, 500];
     const answer = call('one');
     for (let number = 0; number < 2; number++) {
-      await waiting(700);
+      await clock.waitingFor(700);
       clock.advance(700);
     }
     expect((await answer).status).toBe(501);
@@ -160,7 +152,7 @@ describe('a timeout', () => {
     goBy(about('one', { totalTimeout: 'whole', retry: 'slow' }, { ...half, retries }));
     one.answers = [500];
     const answer = call('one');
-    await waiting(1500);
+    await clock.waitingFor(1500);
     const second = one.next();
     clock.advance(1500);
     const response = await second;

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readResiliency } from '../../api/resources/resiliency.ts';
 import { must } from '../../kit/result.ts';
 import { snapshot, type WritableSnapshot } from '../../kit/snapshot.ts';
+import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
 import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
 import type { SidecarConfig } from '../config.ts';
 import type { Mesh, MeshSidecar } from '../testing/mesh.ts';
@@ -94,4 +95,25 @@ export async function instances(
 
 export function seenBy(all: readonly Instance[]): number {
   return all.reduce((sum, { seen }) => sum + seen.length, 0);
+}
+
+/** A clock that the test moves, and that tells it when somebody begins to wait. */
+export interface WatchedClock extends ManualClock {
+  /** Somebody waits for so long from now on. */
+  waitingFor(ms: number): Promise<void>;
+}
+
+export function watchedClock(): WatchedClock {
+  const clock = manualClock();
+  const waits = new Map<number, () => void>();
+  return {
+    ...clock,
+    after(delayMs, task) {
+      const cancel = clock.after(delayMs, task);
+      waits.get(delayMs)?.();
+      waits.delete(delayMs);
+      return cancel;
+    },
+    waitingFor: (ms) => (clock.waiting().includes(ms) ? Promise.resolve() : new Promise((done) => waits.set(ms, done))),
+  };
 }

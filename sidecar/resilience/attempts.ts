@@ -2,34 +2,41 @@
 //
 //   identify > authorize > resolve > [resilience] > transport
 //
-//   resolving ──▶ trying ──▶ replying ──▶ done
-//                 │    ▲
-//                 ▼    │ of what may be tried again (policy/resiliency/retry.ts)
-//                 pausing
+//   resolving ──▶ queueing ──▶ trying ──▶ replying ──▶ done
+//                              │    ▲
+//                              ▼    │ of what may be tried again (policy/resiliency/retry.ts)
+//                              pausing
 //
 // The request is pushed on as it arrives, and a copy of its beginning is kept while that is cheap, so that it can be sent again.
 //
 //   A1. Once anything of an answer has reached the caller, nothing is tried again: the try and the caller are joined.
 //   A2. A retry goes to an endpoint that this call has not tried, unless it was not the endpoint that refused, or a policy
 //       asks for more tries than there are endpoints.
-//   A3. The deadline covers everything: resolving, connecting, pauses, the answer's last byte. Of a tunnel, all up to its opening.
+//   A3. The deadline covers everything: resolving, queueing, connecting, pauses, the answer's last byte. Of a tunnel, all up to its
+//       opening.
+//   A4. A call whose target has a limit holds its place from its first try to its end, and each try beside the first one of its own.
+//   A5. Of several tries that are under way the first that answers is the answer, unless it is one that the policy would try again;
+//       the others are given up. One that fails leaves it to them.
 import { isGrpcCall, type OutboundCall } from '../../api/call.ts';
 import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
-import { type Headers, headerValue } from '../../api/headers.ts';
+import type { Headers } from '../../api/headers.ts';
 import type { Random } from '../../kit/backoff.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { Outcome } from '../../policy/resiliency/codes.ts';
-import type { PickRequest } from '../../policy/resiliency/pick/group.ts';
+import type { InFlight } from '../../policy/resiliency/limits/in-flight.ts';
 import { BUILT_IN_ROUTE, type RoutePlan } from '../../policy/resiliency/plan.ts';
 import { deadlineOf } from '../../policy/resiliency/retry.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import type { Endpoint, Resolution, Resolved, Upstream } from '../resolve/resolver.ts';
-import { ANOTHER_TRY, breakerOpen, late, lateTry, noEndpoint } from './call-faults.ts';
+import { ANOTHER_TRY, breakerOpen, late, lateTry, limitReached, noEndpoint } from './call-faults.ts';
+import { type HedgedRun, Hedges } from './hedges.ts';
 import { faultOutcome } from './outcomes.ts';
+import { DONE, isTrial, NOTHING, type Phase, UNRESOLVED } from './phase.ts';
+import { Place, type PlaceHost } from './place.ts';
 import { Replay } from './replay.ts';
 import { Retries } from './retries.ts';
-import type { TargetState, Targets } from './targets.ts';
+import { pickRequest, type TargetState, type Targets } from './targets.ts';
 import type { AttemptEnd, Journey } from './time-spent.ts';
 import { Trial, type TrialHost } from './trial.ts';
 
@@ -43,9 +50,6 @@ export interface ResilienceDeps<C = PermittedCall> {
   readonly attempt: Attempt<C>;
 }
 
-/** A try under way is the phase itself, `trying` or `replying`: a call has one object for both. */
-type Phase = { readonly kind: 'resolving' | 'pausing'; readonly cancel: Cancel } | Trial | { readonly kind: 'done' };
-
 export function runCall<C extends OutboundCall>(
   call: C,
   resolution: Resolution,
@@ -57,7 +61,7 @@ export function runCall<C extends OutboundCall>(
   return run;
 }
 
-class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
+class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost, PlaceHost, HedgedRun {
   route: RoutePlan = BUILT_IN_ROUTE;
   #call: C;
   readonly #reply: ReplyEnd;
@@ -66,6 +70,8 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
   readonly #startedMs: number;
   /** Most calls need none. */
   #retries: Retries | undefined;
+  #place: Place | undefined;
+  #hedges: Hedges | undefined;
   #phase: Phase = UNRESOLVED;
   #cancelDeadline: Cancel | undefined;
 
@@ -93,9 +99,33 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
     const nowMs = this.nowMs();
     const target = this.#deps.targets.of(upstream, nowMs);
     this.route = target.plan.routes.of(this.#call);
-    target.budget.call(nowMs);
     if (this.route.totalTimeoutMs !== undefined) this.#bound(this.route);
+    if (target.limit === undefined) this.#begin(upstream, target, nowMs);
+    else this.#queue(upstream, target, target.limit, nowMs);
+  }
+
+  #begin(upstream: Upstream, target: TargetState, nowMs: number): void {
+    target.budget.call(nowMs);
     this.#tryNext(upstream, target, nowMs, 1);
+  }
+
+  // Its turn, where the target has a limit.
+
+  #queue(upstream: Upstream, target: TargetState, limit: InFlight, nowMs: number): void {
+    this.#place = new Place(limit, this, nowMs);
+    const entered = this.#place.enter();
+    if (entered === 'inside') this.#begin(upstream, target, nowMs);
+    else if (entered === 'waiting') this.#phase = { kind: 'queueing', upstream, target };
+    else this.#fail(limitReached(this.#call, limit.bounds, undefined, this.#deps.random));
+  }
+
+  admitted(): void {
+    const phase = this.#phase;
+    if (phase.kind === 'queueing') this.#begin(phase.upstream, phase.target, this.nowMs());
+  }
+
+  waitedInVain({ limit, sinceMs }: Place): void {
+    this.#fail(limitReached(this.#call, limit.bounds, this.nowMs() - sinceMs, this.#deps.random));
   }
 
   /** The plan gives the whole call less time than its caller does. */
@@ -121,6 +151,7 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
     const phase = this.#phase;
     switch (phase.kind) {
       case 'resolving':
+      case 'queueing':
       case 'pausing':
         this.#replay.add(chunk);
         return 'pause';
@@ -157,25 +188,40 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
   // Tries.
 
   #tryNext(upstream: Upstream, target: TargetState, nowMs: number, number: number): void {
+    const trial = this.#openTrial(upstream, target, nowMs, number);
+    if (!(trial instanceof Trial)) {
+      this.#fail(trial);
+      return;
+    }
+    this.#phase = trial;
+    this.launch(trial);
+    if (this.route.hedging === undefined || !this.isCurrent(trial)) return;
+    this.#hedges ??= new Hedges(this, this.#call, target, this.#deps.clock);
+    this.#hedges.later();
+  }
+
+  /** Or why there is none. */
+  #openTrial(upstream: Upstream, target: TargetState, nowMs: number, number: number): Trial | Fault {
     const breaker = target.breakers.of(this.route, this.#call.path, nowMs);
     const pass = breaker?.admit(nowMs) ?? NO_BREAKER;
     if (breaker !== undefined && pass === REFUSED) {
       target.watch.breakerRefused(this.route);
-      this.#fail(breakerOpen(this.#call, this.route, breaker.retryAfterMs(nowMs), this.#deps.random));
-      return;
+      return breakerOpen(this.#call, this.route, breaker.retryAfterMs(nowMs), this.#deps.random);
     }
     target.pool.update(upstream.endpoints(), nowMs);
-    const member = target.pool.pick(nowMs, this.#pickRequest(target));
+    const member = target.pool.pick(nowMs, pickRequest(this.#call, target, this.#retries?.tried));
     if (member === undefined) {
       breaker?.done(pass, 'unknown', nowMs);
-      this.#fail(this.#retries?.lastFault ?? noEndpoint(upstream));
-      return;
+      return this.#retries?.lastFault ?? noEndpoint(upstream);
     }
     const trial = new Trial(this, isGrpcCall(this.#call), upstream, target, member, nowMs, number);
     if (breaker !== undefined) trial.letThrough(breaker, pass);
-    this.#phase = trial;
+    return trial;
+  }
+
+  launch(trial: Trial): void {
     if (this.route.tryTimeoutMs !== undefined) this.#boundTry(trial, this.route.tryTimeoutMs);
-    this.#send(trial, member.instance);
+    this.#send(trial, trial.member.instance);
   }
 
   #send(trial: Trial, endpoint: Endpoint): void {
@@ -190,16 +236,9 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
     if (this.#replay.into(request) === 'ok') this.#reply.resume();
   }
 
-  #pickRequest({ plan: { balancing } }: TargetState): PickRequest<Endpoint> | undefined {
-    const tried = this.#retries?.tried;
-    if (balancing.algorithm !== 'consistent-hash') return tried && { tried };
-    const hashKey = headerValue(this.#call.headers, balancing.hashHeader);
-    return { ...(tried && { tried }), ...(hashKey !== undefined && { hashKey }) };
-  }
-
   #boundTry(trial: Trial, timeoutMs: number): void {
     trial.cancelTimeout = this.#deps.clock.after(timeoutMs, () => {
-      if (!this.isCurrent(trial) || trial.kind !== 'trying') return;
+      if (!this.isCurrent(trial) || trial.kind !== 'trying' || this.#isLeftToOthers(trial, TRY_TIMEOUT)) return;
       if (this.#isTriedAgain(trial, TRY_TIMEOUT, undefined, trial.request)) return;
       const reason = lateTry(this.#call, timeoutMs, this.#journey());
       this.#leave((request) => request.cancel(reason));
@@ -215,17 +254,17 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
     // Nearly every call ends here: with an answer, and nobody has asked for others.
     if (outcome.kind === 'answer' && this.route.retry === undefined) return false;
     if (trial.kind !== 'trying' || !this.#replay.isWhole) return false;
-    this.#retries ??= new Retries(this.#deps.random);
     const isStreamed = this.#call.bodyBytes === undefined && (!isGrpcCall(this.#call) || !this.#replay.hasEnded);
     const failure = { outcome, reason, connectedMs: sent?.connectedMs, isStreamed, nowMs };
-    const pauseMs = this.#retries.next(this.#call, this.route, trial, failure);
+    const pauseMs = this.retries().next(this.#call, this.route, trial, failure);
     if (pauseMs === undefined) return false;
     this.#pause(trial, pauseMs, nowMs);
     return true;
   }
 
   #pause(trial: Trial, pauseMs: number, nowMs: number): void {
-    const { upstream, target, number, request } = trial;
+    const { upstream, target, request } = trial;
+    const number = Math.max(trial.number, this.#hedges?.lastNumber ?? 0);
     trial.over(undefined, nowMs);
     const go = () => this.#tryNext(upstream, target, this.nowMs(), number + 1);
     const isAtOnce = pauseMs === 0 && number < AT_ONCE_MAX;
@@ -238,15 +277,19 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
   // What one try says. Once the run has moved on, its words count for nothing.
 
   isCurrent(trial: Trial): boolean {
-    return this.#phase === trial;
+    return this.#phase === trial || this.#hedges?.has(trial) === true;
   }
 
   /** Of a stream nobody knows what its caller waits for before it goes on. */
   mayHoldBack(): boolean {
-    return this.route.retry !== undefined && this.#replay.hasEnded && this.#replay.isWhole;
+    const { retry, hedging } = this.route;
+    return (retry !== undefined || hedging !== undefined) && this.#replay.hasEnded && this.#replay.isWhole;
   }
 
   answered(trial: Trial, outcome: Outcome): boolean {
+    const first = this.#phase;
+    if (this.#hedges !== undefined && isTrial(first)) this.#phase = this.#hedges.answeredBy(trial, first, outcome);
+    if (this.#phase !== trial) return true;
     return this.#isTriedAgain(trial, outcome, undefined, trial.request);
   }
 
@@ -276,7 +319,35 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
   trialFailed(trial: Trial, reason: Fault): void {
     const sent = trial.request;
     trial.request = undefined;
-    if (!this.#isTriedAgain(trial, faultOutcome(reason), reason, sent)) this.#fail(reason);
+    const outcome = faultOutcome(reason);
+    if (this.#isLeftToOthers(trial, outcome)) return;
+    if (!this.#isTriedAgain(trial, outcome, reason, sent)) this.#fail(reason);
+  }
+
+  // Tries beside the first.
+
+  waitingFor(): Trial | undefined {
+    const phase = this.#phase;
+    return phase.kind === 'trying' && this.#replay.hasEnded && this.#replay.isWhole ? phase : undefined;
+  }
+
+  retries(): Retries {
+    this.#retries ??= new Retries(this.#deps.random);
+    return this.#retries;
+  }
+
+  open({ upstream, target }: Trial, number: number, nowMs: number): Trial | undefined {
+    const trial = this.#openTrial(upstream, target, nowMs, number);
+    return trial instanceof Trial ? trial : undefined;
+  }
+
+  /** A5. Whether others are under way, and it is left to them. */
+  #isLeftToOthers(trial: Trial, outcome: Outcome): boolean {
+    const phase = this.#phase;
+    const next = isTrial(phase) ? this.#hedges?.leftBy(trial, phase, outcome) : undefined;
+    if (next === undefined) return false;
+    this.#phase = next;
+    return true;
   }
 
   #expire(): void {
@@ -289,7 +360,8 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
   #journey(): Journey {
     const phase = this.#phase;
     const current = isTrial(phase) ? phase.times() : undefined;
-    return { startedMs: this.#startedMs, nowMs: this.nowMs(), failed: this.#retries?.history ?? [], current };
+    const queuedMs = this.#place?.sinceMs;
+    return { startedMs: this.#startedMs, nowMs: this.nowMs(), queuedMs, failed: this.#retries?.history ?? [], current };
   }
 
   #fail(reason: Fault): void {
@@ -303,6 +375,10 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
     this.#finish();
     if (phase.kind === 'resolving' || phase.kind === 'pausing') phase.cancel();
     if (isTrial(phase) && phase.request) tell(phase.request);
+    for (let other = this.#hedges?.take(); other; other = this.#hedges?.take()) {
+      other.over(undefined, this.nowMs());
+      if (other.request) tell(other.request);
+    }
   }
 
   #finish(): void {
@@ -310,20 +386,15 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost {
     this.#phase = DONE;
     if (isTrial(phase)) phase.over(undefined, this.nowMs());
     this.#cancelDeadline?.();
+    this.#hedges?.stop();
     this.#replay.drop();
+    this.#place?.leave();
   }
 }
 
-const NOTHING: Cancel = () => undefined;
-const UNRESOLVED: Phase = { kind: 'resolving', cancel: NOTHING };
-const DONE: Phase = { kind: 'done' };
 const TRY_TIMEOUT: Outcome = { kind: 'try-timeout' };
 /** What `Breaker.admit` gives. */
 const REFUSED = 0;
 const NO_BREAKER = 0;
 /** Beyond so many, the next try is made by the clock: a try may fail before it returns, and no stack is endless. */
 const AT_ONCE_MAX = 5;
-
-function isTrial(phase: Phase): phase is Trial {
-  return phase.kind === 'trying' || phase.kind === 'replying' || phase.kind === 'tunnel';
-}

@@ -2,6 +2,7 @@
 import type { OutboundCall } from '../../api/call.ts';
 import { calleeName } from '../../api/external.ts';
 import { type Fault, fault } from '../../api/fault.ts';
+import type { InFlightBounds } from '../../policy/resiliency/limits/in-flight.ts';
 import { retryAfterSec } from '../../policy/resiliency/limits/retry-after.ts';
 import type { RoutePlan } from '../../policy/resiliency/plan.ts';
 import type { Upstream } from '../resolve/resolver.ts';
@@ -18,6 +19,7 @@ export function noEndpoint(upstream: Upstream): Fault {
 }
 
 const WHILE = {
+  queueing: 'while it waited for its turn',
   resolving: 'while its name was looked up',
   pausing: 'in a pause between two tries',
   trying: 'before it began to answer',
@@ -54,3 +56,27 @@ export function breakerOpen(
     retryAfterSec: retryAfterSec(waitMs, random),
   };
 }
+
+/** `waitedMs`: undefined where there was no room to wait either. */
+export function limitReached(
+  { target }: OutboundCall,
+  { limit, queueSize }: InFlightBounds,
+  waitedMs: number | undefined,
+  random: () => number,
+): Fault {
+  const name = calleeName(target);
+  const why =
+    waitedMs === undefined
+      ? `${queueSize} more wait for their turn`
+      : `this one has waited for its turn for ${waitedMs} ms`;
+  return {
+    ...fault(
+      'limit-reached',
+      `${limit} calls to ${name} are under way from here, which is as many as may be, and ${why}; nothing was sent. Try again later. A Resiliency says so.`,
+    ),
+    retryAfterSec: retryAfterSec(RETRY_MS, random),
+  };
+}
+
+/** Nobody knows when there will be room. */
+const RETRY_MS = 1000;

@@ -26,6 +26,7 @@ describe('what a target has cost and done is remembered from call to call', () =
     targets: new Targets(
       () => plan,
       () => 0,
+      clock,
     ),
   });
 
@@ -114,6 +115,7 @@ describe('what a target has cost and done is remembered from call to call', () =
     const targets = new Targets(
       () => BUILT_IN,
       () => 0,
+      clock,
     );
     const upstream = endpoints(1);
     const request = run(upstream, { targets });

@@ -1,10 +1,16 @@
 // What this sidecar keeps of each target that its app calls: the plan that it goes by, and what it has learned meanwhile. Calls
 // share it, for as long as the target is called.
 import { isDeepStrictEqual } from 'node:util';
+import type { OutboundCall } from '../../api/call.ts';
 import { type Callee, calleeName } from '../../api/external.ts';
+import { headerValue } from '../../api/headers.ts';
 import type { Random } from '../../kit/backoff.ts';
+import type { Clock } from '../../kit/clock.ts';
 import { Breakers } from '../../policy/resiliency/breakers.ts';
 import { Budget } from '../../policy/resiliency/budget.ts';
+import { InFlight } from '../../policy/resiliency/limits/in-flight.ts';
+import type { PickRequest } from '../../policy/resiliency/pick/group.ts';
+import type { Member } from '../../policy/resiliency/pick/member.ts';
 import { Pool } from '../../policy/resiliency/pick/pool.ts';
 import type { TargetPlan } from '../../policy/resiliency/plan.ts';
 import { NOBODY, type TargetWatch } from '../../policy/resiliency/watch.ts';
@@ -17,6 +23,8 @@ export interface TargetState {
   readonly pool: Pool<Endpoint>;
   readonly budget: Budget;
   readonly breakers: Breakers;
+  /** Undefined: any number of calls at once. */
+  readonly limit: InFlight | undefined;
   readonly watch: TargetWatch;
 }
 
@@ -32,6 +40,7 @@ const TARGETS_MAX = 4096;
 export class Targets {
   #planFor: PlanFor;
   readonly #random: Random;
+  readonly #clock: Clock;
   readonly #watchFor: WatchFor;
   /** Of the requests of all calls. */
   readonly kept = new Kept();
@@ -39,9 +48,10 @@ export class Targets {
   /** Names are joined and looked for once per upstream, and not once per call. */
   #byUpstream = new WeakMap<Upstream, TargetState>();
 
-  constructor(planFor: PlanFor, random: Random, watchFor: WatchFor = () => NOBODY) {
+  constructor(planFor: PlanFor, random: Random, clock: Clock, watchFor: WatchFor = () => NOBODY) {
     this.#planFor = planFor;
     this.#random = random;
+    this.#clock = clock;
     this.#watchFor = watchFor;
   }
 
@@ -85,12 +95,37 @@ export class Targets {
       pool: pool ?? new Pool<Endpoint>({ balancing, ejection, random: this.#random, watch }, nowMs),
       budget: (isSame('budget') ? before?.budget : undefined) ?? new Budget(budget, nowMs, watch),
       breakers: new Breakers(watch),
+      limit: this.#limit(plan, before?.limit),
       watch,
     };
+  }
+
+  /** Those that are under way count on, whatever the new limit is. */
+  #limit({ limit: wanted }: TargetPlan, known: InFlight | undefined): InFlight | undefined {
+    if (wanted === undefined) {
+      known?.setLimit(Number.POSITIVE_INFINITY);
+      return undefined;
+    }
+    const { maxInFlight: limit, queueSize, queueTimeoutMs } = wanted;
+    const bounds = { limit, queueSize, queueTimeoutMs };
+    if (known === undefined) return new InFlight({ clock: this.#clock, ...bounds });
+    known.setBounds(bounds);
+    return known;
   }
 
   #forgetAll(): void {
     this.#byName.clear();
     this.#byUpstream = new WeakMap();
   }
+}
+
+/** Undefined, as nearly always, where there is nothing to say. */
+export function pickRequest(
+  { headers }: OutboundCall,
+  { plan: { balancing } }: TargetState,
+  tried: ReadonlySet<Member<Endpoint>> | undefined,
+): PickRequest<Endpoint> | undefined {
+  if (balancing.algorithm !== 'consistent-hash') return tried && { tried };
+  const hashKey = headerValue(headers, balancing.hashHeader);
+  return { ...(tried && { tried }), ...(hashKey !== undefined && { hashKey }) };
 }

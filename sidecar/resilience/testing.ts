@@ -116,7 +116,7 @@ export function run(resolution: Resolution, options: RunOptions = {}): RequestEn
     hops: 1,
   });
   const { plan = BUILT_IN, random = () => 0 } = options;
-  const { targets = new Targets(() => plan, random) } = options;
+  const { targets = new Targets(() => plan, random, clock) } = options;
   const deps = { clock, random, targets, attempt: attempt(options.refusesAtOnce) };
   return runCall(call, resolution, callerEnd, deps);
 }

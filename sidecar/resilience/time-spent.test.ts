@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { type FailedTry, type Journey, timeSpent } from './time-spent.ts';
 
 const journey = (more: Partial<Journey>): Journey => ({
-  ...{ startedMs: 1000, nowMs: 2000, failed: [], current: undefined },
+  ...{ startedMs: 1000, nowMs: 2000, queuedMs: undefined, failed: [], current: undefined },
   ...more,
 });
 const refused: FailedTry = {
@@ -39,6 +39,12 @@ test.each<[string, Partial<Journey>, string]>([
     'an answer without an end, on a connection that was there',
     { current: { ...now, answeredMs: 1950, number: 1 } },
     'resolving its name 900 ms, connecting 0 ms, waiting for its answer 50 ms, reading it 50 ms',
+  ],
+  ['a turn that did not come', { queuedMs: 1400 }, 'resolving its name 400 ms, waiting for its turn 600 ms'],
+  [
+    'a turn that came',
+    { queuedMs: 1400, current: { ...now, number: 1 } },
+    'resolving its name 400 ms, waiting for its turn 500 ms, connecting 0 ms, waiting for its answer 100 ms',
   ],
   [
     'a transport that does not speak of connections',

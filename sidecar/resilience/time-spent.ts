@@ -24,6 +24,8 @@ export interface FailedTry extends TryTimes {
 export interface Journey {
   readonly startedMs: number;
   readonly nowMs: number;
+  /** Since when it waited for its turn; undefined: its target has no limit. */
+  readonly queuedMs: number | undefined;
   /** The first ones. */
   readonly failed: readonly FailedTry[];
   /** The one under way. */
@@ -31,11 +33,12 @@ export interface Journey {
 }
 
 export function timeSpent(journey: Journey): string {
-  const { startedMs, nowMs, failed, current } = journey;
+  const { startedMs, nowMs, queuedMs, failed, current } = journey;
   const firstMs = failed[0]?.startedMs ?? current?.startedMs ?? nowMs;
-  const resolving = `resolving its name ${ms(firstMs - startedMs)}`;
-  if (failed.length === 0) return [resolving, ...(current ? stages(current, nowMs) : [])].join(', ');
-  return [resolving, ...tries(journey)].join('; ');
+  const resolved = [`resolving its name ${ms((queuedMs ?? firstMs) - startedMs)}`];
+  if (queuedMs !== undefined) resolved.push(`waiting for its turn ${ms(firstMs - queuedMs)}`);
+  if (failed.length === 0) return [...resolved, ...(current ? stages(current, nowMs) : [])].join(', ');
+  return [...resolved, ...tries(journey)].join('; ');
 }
 
 function tries({ nowMs, failed, current }: Journey): readonly string[] {

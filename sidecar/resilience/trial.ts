@@ -108,6 +108,12 @@ export class Trial implements ReplyEnd {
     this.#tellBreaker(outcome, nowMs);
   }
 
+  /** Another try has answered sooner. */
+  outrun(nowMs: number): void {
+    this.target.pool.outrun(this.member, nowMs - this.startedMs, nowMs);
+    this.over(undefined, nowMs);
+  }
+
   #tellBreaker(outcome: Outcome | undefined, nowMs: number): void {
     const breaker = this.#breaker;
     const pass = this.#pass;

@@ -48,6 +48,11 @@ export class Member<I extends Instance = Instance> {
     this.#sampledMs = nowMs;
   }
 
+  /** One that was given up took longer than that: it may be known to be slow already. */
+  sampleAtLeast(waitedMs: number, nowMs: number): void {
+    if (waitedMs > this.#fadedMs(nowMs)) this.sample(waitedMs, false, nowMs);
+  }
+
   /** How long a call would take, guessed: the smaller the better. */
   load(nowMs: number): number {
     const fadedMs = this.#fadedMs(nowMs);

@@ -21,7 +21,7 @@ import {
 import type { BalancingPlan, EjectionPlan, SubsetPlan } from '../plan.ts';
 import { type Ejection, NOBODY, type PoolWatch } from '../watch.ts';
 import { Group, type PickRequest } from './group.ts';
-import { type Instance, Member, memberKey } from './member.ts';
+import { type Instance, isWilling, Member, memberKey } from './member.ts';
 
 export interface PoolOptions {
   readonly balancing: BalancingPlan;
@@ -149,6 +149,17 @@ export class Pool<I extends Instance = Instance> implements Others {
   hasOther(tried: ReadonlySet<Member<I>>): boolean {
     for (const member of this.#members.values()) if (!tried.has(member)) return true;
     return false;
+  }
+
+  /** The same, of those that take calls as things are. */
+  hasWillingOther(tried: ReadonlySet<Member<I>>): boolean {
+    for (const member of this.#members.values()) if (!tried.has(member) && isWilling(member)) return true;
+    return false;
+  }
+
+  /** A pick that nobody waits for any more had not answered after so long: that much is known of it. */
+  outrun(member: Member<I>, waitedMs: number, nowMs: number): void {
+    member.sampleAtLeast(waitedMs, nowMs);
   }
 
   /** P3, of a pick that was told of and left at once. */
