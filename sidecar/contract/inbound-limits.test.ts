@@ -5,12 +5,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { WritableSnapshot } from '../../kit/snapshot.ts';
 import { manualClock } from '../../kit/testing/clock.ts';
 import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
+import { EMPTY_CONFIG, testFeed } from '../testing/feed.ts';
 import { callerOf, ECHO, faultOf, type GrpcApp, grpcApp, grpcOn } from '../testing/grpc-app.ts';
 import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
 import { WebSocketApp } from '../testing/web-socket-app.ts';
 import { Client } from '../testing/web-socket-client.ts';
 import { headerOf, RawClient, send, to } from './testing.ts';
-import { type Instance, instance, instances, policies } from './testing-resiliency.ts';
+import { Instance, instance, instances, policies } from './testing-resiliency.ts';
 
 let mesh: Mesh;
 let web: MeshSidecar;
@@ -113,6 +114,16 @@ describe('over HTTP', () => {
     expect(await metric('invoke_inbound_limit')).toBe('+Inf');
   });
 
+  test('limits that were taken away and come again count what has gone on all the while', async () => {
+    says({ limits: { maxInFlight: 2 } });
+    const release = await occupy();
+    says();
+    says({ limits: { maxInFlight: 1 } });
+    expect((await call()).status).toBe(503);
+    await release();
+    expect([(await call()).status, (await call()).status]).toEqual([200, 200]);
+  });
+
   test('what one instance has no room for, another takes', async () => {
     says({ limits: { maxInFlight: 1 } });
     const release = await occupy();
@@ -122,6 +133,27 @@ describe('over HTTP', () => {
     await release();
     expect([shop.seen.length, other.seen.length]).toEqual([1, 5]);
   });
+});
+
+test('a call that waits and may not come in any more, by a newer policy, is never seen', async () => {
+  const feed = testFeed();
+  const limits = { inbound: { limits: { maxInFlight: 1, queueSize: 1, queueTimeout: '60s' } } };
+  const resource = { namespace: 'default', generation: 1, createdMs: 0 };
+  const limited = { ...resource, kind: 'Resiliency', name: 'limits', spec: limits };
+  feed.config.set({ ...EMPTY_CONFIG, resources: [limited] });
+  const app = new Instance();
+  const pod = await mesh.start('pod', { feed, handler: app.handler });
+  closing.push(() => pod.stop());
+  app.hold();
+  const callPod = (path: string) => send(web.sidecar.ports.http, { path: to('pod', path) });
+  const calls = [callPod('/first')];
+  await expect.poll(() => app.seen.length).toBe(1);
+  calls.push(callPod('/waiting'));
+  await expect.poll(() => metric('invoke_inbound_calls_waiting', pod)).toBe('1');
+  const closed = { ...resource, kind: 'AccessPolicy', name: 'closed', spec: { default: 'deny' } };
+  feed.config.set({ ...EMPTY_CONFIG, resources: [limited, closed] });
+  expect((await Promise.all(calls)).map(({ status }) => status)).toEqual([403, 403]);
+  expect(app.seen.map(({ url }) => url)).toEqual(['/first']);
 });
 
 test('while all instances are full, there are no more tries than the retry budget pays for', async () => {

@@ -142,6 +142,38 @@ describe('calls of a caller', () => {
     expect(limits.size).toBe(2);
   });
 
+  test('have used up of new rules as many as of the old ones', () => {
+    const limits = new RateLimits([rule(3_600_000, 5)]);
+    const web = identity('web');
+    for (let call = 0; call < 5; call++) expect(limits.admit(web, 0)).toBe(0);
+    limits.setRules([rule(100, 6)], 0);
+    expect([limits.admit(web, 0), limits.admit(web, 0)]).toEqual([0, 100]);
+    limits.setRules([], 0);
+    expect([limits.admit(web, 0), limits.size]).toEqual([0, 0]);
+  });
+
+  test('never are more than the larger burst and what the faster rate adds, whatever is edited meanwhile', () => {
+    const edit = fc.record({ intervalMs: fc.integer({ min: 1, max: 50 }), burst: fc.integer({ min: 1, max: 5 }) });
+    const step = fc.record({ gapMs: fc.nat(30), edit: fc.option(edit, { nil: undefined }) });
+    fc.assert(
+      fc.property(edit, fc.array(step, { maxLength: 150 }), (first, steps) => {
+        const rules = [first, ...steps.flatMap((one) => one.edit ?? [])];
+        const fastestMs = Math.min(...rules.map(({ intervalMs }) => intervalMs));
+        const burst = Math.max(...rules.map((one) => one.burst));
+        const limits = new RateLimits([rule(first.intervalMs, first.burst)]);
+        const web = identity('web');
+        let [nowMs, admitted] = [0, 0];
+        for (const { gapMs, edit: now } of steps) {
+          nowMs += gapMs;
+          if (now !== undefined) limits.setRules([rule(now.intervalMs, now.burst)], nowMs);
+          if (limits.admit(web, nowMs) === 0) admitted++;
+          expect(admitted).toBeLessThanOrEqual(burst + nowMs / fastestMs + 1e-6);
+        }
+      }),
+      runs(300),
+    );
+  });
+
   test('never are more than the burst and what the rate adds', () => {
     fc.assert(
       fc.property(
