@@ -75,6 +75,8 @@ export interface SidecarConfig {
   readonly bodyBytesMax: number;
   /** Protocols that requests may go on in (Upgrade), beside WebSocket; in lower case. None by default. */
   readonly upgradeProtocols?: readonly string[];
+  /** At which peers reach it; those of the machine by default. */
+  readonly ownAddresses?: readonly string[];
   /** How many calls may lead to one another (api/hops.ts). */
   readonly hopsMax?: number | undefined;
   /** How long calls in flight may go on once the sidecar is told to stop. */

@@ -101,7 +101,14 @@ export function joinParts(
   const outside = openOutside(config, deps, feed);
   const ground = grounds(feed);
   const authorizer = openAccess(config, { self, feed, flights, metrics, log, clock });
-  const resiliency = openResiliency(config, { self, feed, clock, random, log });
+  const resiliency = openResiliency(config, {
+    self,
+    feed,
+    ownAddresses: config.ownAddresses ?? ownAddresses(),
+    clock,
+    random,
+    log,
+  });
   const limits = openLimits(resiliency.inbound, { clock, random, metrics, flights });
   const inbound = inboundWay({ flights, grounds: ground, authorizer, limits, transport: { app: app.open } });
 
@@ -167,7 +174,11 @@ function externalStages(outside: Outside, ground: Grounds, clock: Clock): Extern
 /** This machine as X-Forwarded-For names it: the address that peers see, as far as that can be known. */
 function forwardedBy(peerListenAddress: string): ForwardedBy {
   const isWildcard = peerListenAddress === '::' || peerListenAddress === '0.0.0.0';
-  const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
-  const outside = addresses.find(({ internal, address }) => !internal && isIP(address) === 4)?.address;
+  const outside = ownAddresses().find((address) => isIP(address) === 4);
   return { hostName: hostname(), address: isWildcard ? (outside ?? '127.0.0.1') : peerListenAddress };
+}
+
+function ownAddresses(): readonly string[] {
+  const all = Object.values(networkInterfaces()).flatMap((some) => some ?? []);
+  return all.filter(({ internal }) => !internal).map(({ address }) => address);
 }

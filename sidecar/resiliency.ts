@@ -16,12 +16,15 @@ import { ResilienceWatch } from './admin/resilience-watch.ts';
 import type { SidecarConfig } from './config.ts';
 import type { FeedClient } from './feed/feed.ts';
 import { resilienciesFromFeed } from './resilience/from-feed.ts';
+import { findOwnZone } from './resilience/own-zone.ts';
 import { type PlanFor, Targets } from './resilience/targets.ts';
 
 export interface ResiliencyDeps {
   readonly self: Identity;
   /** Undefined where there is no operator. */
   readonly feed: FeedClient | undefined;
+  /** At which peers reach this sidecar. */
+  readonly ownAddresses: readonly string[];
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -41,13 +44,18 @@ export interface Resiliency {
 
 export function openResiliency(
   { resiliencies }: Pick<SidecarConfig, 'resiliencies'>,
-  { self, feed, clock, random, log }: ResiliencyDeps,
+  { self, feed, ownAddresses, clock, random, log }: ResiliencyDeps,
 ): Resiliency {
   const objects: Snapshot<readonly PlacedResiliency[]> =
     feed === undefined ? (resiliencies ?? snapshot([])) : resilienciesFromFeed(feed.config, log);
   const plans = () => plansOf(objects.current(), self, log);
   const watch = new ResilienceWatch(new ResilienceLog(log, clock));
   const targets = new Targets(plans(), random, clock, (target) => watch.of(target));
+  if (feed !== undefined)
+    findOwnZone(feed, { app: self, addresses: ownAddresses }, (zone) => {
+      targets.setZone(zone);
+      log.info('this pod is in a zone, which calls stay in where that is of use', { zone });
+    });
   objects.changed(() => {
     targets.replan(plans(), clock.elapsed());
     log.info('the policies of resilience for this app have changed');

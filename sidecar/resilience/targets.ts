@@ -39,6 +39,7 @@ const TARGETS_MAX = 4096;
 
 export class Targets {
   #planFor: PlanFor;
+  #own: { readonly zone?: string } = {};
   readonly #random: Random;
   readonly #clock: Clock;
   readonly #watchFor: WatchFor;
@@ -76,6 +77,12 @@ export class Targets {
     this.#byUpstream = new WeakMap();
   }
 
+  /** It is known now where this sidecar is. */
+  setZone(zone: string): void {
+    this.#own = { zone };
+    for (const { pool } of this.#byName.values()) pool.setZone(zone);
+  }
+
   #open(name: string, target: Callee, nowMs: number): TargetState {
     const state = this.#stateOf(target, undefined, nowMs);
     if (this.#byName.size >= TARGETS_MAX) this.#forgetAll();
@@ -92,7 +99,7 @@ export class Targets {
     return {
       target,
       plan,
-      pool: pool ?? new Pool<Endpoint>({ balancing, ejection, random: this.#random, watch }, nowMs),
+      pool: pool ?? new Pool<Endpoint>({ balancing, ejection, random: this.#random, watch, ...this.#own }, nowMs),
       budget: (isSame('budget') ? before?.budget : undefined) ?? new Budget(budget, nowMs, watch),
       breakers: new Breakers(watch),
       limit: this.#limit(plan, before?.limit),

@@ -28,6 +28,7 @@ export interface GroupOptions {
 export class Group<I extends Instance> {
   readonly #options: GroupOptions;
   readonly #choose: Choose;
+  #zone: string | undefined;
   #all: readonly Member<I>[] = [];
   #willing: readonly Member<I>[] = [];
   /** Of the willing ones; all of them are `near` where zones do not matter. */
@@ -42,6 +43,7 @@ export class Group<I extends Instance> {
   constructor(options: GroupOptions) {
     this.#options = options;
     this.#choose = choiceOf(options);
+    this.#zone = options.zone;
   }
 
   /** How many take calls as things are. */
@@ -58,10 +60,17 @@ export class Group<I extends Instance> {
     this.refresh();
   }
 
+  /** It is known now where the caller itself is. */
+  setZone(zone: string): void {
+    this.#zone = zone;
+    this.refresh();
+  }
+
   /** Somebody's standing changed. */
   refresh(): void {
     this.#willing = this.#all.filter(isWilling);
-    const { plan, zone } = this.#options;
+    const { plan } = this.#options;
+    const zone = this.#zone;
     const isNear = ({ instance }: Member<I>) => instance.zone === zone;
     const nearAll = plan.zone === 'prefer' && zone !== undefined ? this.#all.filter(isNear).length : 0;
     this.#near = nearAll === 0 ? this.#willing : this.#willing.filter(isNear);

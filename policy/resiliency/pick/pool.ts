@@ -87,6 +87,12 @@ export class Pool<I extends Instance = Instance> implements Others {
     if (isCounted(member)) this.#ejected--;
   }
 
+  /** It is known now where the caller itself is. */
+  setZone(zone: string): void {
+    this.#everybody.setZone(zone);
+    for (const { group } of this.#shares) group.setZone(zone);
+  }
+
   /** All of them, for whoever looks on. */
   members(): readonly Member<I>[] {
     return [...this.#members.values()];
