@@ -1,6 +1,4 @@
 // What a sidecar is made of and how it is joined: edges to ways, ways to stages. Nothing listens here.
-import { isIP } from 'node:net';
-import { hostname, networkInterfaces } from 'node:os';
 import { DEFAULT_HOPS_MAX } from '../api/hops.ts';
 import type { Identity } from '../api/ids.ts';
 import { type IdentitySource, startIdentity } from '../identity/source.ts';
@@ -31,6 +29,7 @@ import { ownIdentity } from './identify/own.ts';
 import { trusting } from './identify/trusting.ts';
 import { openLimits } from './inbound-limits.ts';
 import type { Servings } from './listeners.ts';
+import { forwardedBy } from './machine.ts';
 import { type OwnApp, ownApp } from './own-app.ts';
 import { openResiliency } from './resiliency.ts';
 import type { Names } from './resolve/resolver.ts';
@@ -38,7 +37,7 @@ import { openExternal } from './transport/external.ts';
 import { openExternalGrpc } from './transport/external-grpc.ts';
 import { openPeer } from './transport/peer.ts';
 import { openPeerGrpc } from './transport/peer-grpc.ts';
-import { type ForwardedBy, forwardedHeaders } from './transport/peer-head.ts';
+import { forwardedHeaders } from './transport/peer-head.ts';
 import { PeerPool } from './transport/peer-pool.ts';
 import { openPeerTunnel } from './transport/peer-tunnel.ts';
 import type { ExternalStages } from './way/external.ts';
@@ -101,14 +100,7 @@ export function joinParts(
   const outside = openOutside(config, deps, feed);
   const ground = grounds(feed);
   const authorizer = openAccess(config, { self, feed, flights, metrics, log, clock });
-  const resiliency = openResiliency(config, {
-    self,
-    feed,
-    ownAddresses: config.ownAddresses ?? ownAddresses(),
-    clock,
-    random,
-    log,
-  });
+  const resiliency = openResiliency(config, { self, feed, clock, random, log });
   const limits = openLimits(resiliency.inbound, { clock, random, metrics, flights });
   const inbound = inboundWay({ flights, grounds: ground, authorizer, limits, transport: { app: app.open } });
 
@@ -169,16 +161,4 @@ function externalStages(outside: Outside, ground: Grounds, clock: Clock): Extern
     transport: (call, reply) =>
       call.isGrpc ? openExternalGrpc(call, reply, outside, clock) : openExternal(call, reply, outside),
   };
-}
-
-/** This machine as X-Forwarded-For names it: the address that peers see, as far as that can be known. */
-function forwardedBy(peerListenAddress: string): ForwardedBy {
-  const isWildcard = peerListenAddress === '::' || peerListenAddress === '0.0.0.0';
-  const outside = ownAddresses().find((address) => isIP(address) === 4);
-  return { hostName: hostname(), address: isWildcard ? (outside ?? '127.0.0.1') : peerListenAddress };
-}
-
-function ownAddresses(): readonly string[] {
-  const all = Object.values(networkInterfaces()).flatMap((some) => some ?? []);
-  return all.filter(({ internal }) => !internal).map(({ address }) => address);
 }

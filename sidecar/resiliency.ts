@@ -15,6 +15,7 @@ import { type ResilienceState, resilienceState } from './admin/resilience-state.
 import { ResilienceWatch } from './admin/resilience-watch.ts';
 import type { SidecarConfig } from './config.ts';
 import type { FeedClient } from './feed/feed.ts';
+import { ownAddresses } from './machine.ts';
 import { resilienciesFromFeed } from './resilience/from-feed.ts';
 import { findOwnZone } from './resilience/own-zone.ts';
 import { type PlanFor, Targets } from './resilience/targets.ts';
@@ -23,8 +24,6 @@ export interface ResiliencyDeps {
   readonly self: Identity;
   /** Undefined where there is no operator. */
   readonly feed: FeedClient | undefined;
-  /** At which peers reach this sidecar. */
-  readonly ownAddresses: readonly string[];
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -43,8 +42,8 @@ export interface Resiliency {
 }
 
 export function openResiliency(
-  { resiliencies }: Pick<SidecarConfig, 'resiliencies'>,
-  { self, feed, ownAddresses, clock, random, log }: ResiliencyDeps,
+  { resiliencies, ownAddresses: addresses = ownAddresses() }: Pick<SidecarConfig, 'resiliencies' | 'ownAddresses'>,
+  { self, feed, clock, random, log }: ResiliencyDeps,
 ): Resiliency {
   const objects: Snapshot<readonly PlacedResiliency[]> =
     feed === undefined ? (resiliencies ?? snapshot([])) : resilienciesFromFeed(feed.config, log);
@@ -52,7 +51,7 @@ export function openResiliency(
   const watch = new ResilienceWatch(new ResilienceLog(log, clock));
   const targets = new Targets(plans(), random, clock, (target) => watch.of(target));
   if (feed !== undefined)
-    findOwnZone(feed, { app: self, addresses: ownAddresses }, (zone) => {
+    findOwnZone(feed, { app: self, addresses }, (zone) => {
       targets.setZone(zone);
       log.info('this pod is in a zone, which calls stay in where that is of use', { zone });
     });
