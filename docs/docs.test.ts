@@ -212,7 +212,7 @@ function renderedResilience(): string {
   } as const;
   const route: RoutePlan = { ...BUILT_IN_ROUTE, name: 'pay', breaker: { ...breaker, trip: () => true } };
   const targets = new Targets(
-    () => BUILT_IN,
+    () => ({ ...BUILT_IN, limit: { maxInFlight: 1, queueSize: 1, queueTimeoutMs: 1 } }),
     () => 0,
     manualClock(),
     (target) => watch.of(target),
@@ -224,6 +224,8 @@ function renderedResilience(): string {
   budget.tryRetry(0);
   told.budgetAsked(false);
   told.retried('policy');
+  told.hedged();
+  told.leftZone();
   told.breakerRefused(route);
   told.ejected(instance, { why: 'failures', failures: 5, forMs: 1 });
   told.readmitted(instance);

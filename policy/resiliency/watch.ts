@@ -22,6 +22,8 @@ export interface Ejection {
 export interface PoolWatch {
   /** Somebody was picked for a try. */
   tried(): void;
+  /** It was somebody of another zone than the preferred one. */
+  leftZone(): void;
   ejected(instance: Instance, ejection: Ejection): void;
   readmitted(instance: Instance): void;
 }
@@ -38,16 +40,20 @@ export interface BreakersWatch {
 
 export interface TargetWatch extends PoolWatch, BudgetWatch, BreakersWatch {
   retried(by: keyof Tried): void;
+  /** A try was made beside one that is slow. */
+  hedged(): void;
   /** A breaker let it not through. */
   breakerRefused(route: RoutePlan): void;
 }
 
 export const NOBODY: TargetWatch = {
   tried: () => undefined,
+  leftZone: () => undefined,
   ejected: () => undefined,
   readmitted: () => undefined,
   budgetAsked: () => undefined,
   breakerBecame: () => undefined,
   retried: () => undefined,
+  hedged: () => undefined,
   breakerRefused: () => undefined,
 };

@@ -50,6 +50,14 @@ class TargetCounts implements TargetWatch {
     this.#counters.tries.add(this.#tries, 1);
   }
 
+  leftZone(): void {
+    count(this.#counters.zoneLeft, this.#peer);
+  }
+
+  hedged(): void {
+    count(this.#counters.hedges, this.#peer);
+  }
+
   retried(by: string): void {
     count(this.#counters.retries, this.#peer, by);
   }
@@ -93,6 +101,8 @@ function openCounters() {
   return {
     tries: counter('invoke_tries_total', 'Tries of outbound calls at an instance, the first of each call among them.'),
     retries: counter('invoke_retries_total', 'Calls that were tried again, by what allowed it.', 'reason'),
+    hedges: counter('invoke_hedges_total', 'Tries that were made beside one that was slow.'),
+    zoneLeft: counter('invoke_zone_left_total', 'Tries at instances of another zone than the preferred one.'),
     budgetSpent: counter('invoke_retry_budget_spent_total', 'Tries that the retry budget paid for.'),
     budgetRefused: counter('invoke_retry_budget_refused_total', 'Tries that were not made, as the budget was spent.'),
     breakerChanges: counter('invoke_breaker_transitions_total', 'How often breakers became what.', 'route', 'to'),
@@ -112,6 +122,7 @@ function readings(targets: Targets, nowMs: number): readonly Reading[] {
   return [
     each('invoke_retry_budget_left_ratio', 'The share of the retry budget that is left, from 0 to 1.', left, Math.min),
     breakerReading(list, nowMs),
+    limitReading(list),
     each('invoke_instances', 'Instances that are known.', ({ pool }) => pool.size),
     each('invoke_instances_ejected', 'Of those, how many are left alone now.', ({ pool }) => pool.ejected),
     new Reading(
@@ -123,6 +134,18 @@ function readings(targets: Targets, nowMs: number): readonly Reading[] {
 
 function budgetLeft({ credit, spent }: { readonly credit: number; readonly spent: number }): number {
   return credit === 0 ? 0 : Math.max(0, 1 - spent / credit);
+}
+
+function limitReading(list: readonly TargetState[]): Reading {
+  const labels = ['peer', 'state'];
+  const help = 'Calls that hold a place of their limit, or wait for one.';
+  return new Reading({ name: 'invoke_limit_calls', help, labels, isLastKept: true }, (put) => {
+    for (const { target, limit } of list) {
+      if (limit === undefined) continue;
+      put(limit.inside, calleeLabel(target), 'under-way');
+      put(limit.waiting, calleeLabel(target), 'waiting');
+    }
+  });
 }
 
 const STATES: readonly BreakerState[] = ['closed', 'half-open', 'open'];

@@ -108,6 +108,21 @@ describe('tries and retries', () => {
     expect(await told('retry_budget_left_ratio')).toEqual({ '': 0 });
   });
 
+  test('of hedging are counted, and so are calls that wait for their limit', async () => {
+    goBy({ ...IN_TURN, hedging: { delay: '234ms' }, limits: { maxInFlight: 2, queueSize: 5, queueTimeout: '60s' } });
+    const held = three.map((each) => each.next());
+    const answer = call();
+    const slow = await Promise.race(held);
+    const first = three.findIndex(({ seen }) => seen.length === 1);
+    expect(await told('limit_calls')).toEqual({ 'state="under-way"': 1, 'state="waiting"': 0 });
+    clock.advance(234);
+    const fast = await Promise.race(held.filter((_, at) => at !== first));
+    expect(await told('hedges_total')).toEqual({ '': 1 });
+    fast.end();
+    expect((await answer).status).toBe(200);
+    slow.destroy();
+  });
+
   test('keep bodies, which are counted until the answer begins', async () => {
     const kept = async () => /^invoke_replay_bytes (\d+)$/m.exec(await scraped())?.[1];
     const held = Promise.race(three.map((each) => each.next()));

@@ -103,6 +103,7 @@ export class Hedges {
     this.lastNumber = trial.number;
     this.#run.retries().tried.add(trial.member);
     this.#trials.add(trial);
+    this.#target.watch.hedged();
     this.#run.launch(trial);
     if (this.#run.waitingFor() !== undefined) this.later();
   }

@@ -5,6 +5,7 @@ import { runs } from '../../../kit/testing/runs.ts';
 import type { Report } from '../eject.ts';
 import { type BalancingPlan, BUILT_IN, type EjectionPlan } from '../plan.ts';
 import { seeded } from '../testing/plans.ts';
+import { NOBODY } from '../watch.ts';
 import type { Instance, Member } from './member.ts';
 import { Pool } from './pool.ts';
 
@@ -373,4 +374,17 @@ test('whatever happens, nobody who is left alone is picked while anybody is will
     }),
     runs(300),
   );
+});
+
+test('a pick outside of the preferred zone is told of, and one inside is not', () => {
+  let left = 0;
+  const watch = { ...NOBODY, leftZone: () => void left++ };
+  const { balancing, ejection } = BUILT_IN;
+  const here = new Pool({ balancing, ejection, zone: 'a', random: seeded(1), watch }, 0);
+  here.update([...some(2, { zone: 'a' }), ...some(2, { zone: 'b' }, 2)], 0);
+  const member = here.pick(0);
+  expect([member?.instance.zone, left]).toEqual(['a', 0]);
+  here.update(some(2, { zone: 'b' }, 2), 0);
+  here.pick(0);
+  expect(left).toBe(1);
 });

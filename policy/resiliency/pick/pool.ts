@@ -42,6 +42,8 @@ const FIRST_TRY = {};
 export class Pool<I extends Instance = Instance> implements Others {
   readonly #options: PoolOptions;
   readonly #watch: PoolWatch;
+  /** The preferred one. */
+  readonly #zone: string | undefined;
   readonly #everybody: Group<I>;
   readonly #shares: readonly Share<I>[];
   #source: readonly I[] = [];
@@ -57,6 +59,7 @@ export class Pool<I extends Instance = Instance> implements Others {
   constructor(options: PoolOptions, nowMs: number) {
     this.#options = options;
     this.#watch = options.watch ?? NOBODY;
+    this.#zone = options.balancing.zone === 'prefer' ? options.zone : undefined;
     const group = () => new Group<I>({ plan: options.balancing, zone: options.zone, random: options.random });
     this.#everybody = group();
     this.#shares = options.balancing.subsets.map((subset) => ({ subset, group: group() }));
@@ -122,6 +125,7 @@ export class Pool<I extends Instance = Instance> implements Others {
     if (member === undefined) return undefined;
     member.inFlight++;
     this.#watch.tried();
+    if (this.#zone !== undefined && member.instance.zone !== this.#zone) this.#watch.leftZone();
     return member;
   }
 
