@@ -94,3 +94,17 @@ test.each([
   }
   expect(hits).toEqual([]);
 });
+
+test.each([
+  '/dapr.proto.runtime.v1.AppCallback/OnInvoke',
+  '/dapr.proto.runtime.v1.AppCallback/ListTopicSubscriptions',
+  '/dapr.proto.internals.v1.ServiceInvocation/CallActor',
+  '/invoke.v1.Feed/Subscribe',
+  '/invoke.v1.Admin/Drop',
+  '/grpc.reflection.v1alpha.ServerReflection/Drop',
+])('nobody gets to the app by the name of a package that is not its own: %s', async (path) => {
+  feed.config.set(says([NO_ADMIN]));
+  const before = requests;
+  for (const way of WAYS) expect(await way(path)).toBe(UNIMPLEMENTED);
+  expect([requests - before, hits]).toEqual([0, []]);
+});
