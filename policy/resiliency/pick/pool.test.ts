@@ -380,8 +380,11 @@ test('a pick outside of the preferred zone is told of, and one inside is not', (
   let left = 0;
   const watch = { ...NOBODY, leftZone: () => void left++ };
   const { balancing, ejection } = BUILT_IN;
-  const here = new Pool({ balancing, ejection, zone: 'a', random: seeded(1), watch }, 0);
+  const here = new Pool({ balancing, ejection, random: seeded(1), watch }, 0);
   here.update([...some(2, { zone: 'a' }), ...some(2, { zone: 'b' }, 2)], 0);
+  here.pick(0);
+  expect(left).toBe(0);
+  here.setZone('a');
   const member = here.pick(0);
   expect([member?.instance.zone, left]).toEqual(['a', 0]);
   here.update(some(2, { zone: 'b' }, 2), 0);

@@ -43,7 +43,7 @@ export class Pool<I extends Instance = Instance> implements Others {
   readonly #options: PoolOptions;
   readonly #watch: PoolWatch;
   /** The preferred one. */
-  readonly #zone: string | undefined;
+  #zone: string | undefined;
   readonly #everybody: Group<I>;
   readonly #shares: readonly Share<I>[];
   #source: readonly I[] = [];
@@ -59,7 +59,7 @@ export class Pool<I extends Instance = Instance> implements Others {
   constructor(options: PoolOptions, nowMs: number) {
     this.#options = options;
     this.#watch = options.watch ?? NOBODY;
-    this.#zone = options.balancing.zone === 'prefer' ? options.zone : undefined;
+    this.#zone = preferred(options, options.zone);
     const group = () => new Group<I>({ plan: options.balancing, zone: options.zone, random: options.random });
     this.#everybody = group();
     this.#shares = options.balancing.subsets.map((subset) => ({ subset, group: group() }));
@@ -92,6 +92,7 @@ export class Pool<I extends Instance = Instance> implements Others {
 
   /** It is known now where the caller itself is. */
   setZone(zone: string): void {
+    this.#zone = preferred(this.#options, zone);
     this.#everybody.setZone(zone);
     for (const { group } of this.#shares) group.setZone(zone);
   }
@@ -245,6 +246,10 @@ export class Pool<I extends Instance = Instance> implements Others {
     this.#everybody.refresh();
     for (const { group } of this.#shares) group.refresh();
   }
+}
+
+function preferred({ balancing }: PoolOptions, zone: string | undefined): string | undefined {
+  return balancing.zone === 'prefer' ? zone : undefined;
 }
 
 /** Names are looked up again and again, and mostly say the same. */
