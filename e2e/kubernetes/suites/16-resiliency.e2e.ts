@@ -140,6 +140,12 @@ function calling(policies: object, target: object, name = 'bills'): Manifest {
   return resiliency(name, FRONT, { policies, targets: { apps: { [`bills.${SHOP}`]: target } } });
 }
 
+/** What is answered with 429. */
+function retrying(maxRetries: number, name = 'bills'): Manifest {
+  const quick = { policy: 'constant', duration: '10ms', maxRetries, matching: { httpStatusCodes: '429' } };
+  return calling({ retries: { quick } }, { retry: 'quick' }, name);
+}
+
 function resiliency(name: string, where: string, spec: object): Manifest {
   return { apiVersion: 'invoke.io/v1alpha1', kind: 'Resiliency', metadata: { name, namespace: where }, spec };
 }
@@ -156,14 +162,24 @@ describe('what a Resiliency says', () => {
 
   test('about retries by status is so as soon as it is applied, and no more once it is deleted', async () => {
     expect(await triesOf('/x?status=429')).toEqual({ status: 429, tries: 1 });
-    const retries = {
-      quick: { policy: 'constant', duration: '10ms', maxRetries: 2, matching: { httpStatusCodes: '429' } },
-    };
-    await taken(calling({ retries }, { retry: 'quick' }));
+    await taken(retrying(2));
     await until('three tries', async () => (await triesOf('/x?status=429')).tries === 3);
     expect(await triesOf('/x?status=503')).toEqual({ status: 503, tries: 1 });
     await clear();
     await until('one try', async () => (await triesOf('/x?status=429')).tries === 1);
+  });
+
+  test('is not accepted where an older one says something else already, until that is gone', async () => {
+    await taken(retrying(2));
+    await until('three tries', async () => (await triesOf('/x?status=429')).tries === 3);
+    const younger = retrying(1, 'younger');
+    await apply(younger);
+    const { message } = await accepted(younger, 'False');
+    expect(message).toContain(`${FRONT}/bills, which is older, says targets.apps[bills.${SHOP}]`);
+    expect((await triesOf('/x?status=429')).tries).toBe(3);
+    await kubectl('delete', 'resiliency', 'bills', '-n', FRONT);
+    await accepted(younger);
+    await until('two tries', async () => (await triesOf('/x?status=429')).tries === 2);
   });
 
   test('about a breaker is so: calls stop, and the app is left alone', async () => {
