@@ -46,6 +46,7 @@ describe('as in CEL', () => {
     ['1 > 2 ? 1 > 2 : 3 > 2', true],
     ['true == !false', true],
     ['1 < 1.5', true],
+    ['1.0 / double(-(0)) > 1.0', true],
     ['1/0 > 1', false],
     ['!(1/0 > 1)', false],
     ['true || 1/0 > 1', true],

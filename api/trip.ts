@@ -180,7 +180,9 @@ function negative({ type, of }: Expression): Expression {
     type,
     of: (counts) => {
       const value = of(counts);
-      return typeof value === 'number' ? -value : undefined;
+      if (typeof value !== 'number') return undefined;
+      // Whole numbers have one nought, and dividing by the other one would have another sign.
+      return type === 'int' ? 0 - value : -value;
     },
   };
 }
