@@ -16,6 +16,9 @@ LABEL org.opencontainers.image.title="invoke-${PART}" \
       org.opencontainers.image.licenses="Apache-2.0"
 
 COPY app/ /app/
+# By the flags of ENTRYPOINT, which is why they stand here, too: another engine's compiled code would be refused. A third of the
+# processor time of a start (scripts/images/compiled.ts).
+RUN ["node", "--max-semi-space-size=1", "--single-threaded-gc", "/app/compile.cjs"]
 # One arena, and large blocks given back at once: buffers come and go by the megabyte, and what malloc keeps of them counts
 # against the memory limit of somebody's pod. From 128 KiB on, so that the buffers of reads and writes are not mapped anew each.
 ENV NODE_ENV=production \
@@ -28,6 +31,5 @@ WORKDIR /app
 # By measurement of a sidecar at full load:
 # - a small young generation: what a call leaves behind is collected soon, not by the tens of megabytes;
 # - no threads for the collector: with so little to do at a time they cost more to wake than they help, a tenth of all;
-# - no second optimizing compiler: its graphs left 20 MB behind, and nothing was slower without it;
-# - large bodies ask for a collection themselves (kit/young-garbage.ts).
-ENTRYPOINT ["node", "--max-semi-space-size=1", "--single-threaded-gc", "--no-maglev", "--expose-gc", "/app/main.cjs"]
+# - what else there is to set is set while it runs, and why: kit/engine.ts.
+ENTRYPOINT ["node", "--max-semi-space-size=1", "--single-threaded-gc", "/app/main.cjs"]

@@ -1,6 +1,7 @@
 // A program that runs in a container: it logs to its standard output, hears that it is to stop, and ends with a code that says
 // why it ended.
 import { systemClock } from './clock.ts';
+import { withoutMaglev } from './engine.ts';
 import { createLog, type Log, type LogFormat, type LogLevel } from './log.ts';
 
 export const EXIT = { stopped: 0, failed: 1, usage: 64 } as const;
@@ -23,6 +24,9 @@ export interface Program {
   /** Settles when the process is told to stop. */
   readonly told: Promise<void>;
 }
+
+/** By then it has loaded what it needs of the platform. */
+const SETTLED_MS = 1000;
 
 /** Ends the process with the code that `run` settles with. What is thrown is a bug. */
 export function runProgram(name: string, own: OwnProcess, run: (program: Program) => Promise<number>): void {
@@ -52,5 +56,6 @@ export function runProgram(name: string, own: OwnProcess, run: (program: Program
     log = openLog(settings);
     return log;
   };
+  systemClock.after(SETTLED_MS, withoutMaglev);
   run({ log, logAs, openLog, told }).then(exit, reportBug);
 }

@@ -3,6 +3,7 @@
 // It ends with 0 when it was told to and has lost nothing, with 1 when calls were cut off, when it cannot start or when it
 // has found a bug in itself, and with 64 when its environment makes no sense.
 import { systemClock } from '../kit/clock.ts';
+import { youngCollector } from '../kit/engine.ts';
 import { EXIT, type Program, runProgram } from '../kit/program.ts';
 import { collectYoungGarbageBy } from '../kit/young-garbage.ts';
 import packageJson from '../package.json' with { type: 'json' };
@@ -29,6 +30,5 @@ async function run({ log: firstLog, logAs, told }: Program): Promise<number> {
   return pod.value.done;
 }
 
-const { gc } = globalThis;
-collectYoungGarbageBy(gc === undefined ? undefined : () => void gc({ type: 'minor' }));
+collectYoungGarbageBy(youngCollector());
 runProgram('sidecar', process, run);

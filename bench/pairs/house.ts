@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { SIDECAR_VARIABLE } from '../../api/pod-sidecar.ts';
 import { systemClock } from '../../kit/clock.ts';
+import { youngCollector } from '../../kit/engine.ts';
 import { type Program, runProgram } from '../../kit/program.ts';
 import { must } from '../../kit/result.ts';
 import { collectYoungGarbageBy } from '../../kit/young-garbage.ts';
@@ -31,6 +32,5 @@ async function run({ log, told }: Program): Promise<number> {
   return Math.max(...codes);
 }
 
-const { gc } = globalThis;
-collectYoungGarbageBy(gc === undefined ? undefined : () => void gc({ type: 'minor' }));
+collectYoungGarbageBy(youngCollector());
 runProgram('house of sidecars', process, run);

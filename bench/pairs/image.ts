@@ -1,7 +1,7 @@
 // The sidecar as its image has it: the bundle, and the flags and variables that the Dockerfile gives it. Only the paths that are
 // mounted in a pod lead to a folder of our own.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { err, ok, type Result } from '../../kit/result.ts';
 
@@ -27,7 +27,7 @@ export function buildImage(): Result<Image> {
   if (status !== 0) return err(`the sidecar could not be bundled: ${stderr.trim()}`);
   const settings = readDockerfile(readFileSync(join(CONTEXT, 'Dockerfile'), 'utf8'));
   if (!settings.ok) return settings;
-  return ok({ bundle: readFileSync(join(CONTEXT, 'app/main.cjs'), 'utf8'), settings: settings.value });
+  return ok({ bundle: readFileSync(join(CONTEXT, 'app/program.cjs'), 'utf8'), settings: settings.value });
 }
 
 /** Of `ENTRYPOINT ["node", FLAG..., FILE]` and the lines `ENV NAME=VALUE...`. */
@@ -54,7 +54,7 @@ export interface Unpacked {
 const MOUNTS = '/var/run/';
 const RESOLV_CONF = '/etc/resolv.conf';
 
-export function unpack({ bundle }: Image, folder: string): Result<Unpacked> {
+export function unpack({ bundle, settings }: Image, folder: string): Result<Unpacked> {
   const missing = [MOUNTS, RESOLV_CONF].find((path) => !bundle.includes(`"${path}`));
   if (missing !== undefined) return err(`the bundle of the sidecar names nothing under ${missing} any more`);
   const secrets = join(folder, 'secrets/invoke.io');
@@ -63,14 +63,16 @@ export function unpack({ bundle }: Image, folder: string): Result<Unpacked> {
   // Empty: the machine's own name servers are not to be asked for apps of a benchmark. The feed names them.
   const resolvConf = join(folder, 'resolv.conf');
   writeFileSync(resolvConf, '');
-  const program = join(folder, 'main.cjs');
+  for (const name of ['main.cjs', 'compile.cjs']) copyFileSync(join(CONTEXT, 'app', name), join(folder, name));
   writeFileSync(
-    program,
+    join(folder, 'program.cjs'),
     bundle.replaceAll(`"${MOUNTS}`, `"${folder}/`).replaceAll(`"${RESOLV_CONF}"`, `"${resolvConf}"`),
   );
+  const compiled = spawnSync(process.execPath, [...settings.flags, join(folder, 'compile.cjs')], { encoding: 'utf8' });
+  if (compiled.status !== 0) return err(`the sidecar could not be compiled: ${compiled.stderr}`);
   const mounted = {
     tokenFile: join(secrets, 'token/token'),
     trustAnchorsFile: join(secrets, 'trust/trust-anchors.crt'),
   };
-  return ok({ program, ...mounted });
+  return ok({ program: join(folder, 'main.cjs'), ...mounted });
 }

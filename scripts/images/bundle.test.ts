@@ -1,8 +1,13 @@
 // What goes into the images, and what stays out.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { bundle, PART_NAMES, PARTS, packagesIn } from './bundle.ts';
+import { execPath } from 'node:process';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { bundle, PART_NAMES, PARTS, packagesIn, ROOT, writeBundle } from './bundle.ts';
+import { COMPILED, programIn } from './compiled.ts';
 
 /** Looked for by ws and debug, which do without them. */
 const OPTIONAL = ['bufferutil', 'supports-color', 'utf-8-validate'];
@@ -42,4 +47,29 @@ describe.each(PART_NAMES)('the %s', (part) => {
 test('a sidecar holds no library but the one that reads DNS: each is loaded at every start of every pod', async () => {
   const packages = packagesIn((await bundle('sidecar')).metafile);
   expect(packages).toEqual(['node_modules/@leichtgewicht/ip-codec', 'node_modules/dns-packet']);
+});
+
+describe('what is compiled as an image is built', () => {
+  test('is compiled by the flags that the image starts with, or it would be refused', () => {
+    const dockerfile = readFileSync(join(ROOT, 'Dockerfile'), 'utf8');
+    const nodes = [...dockerfile.matchAll(/^(?:RUN|ENTRYPOINT) (\["node".*\])$/gm)].map(([, list = '']) =>
+      JSON.parse(list),
+    );
+    expect(nodes.map((words) => words.at(-1))).toEqual(['/app/compile.cjs', '/app/main.cjs']);
+    const [compiling, starting] = nodes.map((words) => words.slice(0, -1));
+    expect(compiling).toEqual(starting);
+  });
+
+  test('is what starts, and a program that was not compiled starts, too', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'invoke-image-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    await writeBundle('sidecar', folder);
+    const run = (name: string) => spawnSync(execPath, [join(folder, name)], { env: {}, encoding: 'utf8' });
+    expect(run('main.cjs')).toMatchObject({ status: 64, stdout: expect.stringContaining('INVOKE_SIDECAR') });
+    expect(run('compile.cjs').status).toBe(0);
+    expect(programIn(folder).cachedDataRejected).toBe(false);
+    expect(run('main.cjs')).toMatchObject({ status: 64, stdout: expect.stringContaining('INVOKE_SIDECAR') });
+    writeFileSync(join(folder, COMPILED), 'of another engine');
+    expect(run('main.cjs')).toMatchObject({ status: 64, stdout: expect.stringContaining('INVOKE_SIDECAR') });
+  });
 });

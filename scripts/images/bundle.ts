@@ -12,10 +12,15 @@ export const ROOT = join(import.meta.dirname, '../..');
 
 /** The programs of each part, by the name under which they lie in /app. */
 export const PARTS = {
-  sidecar: { main: 'sidecar/main.ts' },
-  sentry: { main: 'sentry/main.ts' },
-  operator: { main: 'operator/main.ts' },
+  sidecar: programs('sidecar/main.ts'),
+  sentry: programs('sentry/main.ts'),
+  operator: programs('operator/main.ts'),
 } as const;
+
+/** The image starts `main`, which starts `program` out of what `compile` left. */
+function programs(program: string) {
+  return { program, main: 'scripts/images/start.ts', compile: 'scripts/images/compile.ts' } as const;
+}
 
 export type Part = keyof typeof PARTS;
 export const PART_NAMES: readonly Part[] = ['sidecar', 'sentry', 'operator'];
