@@ -100,10 +100,14 @@ function followSync(stores: Stores): { readonly promise: Promise<void>; isSettle
 function createMetrics() {
   const streams = new Numbers('gauge', 'invoke_feed_streams', 'Sidecars that are subscribed at this replica.');
   const messages = new Numbers('counter', 'invoke_feed_messages_total', 'Messages sent to sidecars.');
-  const [streamsSlot, messagesSlot] = [streams.slot(), messages.slot()];
+  const bytes = new Numbers('counter', 'invoke_feed_sent_bytes_total', 'Bytes of those messages.');
+  const [streamsSlot, messagesSlot, bytesSlot] = [streams.slot(), messages.slot(), bytes.slot()];
   return {
-    families: [streams, messages],
+    families: [streams, messages, bytes],
     streams: (count: number) => streams.set(streamsSlot, count),
-    sent: () => messages.add(messagesSlot, 1),
+    sent: (byteCount: number) => {
+      messages.add(messagesSlot, 1);
+      bytes.add(bytesSlot, byteCount);
+    },
   };
 }

@@ -211,7 +211,9 @@ test('a subscriber that reads slowly is told the newest, and never what lies bet
   }
   client.stream.resume();
   expect((await client.received(2)).map(policiesIn)).toEqual([['v0'], ['v20']]);
-  expect(renderMetrics(feed.families)).toContain('invoke_feed_messages_total 2');
+  const metrics = renderMetrics(feed.families);
+  expect(metrics).toContain('invoke_feed_messages_total 2');
+  expect(Number(/^invoke_feed_sent_bytes_total (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThan(500_000);
   accessPolicies.remove('shop/v20');
 });
 

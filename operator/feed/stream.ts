@@ -19,8 +19,8 @@ export interface StreamDeps {
   readonly log: Log;
   /** What the sidecar tells of policies in audit mode. */
   readonly heard: (reports: readonly AuditDenials[]) => void;
-  /** After each message. */
-  readonly sent: () => void;
+  /** After each message; how large it was. */
+  readonly sent: (byteCount: number) => void;
 }
 
 /** Why a stream ends, in the words of gRPC. */
@@ -99,7 +99,7 @@ export function serveStream(call: FeedCall, self: Identity, deps: StreamDeps): F
 
   function goLive(): void {
     const subscription = deps.hub.subscribe(self, (message, written) => {
-      deps.sent();
+      deps.sent(message.length);
       call.write(message, written);
     });
     phase = { kind: 'live', subscription };

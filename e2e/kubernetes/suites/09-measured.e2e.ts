@@ -3,6 +3,7 @@ import { beforeAll, test } from 'vitest';
 import { aPod, deploy, meshed, namespace, podSpec } from '../apps.ts';
 import { CONTROL_PLANE, ensureInstalled } from '../installation.ts';
 import { apply, kubectl, type Manifest, run } from '../kubectl.ts';
+import { median, usage } from '../usage.ts';
 
 const HERE = 'e2e-measured';
 const SAMPLES = 20;
@@ -56,21 +57,3 @@ test('memory and CPU of each part, at idle', async () => {
     console.log(`${part}: ${after.rssMib} MiB resident, ${cpuMilli.toFixed(1)} ms of CPU a second`);
   }
 });
-
-/** Of the container's first process, from /proc (proc_pid_stat(5), 100 ticks a second). */
-async function usage(where: string, pod: string, container: string) {
-  const script = [
-    "const { readFileSync } = require('fs');",
-    "const status = readFileSync('/proc/1/status', 'utf8'), stat = readFileSync('/proc/1/stat', 'utf8').split(') ')[1].split(' ');",
-    'const rssMib = Math.round(/VmRSS:\\s*(\\d+)/.exec(status)[1] / 1024);',
-    'console.log(JSON.stringify({ rssMib, cpuMs: (Number(stat[11]) + Number(stat[12])) * 10, atMs: Date.now() }));',
-  ].join(' ');
-  const said = await kubectl('exec', pod, '-n', where, '-c', container, '--', 'node', '-e', script);
-  const read: { rssMib: number; cpuMs: number; atMs: number } = JSON.parse(said);
-  return read;
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
-}
