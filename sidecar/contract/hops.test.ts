@@ -1,5 +1,5 @@
-// Chains of calls are counted, so that a circle ends: over HTTP, over gRPC and by InvokeService. The apps here pass on all that they
-// are told, as proxies and tracing libraries do.
+// Chains of calls are counted, so that a circle ends: over HTTP, over WebSocket, over gRPC and by InvokeService. The apps here pass on
+// all that they are told, as proxies and tracing libraries do.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { status as Code, type sendUnaryData } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -16,7 +16,9 @@ import {
   type Unary,
 } from '../testing/grpc-app.ts';
 import { listening, type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
-import { expectFault, gotValues, headerOf, ScriptedApp, send, to } from './testing.ts';
+import { asking } from '../testing/talking-app.ts';
+import { WebSocketApp } from '../testing/web-socket-app.ts';
+import { expectFault, gotValues, headerOf, parseRaw, RawClient, ScriptedApp, send, to } from './testing.ts';
 
 const HOPS = 'invoke-hops';
 const MAX = 5;
@@ -131,6 +133,51 @@ describe('a circle ends', () => {
     expect(answer.status).toBe(508);
     expect(calls).toBe(MAX);
     relay.close();
+  });
+});
+
+describe('over WebSocket', () => {
+  /** A handshake by the sidecar of `from`; the answer to it, or its beginning if it is agreed to. */
+  async function handshake({ sidecar }: MeshSidecar, name: string, hops?: string) {
+    const client = await RawClient.connect(sidecar.ports.http);
+    const said = hops === undefined ? [] : [`${HOPS}: ${hops}`];
+    client.write(asking(to(name), 'websocket', ...said));
+    const answer = await client.until(/^HTTP\/1.1 101 .*\r\n\r\n|\}\s*$/s);
+    client.socket.destroy();
+    return parseRaw(answer);
+  }
+
+  async function webSocketApp(name: string) {
+    const sidecar = await mesh.start(name, { config, handler: app.listener });
+    if (sidecar.app === undefined) throw new Error('it has an app');
+    return { sidecar, app: new WebSocketApp(sidecar.app) };
+  }
+
+  test('an app is told how many led to it, and a caller that makes up too many is refused', async () => {
+    const chat = await webSocketApp('chat');
+    const told: string[][] = [];
+    chat.app.onOpen = ({ request }) => void told.push(gotValues(request, HOPS));
+    for (const said of [undefined, '1', '4']) expect((await handshake(web, 'chat', said)).status).toBe(101);
+    expect(told).toEqual([['1'], ['2'], ['5']]);
+    expect(expectFault(await handshake(web, 'chat', '5'), 'loop')).toContain('nothing was sent');
+    expectFault(await handshake(web, 'chat', 'many'), 'bad-request');
+    expect(told).toHaveLength(3);
+  });
+
+  test.each([
+    ['another', 'ring', () => web],
+    ['oneself', 'ring-alone', undefined],
+  ])('a circle that begins at %s ends', async (_who, name, begins) => {
+    const { sidecar: ring, app: speaking } = await webSocketApp(name);
+    const counts: string[] = [];
+    speaking.instead = async ({ headers }, stream) => {
+      counts.push(String(headers[HOPS]));
+      const { status, body } = await handshake(ring, name, String(headers[HOPS]));
+      stream.end(`HTTP/1.1 ${status} No\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`);
+    };
+    const answer = await handshake(begins?.() ?? ring, name);
+    expect([answer.status, JSON.parse(answer.body.toString()).details]).toEqual([508, { fault: 'loop' }]);
+    expect(counts).toEqual(['1', '2', '3', '4', '5']);
   });
 });
 
