@@ -178,7 +178,7 @@ describe('a breaker, by streams of both sides', () => {
     }
   }
 
-  test('counts how they end, not how they began; refuses new ones, and leaves those alone that are under way', async () => {
+  test('counts how they end, if no message came before; refuses new ones, and leaves those alone that are under way', async () => {
     const old = await openStream();
     await trip();
     expectOpen(await caller.call('Duplex', ['x']));
@@ -188,7 +188,7 @@ describe('a breaker, by streams of both sides', () => {
     expect((await old.outcome).status.code).toBe(Code.OK);
   });
 
-  test('lets one probe, which decides when it has ended', async () => {
+  test('lets one probe, which decides when it has ended without a message', async () => {
     await trip();
     clock.advance(5000);
     const probe = await openStream();
@@ -200,13 +200,26 @@ describe('a breaker, by streams of both sides', () => {
     expect((await caller.call('Duplex', ['x'])).messages.map(String)).toEqual(['x']);
   });
 
-  test('opens anew when the probe ends badly, however well it began', async () => {
+  test('opens anew when the probe ends badly, without a message', async () => {
     await trip();
     clock.advance(5000);
     const probe = await openStream();
     probe.fail();
     expect((await probe.outcome).status.details).toBe('no more');
     expectOpen(await caller.call('Duplex', ['x']));
+  });
+
+  test('takes a first message for a success, however the stream ends', async () => {
+    app.behaviour.duplex = (call) => {
+      call.on('error', () => undefined);
+      call.write(Buffer.from('one'));
+      call.emit('error', { code: Code.UNAVAILABLE, details: 'no more' });
+    };
+    for (let number = 0; number < 4; number++) {
+      const outcome = await caller.call('Duplex', ['x']);
+      expect([outcome.status.details, outcome.messages.map(String)]).toEqual(['no more', ['one']]);
+    }
+    expect(app.seen).toHaveLength(4);
   });
 
   test('does not count those that the caller has given up', async () => {
