@@ -34,7 +34,9 @@ test.each([
   const spec = must(readResiliency(JSON.parse(String(written?.spec))));
   const { planFor, problems } = compileOutbound(client, [{ namespace: 'default', name: 'armed', createdMs: 0, spec }]);
   expect(problems).toEqual([]);
-  const { balancing, routes } = planFor(server);
+  const { balancing, routes, limit } = planFor(server);
+  expect(limit).toMatchObject({ maxInFlight: 1000 });
+  expect(spec.inbound).toMatchObject({ limits: { maxInFlight: 1000 }, rateLimits: [{ requests: 1_000_000 }] });
   expect(balancing).toMatchObject({ algorithm: 'consistent-hash', hashHeader: 'x-request-id' });
   expect(routes.of({ kind, method: 'POST', path })).toMatchObject({
     name: ARMED_ROUTE,
@@ -43,5 +45,6 @@ test.each([
     retry: { maxRetries: 3 },
     breaker: { ratio: { percent: 50 } },
     idempotent: true,
+    hedging: { delayMs: 10_000 },
   });
 });

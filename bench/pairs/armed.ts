@@ -87,10 +87,15 @@ function resiliency(shape: Shape) {
       apps: {
         server: {
           ...held,
-          routes: [{ name: ARMED_ROUTE, ...operations, ...held, idempotent: true }],
+          routes: [{ name: ARMED_ROUTE, ...operations, ...held, idempotent: true, hedging: { delay: '10s' } }],
+          limits: AMPLE,
           balancing: { algorithm: 'consistent-hash', hashHeader: 'x-request-id' },
         },
       },
     },
+    inbound: { limits: AMPLE, rateLimits: [{ requests: 1_000_000, per: '1s' }] },
   };
 }
+
+/** More than a measurement has under way. */
+const AMPLE = { maxInFlight: 1000, queueSize: 1000 };
