@@ -22,7 +22,6 @@ export class ResilienceWatch {
   }
 
   /** As Prometheus reads it. */
-
   render(targets: Targets, nowMs: number): string {
     return renderMetrics([...Object.values(this.#counters), ...readings(targets, nowMs)]);
   }

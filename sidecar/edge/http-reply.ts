@@ -6,8 +6,6 @@ import { GIVEN_UP, type Responder } from '../../wire/message.ts';
 import { fromGrpcApp } from './grpc-app-reply.ts';
 import { httpRefusal, type StatusStyle } from './refuse.ts';
 
-/** For a connection that is told so: what is given up, and why, is in the call's own record. */
-
 /** The responder minds who may say what when: a client that went away, or was answered already, is told nothing more. */
 export class HttpReply implements ReplyEnd {
   readonly #responder: Responder;

@@ -10,8 +10,6 @@ const SAID = new Set([
   ...['dapr-app-id', 'invoke-app-id', 'dapr-api-token', 'invoke-timeout', 'invoke-hops'],
 ]);
 
-/** Shared, and never pushed onto. */
-
 /** Those fields, in order, each as often as it came. Names are in lower case, as HTTP/1.1 of wire/ hands them out. */
 export function saidToSidecar(fields: Headers): Headers {
   let said: string[] | undefined;

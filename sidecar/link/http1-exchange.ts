@@ -22,8 +22,6 @@ type Sent = Pick<Call, 'method' | 'bodyBytes'>;
 /** Without a body unless one turns up: a peer that does not know sends no length either way. */
 const USUALLY_BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
 
-/** To the connection, of a call that is over: it reads no further. */
-
 type State =
   /** It shows with the first piece or the end whether there is a body. */
   | { readonly kind: 'undecided' }

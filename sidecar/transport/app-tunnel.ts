@@ -45,8 +45,6 @@ export function openAppTunnel(call: PermittedCall & TunnelCall, reply: ReplyEnd,
   return attempt;
 }
 
-/** To the app's connection, of a call that is over: it reads no further. */
-
 type State =
   | { readonly kind: 'connecting'; readonly cancel: Cancel }
   /** For the app's answer. */
