@@ -9,7 +9,7 @@ import { derived, type Snapshot, snapshot } from '../kit/snapshot.ts';
 import { compileOutbound } from '../policy/resiliency/compile.ts';
 import { compileInbound, type Inbound } from '../policy/resiliency/inbound.ts';
 import { BUILT_IN } from '../policy/resiliency/plan.ts';
-import { conflictMessage, type PlacedResiliency, settle } from '../policy/resiliency/settle.ts';
+import { conflictMessage, type PlacedResiliency, settleFor } from '../policy/resiliency/settle.ts';
 import { ResilienceLog } from './admin/resilience-log.ts';
 import { type ResilienceState, resilienceState } from './admin/resilience-state.ts';
 import { ResilienceWatch } from './admin/resilience-watch.ts';
@@ -62,22 +62,16 @@ export function openResiliency(
   return {
     targets,
     inbound: derived(objects, (all) => compileInbound(self, all)),
-    names: () => accepted(objects.current(), self).map(({ name }) => name),
+    names: () => settleFor(self, objects.current()).accepted.map(({ name }) => name),
     metrics: () => watch.render(targets, clock.elapsed()),
     state: () => resilienceState(targets, clock.elapsed()),
   };
 }
 
-function accepted(objects: readonly PlacedResiliency[], own: Identity): readonly PlacedResiliency[] {
-  return settle(objects.filter(({ namespace }) => namespace === own.namespace)).accepted.filter(
-    ({ spec }) => spec.scopes?.includes(own.app) ?? true,
-  );
-}
-
 function plansOf(objects: readonly PlacedResiliency[], own: Identity, log: Log): PlanFor {
   const { planFor, problems } = compileOutbound(own, objects);
   for (const problem of problems) log.error(problem);
-  for (const conflict of settle(objects.filter(({ namespace }) => namespace === own.namespace)).conflicts)
+  for (const conflict of settleFor(own, objects).conflicts)
     log.warn(`Resiliency "${conflict.loser.name}" is not in effect: ${conflictMessage(conflict)}`);
   // What is outside of the mesh has no instances here, and no policy speaks of it.
   return (target) => (isExternal(target) ? BUILT_IN : planFor(target));

@@ -17,7 +17,7 @@ import {
   type TargetPlan,
 } from './plan.ts';
 import { routesOf } from './routes.ts';
-import { DEFAULT_NAMES, type PlacedResiliency, settle } from './settle.ts';
+import { DEFAULT_NAMES, type PlacedResiliency, settleFor } from './settle.ts';
 
 type Policies = ResiliencySpec['policies'];
 type SpecTarget = ResiliencySpec['targets']['apps'][string];
@@ -39,8 +39,7 @@ interface CompiledTarget {
 
 /** `objects` in any order, of whatever namespace; those that count are of the app's own namespace and scope. */
 export function compileOutbound(own: Target, objects: readonly PlacedResiliency[]): Outbound {
-  const { accepted } = settle(objects.filter(({ namespace }) => namespace === own.namespace));
-  const ours = accepted.filter(({ spec }) => spec.scopes === undefined || spec.scopes.includes(own.app));
+  const { accepted: ours } = settleFor(own, objects);
   const problems: string[] = [];
   const compiled: CompiledTarget[] = [];
   for (const { namespace, name, spec } of ours) {

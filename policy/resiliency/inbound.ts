@@ -8,7 +8,7 @@ import { type Glob, matchesGlob, parseGlob } from '../match/glob.ts';
 import { limitPlan } from './compile.ts';
 import type { RateRule } from './limits/rate.ts';
 import type { LimitPlan } from './plan.ts';
-import { type PlacedResiliency, settle } from './settle.ts';
+import { type PlacedResiliency, settleFor } from './settle.ts';
 
 export interface Inbound {
   readonly limit: LimitPlan | undefined;
@@ -22,8 +22,7 @@ const UNLIMITED: Inbound = { limit: undefined, shedding: 'none', rates: [] };
 type SpecRate = NonNullable<NonNullable<ResiliencySpec['inbound']>['rateLimits']>[number];
 
 export function compileInbound(own: Identity, objects: readonly PlacedResiliency[]): Inbound {
-  const { accepted } = settle(objects.filter(({ namespace }) => namespace === own.namespace));
-  const ours = accepted.filter(({ spec }) => spec.scopes === undefined || spec.scopes.includes(own.app));
+  const { accepted: ours } = settleFor(own, objects);
   // No two of those that are accepted for an app speak of it.
   const inbound = ours.find(({ spec }) => spec.inbound !== undefined)?.spec.inbound;
   if (inbound === undefined) return UNLIMITED;

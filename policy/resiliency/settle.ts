@@ -1,6 +1,7 @@
 // Which of several Resiliency objects of a namespace are in effect. Two that say something of one thing for one app cannot
 // both be: the older one is, and the other is put aside as a whole and says so in its status (`Accepted=False`). The operator and
 // every sidecar come to the same answer, each by itself.
+import type { Target } from '../../api/ids.ts';
 import type { ResiliencySpec } from '../../api/resources/resiliency.ts';
 
 /** A Resiliency by its place and its spec with defaults. */
@@ -33,6 +34,12 @@ export function settle(objects: readonly PlacedResiliency[]): Settled {
     else conflicts.push(conflict);
   }
   return { accepted, conflicts };
+}
+
+/** For one app, of objects of whatever namespace: accepted are those in whose scope it is, the older ones first. */
+export function settleFor(own: Target, objects: readonly PlacedResiliency[]): Settled {
+  const { accepted, conflicts } = settle(objects.filter(({ namespace }) => namespace === own.namespace));
+  return { accepted: accepted.filter(({ spec }) => spec.scopes?.includes(own.app) ?? true), conflicts };
 }
 
 export function conflictMessage({ loser, winner, about }: Conflict): string {
