@@ -196,3 +196,8 @@ function grown(values: Float64Array<ArrayBuffer>, length: number): Float64Array<
 function escapeLabel(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
+
+/** What stood there before it was written between quotes. */
+export function unescapeLabel(text: string): string {
+  return text.replace(/\\(.)/g, (_, c: string) => (c === 'n' ? '\n' : c));
+}

@@ -1,4 +1,5 @@
 // What the metrics of sidecars say of calls that policies in audit mode would have denied.
+import { unescapeLabel } from '../../kit/metrics.ts';
 import { policyOfName } from '../../policy/access/verdict.ts';
 
 /** Calls of one caller to one app that one rule, or the default of a policy, would have denied. */
@@ -18,13 +19,9 @@ const LINE = /^invoke_access_audit_denied_total\{peer="((?:[^"\\]|\\.)*)",rule="
 
 export function countsIn(metrics: string, app: string): readonly AuditCount[] {
   return [...metrics.matchAll(LINE)].map(([, caller = '', rule = '', calls]) => {
-    const deniedBy = unescaped(rule);
-    return { policy: policyOfName(deniedBy), deniedBy, caller: unescaped(caller), app, calls: Number(calls) };
+    const deniedBy = unescapeLabel(rule);
+    return { policy: policyOfName(deniedBy), deniedBy, caller: unescapeLabel(caller), app, calls: Number(calls) };
   });
-}
-
-function unescaped(label: string): string {
-  return label.replace(/\\(.)/g, (_, c: string) => (c === 'n' ? '\n' : c));
 }
 
 /** Those of all pods of an app as one, in order of their policies, and in these the largest first. */

@@ -1,9 +1,10 @@
 // What the sidecars of a cluster's pods say in their metrics about trouble with those that they call. Metrics know how many and not
 // which: for addresses and times one sidecar has to be asked by itself.
+import { unescapeLabel } from '../../kit/metrics.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { printable } from '../../kit/text.ts';
 import type { Kube } from '../../kube/kube.ts';
-import { inTurns } from '../audit/facts.ts';
+import { askInTurns } from '../ask-in-turns.ts';
 import { type MeshedPod, meshedPods, podMetrics } from '../pod-metrics.ts';
 import type { RecordScope } from '../records.ts';
 import { columns } from '../table.ts';
@@ -41,11 +42,8 @@ export async function podReports(
   const wanted = pods.value.filter(({ appId }) => apps.length === 0 || apps.includes(appId));
   const absent = apps.filter((app) => wanted.every(({ appId }) => appId !== app));
   if (absent.length > 0) return err(`no pod of ${absent.join(', ')} runs there`);
-  const read = await inTurns(wanted, async (pod) => reportOf(pod, await podMetrics(kube, pod)));
-  return ok({
-    reports: read.flatMap((one) => (one.ok ? [one.value] : [])),
-    problems: read.flatMap((one) => (one.ok ? [] : [one.error])),
-  });
+  const { answers, problems } = await askInTurns(wanted, async (pod) => reportOf(pod, await podMetrics(kube, pod)));
+  return ok({ reports: answers, problems });
 }
 
 function reportOf({ namespace, name, appId }: MeshedPod, page: Result<string>): Result<PodReport> {
@@ -71,8 +69,7 @@ function targetsIn(metrics: string): readonly PodTarget[] {
 
 function labelsIn(text: string): Readonly<Record<string, string>> {
   const pairs = text.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g);
-  const plain = (value: string) => value.replace(/\\(.)/g, (_, c: string) => (c === 'n' ? '\n' : c));
-  return Object.fromEntries([...pairs].map(([, name = '', value = '']) => [name, plain(value)]));
+  return Object.fromEntries([...pairs].map(([, name = '', value = '']) => [name, unescapeLabel(value)]));
 }
 
 /** Troubles alone: a cluster has many pods. */
