@@ -313,7 +313,7 @@ describe('the caller', () => {
     const { link, send } = driveClient();
     const { requester, answer } = send({ method: 'POST', bodyBytes: undefined });
     link.hasRoom = false;
-    expect(requester.data(Buffer.alloc(100_000))).toBe('pause');
+    expect(requester.data(Buffer.alloc(140_000))).toBe('pause');
     link.events?.drained();
     expect(answer.resumes).toBe(1);
   });

@@ -8,7 +8,7 @@ import { SLAB_BYTES, Slab } from '../slabs.ts';
 /** From here on bytes are not copied together: a second write costs less. */
 const COPIED_BYTES_MAX = 16 * 1024;
 /** So much is not held back until the end of the turn. */
-const GATHERED_BYTES_MAX = 64 * 1024;
+const GATHERED_BYTES_MAX = SLAB_BYTES;
 /** A longer list is not kept for the next turn. */
 const PLACES_MAX = 16;
 

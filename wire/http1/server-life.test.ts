@@ -89,14 +89,14 @@ describe('back-pressure', () => {
     link.hasRoom = false;
     requests[0]?.responder.head({ status: 200, fields: [], bodyBytes: undefined });
     expect(requests[0]?.responder.data(Buffer.alloc(10))).toBe('ok');
-    expect(requests[0]?.responder.data(Buffer.alloc(100_000))).toBe('pause');
+    expect(requests[0]?.responder.data(Buffer.alloc(140_000))).toBe('pause');
     expect(requests[0]?.resumes).toBe(0);
     link.events?.drained();
     expect(requests[0]?.resumes).toBe(1);
   });
 
   test('a client that asks again and again and reads nothing is not served until it has read', async () => {
-    const { link, requests, connection } = driveServer({ onEnd: (request) => request.answer('x'.repeat(70_000)) });
+    const { link, requests, connection } = driveServer({ onEnd: (request) => request.answer('x'.repeat(140_000)) });
     link.hasRoom = false;
     link.give(get('/1') + get('/2'), get('/3'));
     connection.sweep(1_000_000);
@@ -111,7 +111,7 @@ describe('back-pressure', () => {
   test('what it asks meanwhile is bounded, too', () => {
     const { link, requests } = driveServer({
       limits: { aheadBytesMax: 100 },
-      onEnd: (request) => request.answer('x'.repeat(70_000)),
+      onEnd: (request) => request.answer('x'.repeat(140_000)),
     });
     link.hasRoom = false;
     link.give(GET.repeat(9));
@@ -284,7 +284,7 @@ describe('the owner', () => {
 
   test('sweeps out nobody who reads its last answer slowly, up to the end of it', async () => {
     for (const fields of [['Connection: close'], []]) {
-      const { link, connection, clock } = driveServer({ onEnd: (request) => request.answer('x'.repeat(70_000)) });
+      const { link, connection, clock } = driveServer({ onEnd: (request) => request.answer('x'.repeat(140_000)) });
       link.hasRoom = false;
       link.give(get('/', ...fields));
       connection.drain();
@@ -302,7 +302,7 @@ describe('the owner', () => {
   });
 
   test('sweeps out who leaves its answer unread, where there is a bound', () => {
-    const { link, connection } = driveServer({ unreadMs: 10, onEnd: (request) => request.answer('x'.repeat(70_000)) });
+    const { link, connection } = driveServer({ unreadMs: 10, onEnd: (request) => request.answer('x'.repeat(140_000)) });
     link.hasRoom = false;
     link.give(GET);
     connection.sweep(9);

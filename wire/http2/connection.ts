@@ -88,6 +88,7 @@ export abstract class Http2Connection implements ByteLinkEvents, OutletEvents, I
   readonly #reader: FrameReader;
   readonly #limits: Limits;
   readonly #pings = new Pings();
+  #creditDue: Stream[] = [];
   #areSettingsAcknowledged = false;
   #isRetired = false;
 
@@ -167,6 +168,7 @@ export abstract class Http2Connection implements ByteLinkEvents, OutletEvents, I
   // What the outlet says.
 
   beforeFlush(): void {
+    this.#writeDueCredit();
     this.queue.pump();
     if (this.life.phase === 'draining' && this.streams.size === 0 && this.isDrained())
       this.#end(DRAINED, ErrorCode.NO_ERROR);
@@ -250,6 +252,11 @@ export abstract class Http2Connection implements ByteLinkEvents, OutletEvents, I
     this.outlet.number(FrameType.WINDOW_UPDATE, id, bytes);
   }
 
+  creditIsDue(stream: Stream): void {
+    this.#creditDue.push(stream);
+    this.outlet.schedule();
+  }
+
   gone(stream: Stream): void {
     this.streams.delete(stream);
     if (this.life.phase === 'draining' && this.streams.size === 0) this.outlet.schedule();
@@ -309,6 +316,13 @@ export abstract class Http2Connection implements ByteLinkEvents, OutletEvents, I
   /** What a stream is told that the connection leaves behind. */
   protected failureOf(_stream: Stream, failure: WireFailure): WireFailure {
     return failure;
+  }
+
+  #writeDueCredit(): void {
+    if (this.#creditDue.length === 0) return;
+    const due = this.#creditDue;
+    this.#creditDue = [];
+    for (const stream of due) stream.writeDueCredit();
   }
 
   /** A far side that hangs up when it was asked to come to an end, and has nothing open, does what it should. */

@@ -268,7 +268,7 @@ test('a server does not accept: 6.9.1 DATA beyond the window of a stream whose r
   const receiver = new Recorder().pauseAll();
   const server = http2Server(near, () => receiver, { closed: () => undefined }, { clock: systemClock });
   const peer = new RawPeer(far);
-  peer.send(opening(), post(1), ...Array(4).fill(rawFrame(FrameType.DATA, 0, 1, bytes(16_384))));
+  peer.send(opening(), post(1), ...Array(5).fill(rawFrame(FrameType.DATA, 0, 1, bytes(16_384))));
   peer.send(post(3), rawFrame(FrameType.DATA, 0, 1, bytes(1)));
   expect(await peer.errorOf(1)).toBe('FLOW_CONTROL_ERROR');
   expect(receiver.outcomes).toMatchObject([{ kind: 'abort', failure: { kind: 'malformed' } }]);

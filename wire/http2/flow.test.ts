@@ -12,7 +12,7 @@ import { Recorder } from '../testing/recorder.ts';
 import { Chunks } from './chunks.ts';
 import { http2Client } from './client.ts';
 import { WindowBudget } from './flow.ts';
-import { FrameType, PREFACE } from './protocol.ts';
+import { Flag, FrameType, PREFACE } from './protocol.ts';
 import { http2Server } from './server.ts';
 import { Setting, writeSettings } from './settings.ts';
 
@@ -158,7 +158,7 @@ test('a window grows while its receiver keeps up, to 1 MiB, inside the budget; w
     recorder.resumes = 0;
     if (requester.data(Buffer.alloc(100_000)) === 'pause') await recorder.resumed();
   }
-  await expect.poll(() => budget.leftBytes).toBe(1_000_000 - (1024 - 64) * 1024);
+  await expect.poll(() => budget.leftBytes).toBe(1_000_000 - (1024 - 80) * 1024);
   const second = new Recorder();
   const other = client.request(request({ method: 'POST' }), second);
   for (let i = 0; i < 20; i++) {
@@ -182,6 +182,33 @@ test('small messages cost no frame of credit', async () => {
   expect(peer.frames.filter(({ type, id }) => type === FrameType.WINDOW_UPDATE && id !== 0)).toEqual([]);
   // That of the opening: the connection's window is wider than the protocol's.
   expect(peer.frames.filter(({ type }) => type === FrameType.WINDOW_UPDATE)).toHaveLength(1);
+});
+
+test('a body of 64 KiB with a head has room in the first window, and costs no frame of credit', async () => {
+  const [near, far] = linkPair();
+  const receiver = new Recorder();
+  http2Server(near, () => receiver, ignore, { clock: manualClock() });
+  const peer = new RawPeer(far);
+  const pieces = Array(4).fill(rawFrame(FrameType.DATA, 0, 1, Buffer.alloc(16 * 1024)));
+  peer.send(opening(), post(1), ...pieces, rawFrame(FrameType.DATA, Flag.END_STREAM, 1, Buffer.alloc(8 * 1024)));
+  peer.send(rawFrame(FrameType.PING, 0, 0, Buffer.alloc(8)));
+  await peer.awaited(FrameType.PING);
+  expect(receiver).toMatchObject({ bytes: 72 * 1024, outcomes: [{ kind: 'end' }] });
+  expect(peer.frames.filter(({ type, id }) => type === FrameType.WINDOW_UPDATE && id !== 0)).toEqual([]);
+});
+
+test('a body of 64 KiB leaves in one write', async () => {
+  const [near, far] = linkPair();
+  const receiver = new Recorder();
+  http2Server(near, () => receiver, ignore, { clock: manualClock() });
+  const client = http2Client(far, ignore, { clock: manualClock() });
+  await expect.poll(() => client.areSettingsAcknowledged).toBe(true);
+  const writes = far.written.length;
+  const requester = client.request(request({ method: 'POST' }), new Recorder());
+  requester.data(Buffer.alloc(64 * 1024));
+  requester.end([]);
+  await expect.poll(() => receiver.bytes).toBe(64 * 1024);
+  expect(far.written.length - writes).toBe(1);
 });
 
 test('frames of one turn leave in one write', async () => {

@@ -3,7 +3,9 @@
 // Credit of the connection returns when bytes arrive: it bounds what is under way, and no stream that nobody reads can
 // use it up. Credit of a stream returns when its receiver has taken the bytes: it bounds what we hold. A stream begins
 // with a small window, and grows while its receiver keeps up, inside one budget of the process.
-export const STREAM_WINDOW_BYTES = 64 * 1024;
+
+/** A body of 64 KiB and what frames it: with a few bytes less its end would wait for credit, a round trip for nothing. */
+export const STREAM_WINDOW_BYTES = 80 * 1024;
 export const STREAM_WINDOW_BYTES_MAX = 1024 * 1024;
 export const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 const PROCESS_BUDGET_BYTES = 32 * 1024 * 1024;

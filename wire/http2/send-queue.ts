@@ -6,8 +6,8 @@ import { Chunks } from './chunks.ts';
 import type { Outlet } from './outlet.ts';
 import { FrameType, PAYLOAD_BYTES_MAX, WINDOW_BYTES_MAX } from './protocol.ts';
 
-/** What waits of one stream: beyond the first a source is asked to pause, at the second to go on. */
-const PENDING_BYTES_HIGH = 64 * 1024;
+/** What waits of one stream: beyond the first a source is asked to pause, at the second to go on. 64 KiB pass without. */
+const PENDING_BYTES_HIGH = 96 * 1024;
 const PENDING_BYTES_LOW = 16 * 1024;
 /** What is sent in one turn of the loop; other connections, and what arrives, have their turn after it. */
 const TURN_BYTES_MAX = 256 * 1024;

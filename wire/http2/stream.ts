@@ -32,6 +32,8 @@ export interface StreamHost {
   writeEnd(id: number): void;
   writeReset(id: number, code: number): void;
   writeCredit(id: number, bytes: number): void;
+  /** `writeDueCredit` is to be called by the end of the turn. */
+  creditIsDue(stream: Stream): void;
   /** The stream is closed. */
   gone(stream: Stream): void;
 }
@@ -62,6 +64,9 @@ export abstract class Stream extends Sender implements Pushed, Steering, StreamW
   #held: Chunks | undefined;
   /** The end that comes after what is held. */
   #heldEnd: Fields | undefined;
+  #isCreditDue = false;
+  /** The receiver keeps up: the window may grow with the next credit. */
+  #mayGrow = false;
 
   constructor(id: number, sendWindow: number, host: StreamHost) {
     super(id, sendWindow);
@@ -227,12 +232,27 @@ export abstract class Stream extends Sender implements Pushed, Steering, StreamW
   #returnCredit(bytes: number, mayGrow = false): void {
     this.windowOwed += bytes;
     if (this.windowOwed === 0 || this.windowOwed < this.windowBytes / 2) return;
-    if (this.state === 'half-closed-remote' || this.state === 'closed') return;
-    if (this.#bodyLeft !== UNKNOWN && this.#bodyLeft <= this.windowLeft) return;
-    if (mayGrow) growWindow(this, this.host.budget);
+    if (!this.#expectsMore) return;
+    if (mayGrow) this.#mayGrow = true;
+    if (this.#isCreditDue) return;
+    this.#isCreditDue = true;
+    this.host.creditIsDue(this);
+  }
+
+  /** By the end of a turn: by then most bodies that fit into the window have come to their ends, and need no credit. */
+  writeDueCredit(): void {
+    this.#isCreditDue = false;
+    if (!this.#expectsMore) return;
+    if (this.#mayGrow) growWindow(this, this.host.budget);
+    this.#mayGrow = false;
     this.host.writeCredit(this.id, this.windowOwed);
     this.windowLeft += this.windowOwed;
     this.windowOwed = 0;
+  }
+
+  get #expectsMore(): boolean {
+    if (this.state === 'half-closed-remote' || this.state === 'closed') return false;
+    return this.#bodyLeft === UNKNOWN || this.#bodyLeft > this.windowLeft;
   }
 
   #deliverHeldEnd(): void {
