@@ -7,12 +7,15 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { portOf } from '../kit/testing/ports.ts';
 import type { ByteLink } from './byte-link.ts';
-import { AnswerFirstSocket, socketLink } from './socket-link.ts';
+import { AnswerFirstSocket, socketLink, withIntake } from './socket-link.ts';
 
 async function socketPair(): Promise<{ near: Socket; far: Socket; close(): void }> {
   const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const near = new AnswerFirstSocket({ allowHalfOpen: true }).connect(portOf(server), '127.0.0.1');
+  const near = withIntake((reading) => new AnswerFirstSocket({ allowHalfOpen: true, ...reading })).connect(
+    portOf(server),
+    '127.0.0.1',
+  );
   const [far]: Socket[] = await once(server, 'connection');
   if (far === undefined) throw new Error('no connection');
   return { near, far, close: () => void server.close() };
@@ -121,6 +124,46 @@ test('a writer is told when there is room again, and a paused reader gets nothin
   nearLink.end();
   farLink.end();
   await Promise.all([nearSaw.closed, farSaw.closed]);
+  close();
+});
+
+test('who pauses amid what comes gets the rest of it in order, and what comes after it', async () => {
+  const { near, far, close } = await socketPair();
+  const numbers = Buffer.alloc(800_000);
+  for (let at = 0; at < numbers.length; at += 4) numbers.writeUInt32BE(at, at);
+  for (const [from, to] of [
+    [near, far],
+    [far, near],
+  ] as const) {
+    const [fromLink, toLink] = [socketLink(from), socketLink(to)];
+    const chunks: Buffer[] = [];
+    let [isPaused, whilePaused] = [false, 0];
+    const bytes = () => chunks.reduce((sum, { length }) => sum + length, 0);
+    toLink.listen({
+      data: (chunk) => {
+        chunks.push(chunk);
+        if (isPaused) whilePaused++;
+        isPaused = true;
+        toLink.pause();
+        setImmediate(() => {
+          isPaused = false;
+          toLink.resume();
+        });
+      },
+      drained: () => undefined,
+      ended: () => undefined,
+      closed: () => undefined,
+    });
+    fromLink.write(numbers.subarray(0, 400_000));
+    await expect.poll(bytes).toBe(400_000);
+    fromLink.write(numbers.subarray(400_000));
+    await expect.poll(bytes).toBe(800_000);
+    expect(Buffer.concat(chunks).equals(numbers)).toBe(true);
+    expect(chunks.length).toBeGreaterThan(4);
+    expect(whilePaused).toBe(0);
+  }
+  near.destroy();
+  far.destroy();
   close();
 });
 

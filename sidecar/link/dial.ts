@@ -6,7 +6,7 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import { codeOf } from '../../kit/errors.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
-import { AnswerFirstSocket, answerFirst } from '../../wire/socket-link.ts';
+import { AnswerFirstSocket, answerFirst, withIntake } from '../../wire/socket-link.ts';
 
 export interface Place {
   readonly at: TcpNetConnectOpts;
@@ -33,8 +33,8 @@ const HALF_OPEN = { allowHalfOpen: true };
 export function dial({ at, tls }: Place, clock: Clock, done: (dialled: Result<Socket, NotDialled>) => void): Cancel {
   const socket =
     tls === undefined
-      ? new AnswerFirstSocket(HALF_OPEN).connect(at)
-      : answerFirst(connectTls({ ...at, ...HALF_OPEN, ...tls }));
+      ? withIntake((reading) => new AnswerFirstSocket({ ...HALF_OPEN, ...reading })).connect(at)
+      : answerFirst(withIntake((reading) => connectTls({ ...at, ...HALF_OPEN, ...tls, ...reading })));
   let isConnected = false;
   let error = new Error('the connection was given up');
   const giveUpAfter = (timeoutMs: number, what: string) =>

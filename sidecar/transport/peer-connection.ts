@@ -14,7 +14,7 @@ import type { Random } from '../../kit/backoff.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
 import { type Http2ClientConnection, http2Client } from '../../wire/http2/client.ts';
-import { socketLink } from '../../wire/socket-link.ts';
+import { socketLink, withIntake } from '../../wire/socket-link.ts';
 import { keepAlive } from '../link/keep-alive.ts';
 import { retireAfterMs } from '../link/retire.ts';
 import type { Connected } from '../link/stream-attempt.ts';
@@ -123,7 +123,9 @@ export class PeerConnection {
       return { kind: 'closed', fault: fault('not-ready', 'this sidecar has no certificate yet.') };
     const { host, port } = this.#endpoint;
     const expected = { identity: this.#expected, now: this.#deps.clock.now };
-    const socket = connectTls({ host, port, ...clientOptions(credentials, expected) });
+    const socket = withIntake((reading) =>
+      connectTls({ host, port, ...clientOptions(credentials, expected), ...reading }),
+    );
     const timeout = (ms: number, what: string) =>
       this.#deps.clock.after(ms, () => this.#failed(new Error(`${what} took longer than ${ms} ms`)));
     const state: Extract<State, { kind: 'connecting' }> = {
