@@ -64,6 +64,15 @@ const TIMEOUT_MS = 3000;
 
 /** One try, with a new key. Calls `done` once, later, unless cancelled; nothing is thrown. */
 export const requestCertificate: RequestCertificate = (endpoint, identity, options, done) => {
+  // Not at once: the first key and the first TLS of a process take a fifth of its start, and whoever asks still has to listen.
+  const begun = setImmediate(() => {
+    cancel = ask(endpoint, identity, options, done);
+  });
+  let cancel: Cancel = () => clearImmediate(begun);
+  return () => cancel();
+};
+
+const ask: RequestCertificate = (endpoint, identity, options, done) => {
   const { clock, timeoutMs = TIMEOUT_MS } = options;
   const link = prepareLink(endpoint, identity, clock);
   if (!link.ok) return clock.after(0, () => done(link));
