@@ -64,7 +64,7 @@ const TIMEOUT_MS = 3000;
 
 /** One try, with a new key. Calls `done` once, later, unless cancelled; nothing is thrown. */
 export const requestCertificate: RequestCertificate = (endpoint, identity, options, done) => {
-  // Not at once: the first key and the first TLS of a process take a fifth of its start, and whoever asks still has to listen.
+  // Not at once: the first key and the first TLS of a process take a tenth of its start, and whoever asks still has to listen.
   const begun = setImmediate(() => {
     cancel = ask(endpoint, identity, options, done);
   });

@@ -16,13 +16,13 @@ const HOT =
 
 test('one of the two optimizing compilers is left out from then on', () => {
   expect(run(HOT, '--trace-opt')).toContain('MAGLEV');
-  const without = run(`import { withoutMaglev } from ${ENGINE}; withoutMaglev(); ${HOT}`, '--trace-opt');
+  const without = run(`import { withoutMaglev } from ${ENGINE}; withoutMaglev(process); ${HOT}`, '--trace-opt');
   expect(without).toContain('TURBOFAN');
   expect(without.split('export function').at(-1)).not.toContain('MAGLEV');
 });
 
 test('the young generation is collected where no flag was given, and what is kept stays', () => {
-  const script = `import { youngCollector } from ${ENGINE}; const collect = youngCollector(); collect(); collect(); console.log(typeof gc);`;
+  const script = `import { youngCollector } from ${ENGINE}; const collect = youngCollector(process); collect(); collect(); console.log(typeof gc);`;
   const told = run(script, '--trace-gc');
   expect(told.match(/Scavenge/g)?.length).toBeGreaterThanOrEqual(2);
   expect(told).toContain('undefined');

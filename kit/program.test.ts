@@ -7,7 +7,9 @@ import { EXIT, type OwnProcess, type Program, runProgram } from './program.ts';
 /** A process that only notes with what it ended. */
 function start(run: (program: Program) => Promise<number>) {
   const stdout = new PassThrough();
-  const own = Object.assign(new EventEmitter(), { stdout, exit: (code: number) => own.emit('ended', code) });
+  const { getBuiltinModule } = process;
+  const exit = (code: number) => own.emit('ended', code);
+  const own = Object.assign(new EventEmitter(), { stdout, exit, getBuiltinModule });
   const ended = once(own, 'ended').then(([code]: unknown[]) => code);
   runProgram('mill', own as object as OwnProcess, run);
   const lines = () =>

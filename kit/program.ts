@@ -7,7 +7,7 @@ import { createLog, type Log, type LogFormat, type LogLevel } from './log.ts';
 export const EXIT = { stopped: 0, failed: 1, usage: 64 } as const;
 
 /** What it takes of the process, which only main files may name. */
-export type OwnProcess = Pick<NodeJS.Process, 'on' | 'exit' | 'stdout'>;
+export type OwnProcess = Pick<NodeJS.Process, 'on' | 'exit' | 'stdout' | 'getBuiltinModule'>;
 
 export interface LogSettings {
   readonly level: LogLevel;
@@ -56,6 +56,6 @@ export function runProgram(name: string, own: OwnProcess, run: (program: Program
     log = openLog(settings);
     return log;
   };
-  systemClock.after(SETTLED_MS, withoutMaglev);
+  systemClock.after(SETTLED_MS, () => withoutMaglev(own));
   run({ log, logAs, openLog, told }).then(exit, reportBug);
 }

@@ -30,5 +30,5 @@ async function run({ log: firstLog, logAs, told }: Program): Promise<number> {
   return pod.value.done;
 }
 
-collectYoungGarbageBy(youngCollector());
+collectYoungGarbageBy(youngCollector(process));
 runProgram('sidecar', process, run);

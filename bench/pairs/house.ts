@@ -32,5 +32,5 @@ async function run({ log, told }: Program): Promise<number> {
   return Math.max(...codes);
 }
 
-collectYoungGarbageBy(youngCollector());
+collectYoungGarbageBy(youngCollector(process));
 runProgram('house of sidecars', process, run);

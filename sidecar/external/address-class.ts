@@ -22,7 +22,7 @@ export type AddressClass =
   | 'own';
 
 /** The first that fits counts. */
-const CLASSES: readonly (readonly [AddressClass, BlockList])[] = [
+const CLASSES: readonly (readonly [AddressClass, () => BlockList])[] = [
   [
     'metadata',
     blocks(
@@ -54,9 +54,9 @@ export function classOf(address: string, own: readonly string[]): AddressClass {
   const family = isIPv4(plain) ? 'ipv4' : 'ipv6';
   for (const [name, list] of CLASSES) {
     if (name === 'private' && isOneOf(plain, own)) return 'own';
-    if (list.check(plain, family)) return name;
+    if (list().check(plain, family)) return name;
   }
-  return family === 'ipv4' || GIVEN_OUT.check(plain, family) ? 'public' : 'reserved';
+  return family === 'ipv4' || GIVEN_OUT().check(plain, family) ? 'public' : 'reserved';
 }
 
 /** Whether two spellings are one address. */
@@ -98,9 +98,18 @@ function wordsOf(address: string): number[] {
   return [...before, ...Array<number>(Math.max(0, 8 - before.length - after.length)).fill(0), ...after];
 }
 
-function blocks(...written: readonly string[]): BlockList {
+/** Made when it is first asked, by a call to somewhere outside: most sidecars make none, and all of them start. */
+function blocks(...written: readonly string[]): () => BlockList {
+  let list: BlockList | undefined;
+  return () => {
+    list ??= listOf(written);
+    return list;
+  };
+}
+
+function listOf(subnets: readonly string[]): BlockList {
   const list = new BlockList();
-  for (const subnet of written) {
+  for (const subnet of subnets) {
     const [net = '', bits] = subnet.split('/');
     list.addSubnet(net, Number(bits), isIPv4(net) ? 'ipv4' : 'ipv6');
   }
