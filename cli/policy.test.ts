@@ -8,8 +8,8 @@ import { readNamespacePolicy } from '../api/resources/namespace-policy.ts';
 import { must } from '../kit/result.ts';
 import { ACCESS_POLICIES, NAMESPACE_POLICIES } from '../kube/custom.ts';
 import { type ApiServer, startApiServer } from '../kube/testing/api-server.ts';
-import { runCli } from './program.ts';
-import { silentHost, throwawayFolder } from './testing.ts';
+import { throwawayFolder } from './testing.ts';
+import { ran, writeKubeconfig } from './testing-commands.ts';
 
 let cwd: string;
 beforeEach(() => {
@@ -17,10 +17,9 @@ beforeEach(() => {
 });
 
 async function invokectl(line: string, input = '') {
-  const [stdin, stdout, stderr] = [new PassThrough().end(input), new PassThrough(), new PassThrough()];
-  const exitCode = await runCli(line.split(' '), { ...silentHost(), cwd, home: cwd, stdin, stdout, stderr });
-  const text = async (stream: PassThrough) => (await stream.end().toArray()).join('').replaceAll(`${cwd}/`, '');
-  return { exitCode, stdout: await text(stdout), stderr: await text(stderr) };
+  const stdin = new PassThrough().end(input);
+  const { exitCode, stdout, stderr } = await ran(line.split(' '), { cwd, home: cwd, stdin });
+  return { exitCode, stdout: stdout.replaceAll(`${cwd}/`, ''), stderr: stderr.replaceAll(`${cwd}/`, '') };
 }
 
 function write(name: string, text: string): void {
@@ -121,12 +120,7 @@ describe('explain, on a cluster', () => {
   async function cluster(): Promise<ApiServer> {
     const server = await startApiServer();
     onTestFinished(() => server.stop());
-    const kubeconfig = {
-      clusters: [{ name: 'c', cluster: { server: server.url, 'insecure-skip-tls-verify': true } }],
-      users: [{ name: 'u', user: {} }],
-      contexts: [{ name: 'test', context: { cluster: 'c', user: 'u' } }],
-    };
-    write('kubeconfig', JSON.stringify(kubeconfig));
+    writeKubeconfig(cwd, server.url);
     const spec = must(readAccessPolicy({ rules: [{ name: 'web', from: [{ app: 'web', namespace: 'front' }] }] }));
     server.put(ACCESS_POLICIES, { metadata: { name: 'orders', namespace: 'shop' }, spec });
     server.put(ACCESS_POLICIES, { metadata: { name: 'orders', namespace: 'other' }, spec });

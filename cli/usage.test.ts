@@ -1,17 +1,14 @@
 // What invokectl says of itself, and to those who mistype.
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import { reportBug, runCli } from './program.ts';
+import { reportBug } from './program.ts';
 import { silentHost } from './testing.ts';
+import { ran } from './testing-commands.ts';
 
 /** Runs a command that is over before it starts anything. */
 async function usage(...args: readonly string[]) {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const exitCode = await runCli(args, { ...silentHost(), stdout, stderr });
-  stdout.end();
-  stderr.end();
-  const lines = (await stderr.toArray()).join('').split('\n');
-  return { exitCode, stdout: (await stdout.toArray()).join(''), stderr: lines.slice(0, -1) };
+  const { stderr, ...rest } = await ran(args);
+  return { ...rest, stderr: stderr.split('\n').slice(0, -1) };
 }
 
 const COMMANDS = [

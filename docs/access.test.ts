@@ -1,11 +1,10 @@
 // The examples of access.md do what the page says: its files are written as they stand there, and its commands are run.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { accessPolicySpec } from '../api/resources/access-policy.ts';
-import { runCli } from '../cli/program.ts';
-import { silentHost, throwawayFolder } from '../cli/testing.ts';
+import { throwawayFolder } from '../cli/testing.ts';
+import { ran } from '../cli/testing-commands.ts';
 import { ACCESS_POLICIES } from '../kube/custom.ts';
 import { startApiServer } from '../kube/testing/api-server.ts';
 import { PODS } from '../kube/types.ts';
@@ -57,11 +56,8 @@ test.each(commands.map((text) => text.split(/\n(.*)/s)))('%s', async (command, o
     JSON.stringify({ message: DECISION_MESSAGE, ...decisionFields(orders, one, verdict) }),
   );
   writeFileSync(join(cwd, 'sidecar.log'), `${lines.join('\n')}\n`);
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const args = command?.replace('$ invokectl ', '').split(' ') ?? [];
-  await runCli(args, { ...silentHost(), cwd, env: { KUBECONFIG: 'kubeconfig' }, stdout, stderr });
-  expect((await stderr.end().toArray()).join('')).toBe('');
-  expect((await stdout.end().toArray()).join('')).toBe(output);
+  expect(await ran(args, { cwd, env: { KUBECONFIG: 'kubeconfig' } })).toMatchObject({ stdout: output, stderr: '' });
 });
 
 describe('the table of path templates', () => {

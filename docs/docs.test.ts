@@ -2,7 +2,6 @@
 // page links to is there.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import type { Call } from '../api/call.ts';
 import { closedRequest, type ReplyEnd } from '../api/exchange.ts';
@@ -18,8 +17,7 @@ import {
 import { parseAppId, parseNamespace, parseTrustDomain } from '../api/ids.ts';
 import { canonicalPath } from '../api/path.ts';
 import { FLAGS } from '../cli/flag-table.ts';
-import { runCli } from '../cli/program.ts';
-import { silentHost } from '../cli/testing.ts';
+import { ran } from '../cli/testing-commands.ts';
 import { systemClock } from '../kit/clock.ts';
 import { silentLog } from '../kit/log.ts';
 import { must } from '../kit/result.ts';
@@ -147,9 +145,8 @@ describe('cli.md', () => {
   }
 
   async function help(...command: string[]): Promise<string> {
-    const stdout = new PassThrough();
-    await runCli([...command, '--help'], { ...silentHost(), stdout });
-    return (await stdout.end().toArray()).join('');
+    const { stdout } = await ran([...command, '--help']);
+    return stdout;
   }
 });
 

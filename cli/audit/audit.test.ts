@@ -1,9 +1,7 @@
 // `invokectl policy audit`, on a cluster and on this machine: what it counts together, what it leaves out, and how it ends.
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { parseSpiffeId, spiffeId } from '../../api/ids.ts';
 import { accessPolicySpec } from '../../api/resources/access-policy.ts';
@@ -17,26 +15,21 @@ import { type ApiServer, startApiServer } from '../../kube/testing/api-server.ts
 import { PODS } from '../../kube/types.ts';
 import { callMetrics } from '../../sidecar/admin/call-metrics.ts';
 import { openRegistryFiles } from '../../sidecar/resolve/registry-files.ts';
-import { runCli } from '../program.ts';
-import { silentHost, throwawayFolder } from '../testing.ts';
+import { throwawayFolder } from '../testing.ts';
+import { ran, writeKubeconfig } from '../testing-commands.ts';
 
 let server: ApiServer;
 let cwd: string;
 beforeEach(async () => {
   [server, cwd] = [await startApiServer(), throwawayFolder('audit')];
-  const clusters = [{ name: 'c', cluster: { server: server.url, 'insecure-skip-tls-verify': true } }];
-  const contexts = [{ name: 'test', context: { cluster: 'c', user: 'u' } }];
-  const kubeconfig = { clusters, contexts, users: [{ name: 'u', user: {} }], 'current-context': 'test' };
-  writeFileSync(join(cwd, 'kubeconfig'), JSON.stringify(kubeconfig));
+  writeKubeconfig(cwd, server.url);
 });
 afterEach(() => server.stop());
 
 async function audit(line: string) {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const host = { ...silentHost(), cwd, home: cwd, env: { INVOKE_HOME: cwd }, processes, stdout, stderr };
-  const exitCode = await runCli(`policy audit ${line}`.trim().split(' '), host);
-  const text = async (stream: PassThrough) => (await stream.end().toArray()).join('');
-  return { exitCode, stdout: (await text(stdout)).split('\n'), stderr: await text(stderr) };
+  const host = { cwd, home: cwd, env: { INVOKE_HOME: cwd }, processes };
+  const { stdout, ...rest } = await ran(`policy audit ${line}`.trim().split(' '), host);
+  return { ...rest, stdout: stdout.split('\n') };
 }
 const inCluster = (line = '') => audit(`--kubeconfig kubeconfig ${line}`.trim());
 

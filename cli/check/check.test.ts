@@ -1,13 +1,10 @@
 // `invokectl check` on a cluster: what is found, what is not, and how it ends.
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ACCESS_POLICIES, NAMESPACE_POLICIES } from '../../kube/custom.ts';
 import { type ApiServer, startApiServer } from '../../kube/testing/api-server.ts';
 import { DEPLOYMENTS, type Kind, type KubernetesObject, NETWORK_POLICIES, PODS, SERVICES } from '../../kube/types.ts';
-import { runCli } from '../program.ts';
-import { silentHost, throwawayFolder } from '../testing.ts';
+import { throwawayFolder } from '../testing.ts';
+import { ran, writeKubeconfig } from '../testing-commands.ts';
 
 const SIDECAR = 'registry.example/invoke-sidecar:2';
 
@@ -18,13 +15,7 @@ beforeEach(async () => {
   [server, cwd] = [await startApiServer(), throwawayFolder('check')];
   const env = [{ name: 'INVOKE_SIDECAR_IMAGE', value: SIDECAR }];
   put(DEPLOYMENTS, { name: 'invoke-operator', namespace: 'invoke-system' }, operatorWith(env));
-  const kubeconfig = {
-    clusters: [{ name: 'c', cluster: { server: server.url, 'insecure-skip-tls-verify': true } }],
-    users: [{ name: 'u', user: {} }],
-    contexts: [{ name: 'test', context: { cluster: 'c', user: 'u' } }],
-    'current-context': 'test',
-  };
-  writeFileSync(join(cwd, 'kubeconfig'), JSON.stringify(kubeconfig));
+  writeKubeconfig(cwd, server.url);
 });
 
 afterEach(() => server.stop());
@@ -36,12 +27,8 @@ function put<T extends KubernetesObject>(kind: Kind<T>, metadata: object, spec: 
   server.put<KubernetesObject>(kind, object);
 }
 
-async function check(line = '') {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const args = `check --kubeconfig kubeconfig ${line}`.trim().split(' ');
-  const exitCode = await runCli(args, { ...silentHost(), cwd, home: cwd, stdout, stderr });
-  const text = async (stream: PassThrough) => (await stream.end().toArray()).join('');
-  return { exitCode, stdout: await text(stdout), stderr: await text(stderr) };
+function check(line = '') {
+  return ran(`check --kubeconfig kubeconfig ${line}`.trim().split(' '), { cwd, home: cwd });
 }
 
 /** What was found, without what is to be done about it. */

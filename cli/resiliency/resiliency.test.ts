@@ -2,13 +2,12 @@
 import { writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { freePort, portOf } from '../../kit/testing/ports.ts';
 import { type ApiServer, startApiServer } from '../../kube/testing/api-server.ts';
 import { PODS } from '../../kube/types.ts';
-import { runCli } from '../program.ts';
-import { app, type Cli, silentHost, startCli, throwawayFolder } from '../testing.ts';
+import { app, type Cli, startCli, throwawayFolder } from '../testing.ts';
+import { ran, writeKubeconfig } from '../testing-commands.ts';
 
 const FAILING = app(`
   import { createServer } from 'node:http';
@@ -144,11 +143,7 @@ describe('what answers at an address', () => {
     const server = createServer(answer).listen(0, '127.0.0.1');
     onTestFinished(() => void server.close());
     await new Promise((done) => server.once('listening', done));
-    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-    const args = ['resiliency', '--address', `127.0.0.1:${portOf(server)}`];
-    const exitCode = await runCli(args, { ...silentHost(), env, stdout, stderr });
-    const text = async (stream: PassThrough) => (await stream.end().toArray()).join('');
-    return { exitCode, stdout: await text(stdout), stderr: await text(stderr) };
+    return ran(['resiliency', '--address', `127.0.0.1:${portOf(server)}`], { env });
   }
 });
 
@@ -157,10 +152,7 @@ describe('of a cluster', () => {
   let cwd: string;
   beforeEach(async () => {
     [server, cwd] = [await startApiServer(), throwawayFolder('resiliency')];
-    const clusters = [{ name: 'c', cluster: { server: server.url, 'insecure-skip-tls-verify': true } }];
-    const contexts = [{ name: 'test', context: { cluster: 'c', user: 'u' } }];
-    const kubeconfig = { clusters, contexts, users: [{ name: 'u', user: {} }], 'current-context': 'test' };
-    writeFileSync(join(cwd, 'kubeconfig'), JSON.stringify(kubeconfig));
+    writeKubeconfig(cwd, server.url);
   });
   afterEach(() => server.stop());
 
@@ -176,11 +168,9 @@ describe('of a cluster', () => {
   }
 
   async function ask(line: string) {
-    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-    const host = { ...silentHost(), cwd, home: cwd, stdout, stderr };
-    const exitCode = await runCli(['resiliency', '--kubeconfig', 'kubeconfig', ...line.split(' ')], host);
-    const text = async (stream: PassThrough) => (await stream.end().toArray()).join('');
-    return { exitCode, stdout: (await text(stdout)).split('\n'), stderr: await text(stderr) };
+    const args = ['resiliency', '--kubeconfig', 'kubeconfig', ...line.split(' ')];
+    const { stdout, ...rest } = await ran(args, { cwd, home: cwd });
+    return { ...rest, stdout: stdout.split('\n') };
   }
 
   const WELL = [
