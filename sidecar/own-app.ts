@@ -63,7 +63,7 @@ export function ownApp(config: AppConfig, bodyBytesMax: number, deps: OwnAppDeps
 }
 
 /** `--app-max-concurrency`. */
-export function appTurns(max: number, { clock, metrics }: Pick<OwnAppDeps, 'clock' | 'metrics'>): Turns {
+function appTurns(max: number, { clock, metrics }: Pick<OwnAppDeps, 'clock' | 'metrics'>): Turns {
   const told = (waiting: number) => metrics.appCallsWaiting(waiting);
   return new InFlight({ clock, limit: max, queueSize: WAITING_MAX, queueTimeoutMs: Number.POSITIVE_INFINITY, told });
 }

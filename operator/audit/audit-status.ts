@@ -9,7 +9,7 @@ import type { AccessPolicy } from '../../api/resources/access-policy.ts';
 import type { Condition, StatusWithAudit } from '../../api/resources/status.ts';
 import { dated, rfc3339 } from '../reconcile/conditions.ts';
 
-export const WOULD_DENY = 'WouldDeny';
+const WOULD_DENY = 'WouldDeny';
 
 /** What sidecars told of one policy. */
 export interface HeardDenials {
