@@ -16,6 +16,7 @@ import { WORKLOADS } from './workloads.ts';
 
 const CACHE = join(import.meta.dirname, '.cache');
 const BUILD_LIMIT_MS = 600_000;
+const LONG_MS = 10_000;
 /** A port of the machine's own that no test listens on. */
 const NOBODY = 1;
 const hasGo = findProgram('go', process.env.PATH) !== undefined;
@@ -45,9 +46,19 @@ describe.skipIf(!hasGo)('load generator and app', () => {
   const [plain] = LOADS.map(({ load }) => load);
   if (plain === undefined) throw new Error('there are no workloads');
 
+  /** A machine that stands still for a moment answers nothing in a short time: then a longer one is measured. */
+  async function untilAnswered(load: Load, port: number) {
+    for (let measuredMs = 200; ; measuredMs *= 4) {
+      const result = must(await generator.measure(order(load, port, { measuredMs })));
+      const stoodStill = result.calls === 0 || (load.hasBulk && result.bulkBytes === 0);
+      if (!stoodStill || measuredMs > LONG_MS) return result;
+    }
+  }
+
   test.each(LOADS)('$name: every call is answered in full', async ({ load, shape }) => {
-    const { calls, failures, reasons, bytes, latencyMicros, cpuMicros, bulkBytes } = must(
-      await generator.measure(order(load, appPortOf(shape, app))),
+    const { calls, failures, reasons, bytes, latencyMicros, cpuMicros, bulkBytes } = await untilAnswered(
+      load,
+      appPortOf(shape, app),
     );
     expect({ failures, reasons }).toEqual({ failures: 0, reasons: [] });
     expect(calls).toBeGreaterThan(0);
