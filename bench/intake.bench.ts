@@ -7,7 +7,7 @@ import { threadCpuUsage } from 'node:process';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { portOf } from '../kit/testing/ports.ts';
 import type { ByteLink } from '../wire/byte-link.ts';
-import { AnswerFirstSocket, socketLink, withIntake } from '../wire/socket-link.ts';
+import { AnswerFirstSocket, socketLink } from '../wire/socket-link.ts';
 
 const ROUNDS = 15;
 const TRIPS = 2000;
@@ -22,11 +22,7 @@ async function main(): Promise<void> {
     const open = { port, host: '127.0.0.1' };
     const asStream = await talker(connect(open), streamed, bytes);
     const straight = await talker(connect(open), socketLink, bytes);
-    const intake = await talker(
-      withIntake((reading) => new AnswerFirstSocket(reading).connect(open)),
-      socketLink,
-      bytes,
-    );
+    const intake = await talker(new AnswerFirstSocket({}).connect(open), socketLink, bytes);
     const rounds: Record<'asStream' | 'straight' | 'intake', number>[] = [];
     for (let i = 0; i < ROUNDS; i++)
       rounds.push({ asStream: await asStream(), straight: await straight(), intake: await intake() });

@@ -4,15 +4,12 @@ import { createServer, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { portOf } from '../kit/testing/ports.ts';
 import type { ByteLink } from './byte-link.ts';
-import { AnswerFirstSocket, socketLink, withIntake } from './socket-link.ts';
+import { AnswerFirstSocket, socketLink } from './socket-link.ts';
 
 async function opened(): Promise<{ near: Socket; far: Socket }> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const near = withIntake((reading) => new AnswerFirstSocket({ allowHalfOpen: true, ...reading })).connect(
-    portOf(server),
-    '127.0.0.1',
-  );
+  const near = new AnswerFirstSocket({ allowHalfOpen: true }).connect(portOf(server), '127.0.0.1');
   const [far]: Socket[] = await once(server, 'connection');
   if (far === undefined) throw new Error('no connection');
   onTestFinished(() => {

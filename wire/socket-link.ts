@@ -17,7 +17,7 @@ export function socketLink(socket: Socket): ByteLink {
 /** Of sockets that have no `data` events: their links read them. */
 const intakes = new WeakMap<Socket, Intake>();
 
-/** A socket that reads into memory that is there already (socket-intake.ts); `open` passes the option on to the platform. */
+/** A socket of the platform's making that reads into memory that is there (socket-intake.ts); `open` passes the option on. */
 export function withIntake<S extends Socket>(open: (reading: Pick<SocketConstructorOpts, 'onread'>) => S): S {
   const intake = new Intake();
   const socket = open({ onread: intake.onread });
@@ -136,6 +136,12 @@ type Written = (error?: Error | null) => void;
 export class AnswerFirstSocket extends Socket {
   readonly #failure = new WriteFailure(this);
 
+  constructor(options: SocketConstructorOpts) {
+    const intake = new Intake();
+    super({ ...options, onread: intake.onread });
+    intakes.set(this, intake);
+  }
+
   override _write(chunk: unknown, encoding: BufferEncoding, written: Written): void {
     super._write(chunk, encoding, this.#failure.held(written));
   }
@@ -145,7 +151,7 @@ export class AnswerFirstSocket extends Socket {
   }
 }
 
-/** The same of a client's socket over TLS. The platform makes those itself, so this one is taught it; it reads as ever. */
+/** The same of a client's socket over TLS. The platform makes those itself, so this one is taught it. */
 export function answerFirst(socket: TLSSocket): TLSSocket {
   const failure = new WriteFailure(socket);
   const write = socket._write.bind(socket);

@@ -33,7 +33,7 @@ const HALF_OPEN = { allowHalfOpen: true };
 export function dial({ at, tls }: Place, clock: Clock, done: (dialled: Result<Socket, NotDialled>) => void): Cancel {
   const socket =
     tls === undefined
-      ? withIntake((reading) => new AnswerFirstSocket({ ...HALF_OPEN, ...reading })).connect(at)
+      ? new AnswerFirstSocket(HALF_OPEN).connect(at)
       : answerFirst(withIntake((reading) => connectTls({ ...at, ...HALF_OPEN, ...tls, ...reading })));
   let isConnected = false;
   let error = new Error('the connection was given up');

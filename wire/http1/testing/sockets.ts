@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { portOf } from '../../../kit/testing/ports.ts';
 import type { RequestHead, RequestReceiver, Responder, Serve } from '../../message.ts';
-import { AnswerFirstSocket, socketLink, withIntake } from '../../socket-link.ts';
+import { AnswerFirstSocket, socketLink } from '../../socket-link.ts';
 import { type Http1ClientConnection, http1Client } from '../client.ts';
 import { http1Server } from '../server.ts';
 import type { Http1ServerConnection } from '../server-options.ts';
@@ -41,7 +41,7 @@ export async function listen(serve: Serve): Promise<ListeningServer> {
 export async function dial(
   port: number,
 ): Promise<{ client: Http1ClientConnection; closed: Promise<void>; socket: Socket }> {
-  const socket = withIntake((reading) => new AnswerFirstSocket({ allowHalfOpen: true, ...reading }));
+  const socket = new AnswerFirstSocket({ allowHalfOpen: true });
   socket.connect(port, '127.0.0.1');
   await once(socket, 'connect');
   const { promise: closed, resolve } = Promise.withResolvers<void>();
