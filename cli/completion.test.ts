@@ -1,14 +1,12 @@
 // What shells are given to complete the commands with, tried in a real shell where there is one.
 import { spawnSync } from 'node:child_process';
-import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import { runCli } from './program.ts';
-import { silentHost } from './testing.ts';
+import { ran } from './testing-commands.ts';
 
 async function script(shell: string): Promise<string> {
-  const stdout = new PassThrough();
-  expect(await runCli(['completion', shell], { ...silentHost(), stdout })).toBe(0);
-  return stdout.read().toString();
+  const { exitCode, stdout } = await ran(['completion', shell]);
+  expect(exitCode).toBe(0);
+  return stdout;
 }
 
 /** What bash offers after a line of words, the last of them unfinished. */

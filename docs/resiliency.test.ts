@@ -2,13 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { load } from 'js-yaml';
 import { expect, onTestFinished, test } from 'vitest';
 import { canonicalPath } from '../api/path.ts';
 import { readResiliency } from '../api/resources/resiliency.ts';
-import { runCli } from '../cli/program.ts';
-import { silentHost } from '../cli/testing.ts';
+import { ran } from '../cli/testing-commands.ts';
 import { must } from '../kit/result.ts';
 import { manualClock } from '../kit/testing/clock.ts';
 import { portOf } from '../kit/testing/ports.ts';
@@ -59,8 +57,6 @@ test('what invokectl shows of a sidecar in trouble', async () => {
   const server = createServer((_request, response) => response.end(JSON.stringify(told))).listen(0, '127.0.0.1');
   onTestFinished(() => void server.close());
   await new Promise((done) => server.once('listening', done));
-  const stdout = new PassThrough();
-  await runCli(['resiliency', '--address', `127.0.0.1:${portOf(server)}`], { ...silentHost(), stdout });
-  const shown = (await stdout.end().toArray()).join('');
+  const { stdout: shown } = await ran(['resiliency', '--address', `127.0.0.1:${portOf(server)}`]);
   expect(`$ invokectl resiliency web\n${shown}`).toBe(block('console'));
 });
