@@ -88,7 +88,7 @@ export abstract class Http2Connection implements ByteLinkEvents, OutletEvents, I
   readonly #reader: FrameReader;
   readonly #limits: Limits;
   readonly #pings = new Pings();
-  #creditDue: Stream[] = [];
+  readonly #creditDue = new Set<Stream>();
   #areSettingsAcknowledged = false;
   #isRetired = false;
 
@@ -253,7 +253,7 @@ export abstract class Http2Connection implements ByteLinkEvents, OutletEvents, I
   }
 
   creditIsDue(stream: Stream): void {
-    this.#creditDue.push(stream);
+    this.#creditDue.add(stream);
     this.outlet.schedule();
   }
 
@@ -319,10 +319,9 @@ export abstract class Http2Connection implements ByteLinkEvents, OutletEvents, I
   }
 
   #writeDueCredit(): void {
-    if (this.#creditDue.length === 0) return;
-    const due = this.#creditDue;
-    this.#creditDue = [];
-    for (const stream of due) stream.writeDueCredit();
+    if (this.#creditDue.size === 0) return;
+    for (const stream of this.#creditDue) stream.writeDueCredit();
+    this.#creditDue.clear();
   }
 
   /** A far side that hangs up when it was asked to come to an end, and has nothing open, does what it should. */

@@ -32,7 +32,7 @@ export interface StreamHost {
   writeEnd(id: number): void;
   writeReset(id: number, code: number): void;
   writeCredit(id: number, bytes: number): void;
-  /** `writeDueCredit` is to be called by the end of the turn. */
+  /** `writeDueCredit` is to be called once by the end of the turn, however often this is said. */
   creditIsDue(stream: Stream): void;
   /** The stream is closed. */
   gone(stream: Stream): void;
@@ -64,7 +64,6 @@ export abstract class Stream extends Sender implements Pushed, Steering, StreamW
   #held: Chunks | undefined;
   /** The end that comes after what is held. */
   #heldEnd: Fields | undefined;
-  #isCreditDue = false;
   /** The receiver keeps up: the window may grow with the next credit. */
   #mayGrow = false;
 
@@ -234,14 +233,11 @@ export abstract class Stream extends Sender implements Pushed, Steering, StreamW
     if (this.windowOwed === 0 || this.windowOwed < this.windowBytes / 2) return;
     if (!this.#expectsMore) return;
     if (mayGrow) this.#mayGrow = true;
-    if (this.#isCreditDue) return;
-    this.#isCreditDue = true;
     this.host.creditIsDue(this);
   }
 
   /** By the end of a turn: by then most bodies that fit into the window have come to their ends, and need no credit. */
   writeDueCredit(): void {
-    this.#isCreditDue = false;
     if (!this.#expectsMore) return;
     if (this.#mayGrow) growWindow(this, this.host.budget);
     this.#mayGrow = false;
