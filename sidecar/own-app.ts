@@ -9,6 +9,7 @@ import { InFlight } from '../policy/resiliency/limits/in-flight.ts';
 import type { CallMetrics } from './admin/call-metrics.ts';
 import { ContainerProbes } from './app/container-probes.ts';
 import { AppHealth, type AppHealthState } from './app/health.ts';
+import { HealthLog } from './app/health-log.ts';
 import type { AppConfig } from './config.ts';
 import type { PagesOfPort } from './edge/page-http.ts';
 import { type OpenPermitted, TurnCall, type TurnOptions, type Turns, WAITING_BYTES_MAX } from './link/turn-call.ts';
@@ -87,6 +88,12 @@ function whileHealthy(open: OpenPermitted, health: Snapshot<AppHealthState>): Op
   };
 }
 
+const HEALTH_WORDS = {
+  healthy: 'the app is healthy',
+  notYet: 'the app is not healthy yet: it gets no calls',
+  unhealthy: 'the app is unhealthy: it gets no calls',
+};
+
 function healthOf(
   { health: config }: AppConfig,
   transport: ToApp,
@@ -96,14 +103,10 @@ function healthOf(
   if (config === undefined || ask === undefined) return undefined;
   const health = new AppHealth(config, ask, clock, (problem) => metrics.appAsked(problem === undefined));
   metrics.appIsHealthy(false);
-  let wasHealthy = false;
+  const healthLog = new HealthLog(log, HEALTH_WORDS);
   health.state.changed((state) => {
-    const isHealthy = state.kind === 'healthy';
-    metrics.appIsHealthy(isHealthy);
-    if (state.kind === 'unhealthy' && wasHealthy)
-      log.warn('the app is unhealthy: it gets no calls', { why: state.why });
-    if (isHealthy) log.info('the app is healthy');
-    wasHealthy = isHealthy;
+    metrics.appIsHealthy(state.kind === 'healthy');
+    healthLog.noted(state.kind === 'healthy' ? undefined : state.why);
   });
   return health;
 }

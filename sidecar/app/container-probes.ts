@@ -10,10 +10,16 @@ import type { Log } from '../../kit/log.ts';
 import type { LatePage, Page } from '../../kit/pages.ts';
 import { type Ask, askWithin } from './ask.ts';
 import { askContainer } from './container-probe.ts';
+import { HealthLog } from './health-log.ts';
 
 /** Shorter than any period of the kubelet's. */
 const FRESH_MS = 500;
 
+const WORDS = {
+  healthy: 'a probe of a container succeeds',
+  notYet: 'a probe of a container does not succeed yet',
+  unhealthy: 'a probe of a container fails',
+};
 const WELL: Page = { status: 200 };
 const UNWELL: Page = { status: 503 };
 
@@ -45,17 +51,16 @@ class ProbePage {
   readonly #timeoutMs: number;
   readonly #ask: Ask;
   readonly #clock: Clock;
-  readonly #log: Log;
+  /** The kubelet is told no reason, so that the log has it. */
+  readonly #healthLog: HealthLog;
   #state: State = { kind: 'resting' };
-  /** Undefined: nobody has asked yet. */
-  #wasWell: boolean | undefined;
 
   constructor({ page, timeoutMs }: AppProbe, ask: Ask, clock: Clock, log: Log) {
     this.path = page;
     this.#timeoutMs = timeoutMs;
     this.#ask = ask;
     this.#clock = clock;
-    this.#log = log;
+    this.#healthLog = new HealthLog(log.with({ probe: page }), WORDS);
   }
 
   /** Who gives up waits no more; the probe itself goes on, and ends by its own time. */
@@ -85,18 +90,7 @@ class ProbePage {
   #ended(problem: string | undefined, waiting: ReadonlySet<Tell>): void {
     const page = problem === undefined ? WELL : UNWELL;
     this.#state = { kind: 'told', page, freshUntilMs: this.#clock.elapsed() + FRESH_MS };
-    this.#noted(problem);
+    this.#healthLog.noted(problem);
     for (const tell of waiting) tell(page);
-  }
-
-  /** The kubelet is told no reason, so that the log has it: at each turn, not at each probe. */
-  #noted(problem: string | undefined): void {
-    const isWell = problem === undefined;
-    if (isWell === this.#wasWell) return;
-    const fields = { probe: this.path, ...(problem !== undefined && { why: problem }) };
-    if (isWell) this.#log.info('a probe of a container succeeds', fields);
-    else if (this.#wasWell === undefined) this.#log.info('a probe of a container does not succeed yet', fields);
-    else this.#log.warn('a probe of a container fails', fields);
-    this.#wasWell = isWell;
   }
 }

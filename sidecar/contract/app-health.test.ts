@@ -7,6 +7,7 @@ import { status as grpcStatus, Server, ServerCredentials, type sendUnaryData } f
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { AppProtocol } from '../../api/app-protocol.ts';
 import { throwawayCa } from '../../identity/testing.ts';
+import { createLog, silentLog } from '../../kit/log.ts';
 import { freePort } from '../../kit/testing/ports.ts';
 import { listenOn } from '../testing/listening.ts';
 import { identityOf, type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
@@ -95,10 +96,10 @@ const APPS: Readonly<Partial<Record<AppProtocol, (mood: Mood) => Promise<number>
 };
 
 /** The sidecar of an app there. It may not be ready for as long as the app is not well. */
-function sidecarOf(port: number, protocol: AppProtocol = 'http', httpPort = 0): Promise<MeshSidecar> {
+function sidecarOf(port: number, protocol: AppProtocol = 'http', httpPort = 0, log = silentLog): Promise<MeshSidecar> {
   const tls = { caPem: ca.anchors.join('') };
   const app = { port, host: 'localhost', protocol, tls, token: 'app-token', health: HEALTH, maxConcurrency: 7 };
-  return mesh.start('shop', { config: { app, httpPort: { port: httpPort, isFlexible: false } } });
+  return mesh.start('shop', { config: { app, httpPort: { port: httpPort, isFlexible: false } }, log });
 }
 
 const healthOf = (port: number) => send(port, { path: '/v1.0/healthz' });
@@ -162,7 +163,9 @@ test.each([301, 404, 500])('an answer of %i is not healthy from the start', asyn
   );
   // It has no name until it is ready, so that it has to be found by its port.
   const http = await freePort();
-  const starting = sidecarOf(port, 'http', http);
+  const logged: string[] = [];
+  const write = (line: string) => void logged.push(line);
+  const starting = sidecarOf(port, 'http', http, createLog({ level: 'info', format: 'json', write, now: () => 0 }));
   await asked.promise;
   await expect
     .poll(async () => (await healthOf(http)).body.toString())
@@ -172,6 +175,10 @@ test.each([301, 404, 500])('an answer of %i is not healthy from the start', asyn
   const shop = await starting;
   closing.push(() => shop.stop());
   expect((await healthOf(http)).status).toBe(204);
+  expect(logged.map((line) => JSON.parse(line)).filter(({ message }) => /healthy/.test(message))).toMatchObject([
+    { message: 'the app is not healthy yet: it gets no calls', why: `GET ${HEALTH.path} was answered with ${status}` },
+    { message: 'the app is healthy' },
+  ]);
 });
 
 test('who waits for a turn when the app falls ill waits no longer, and who is inside goes on', async () => {

@@ -1,5 +1,6 @@
 // The probes of a pod's containers, done by the sidecar: what counts as success by HTTP, TCP and gRPC; and that a stranger who asks for
 // them learns nothing but the outcome, and costs the app little.
+import { once } from 'node:events';
 import { createServer as createHttp, type IncomingMessage, type RequestListener } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import { createServer as createTcp, type Server as NetServer } from 'node:net';
@@ -240,6 +241,23 @@ test('the log says why, at each turn and not at each probe', async () => {
     'a probe of a container does not succeed yet: GET /alive?deep=1 was answered with 500',
     'a probe of a container succeeds',
     'a probe of a container fails: GET /alive?deep=1 was answered with 404',
+  ]);
+});
+
+test('the log says what an app that starts answers, and not only that it took no connections before', async () => {
+  const clock = manualClock();
+  const port = await freePort();
+  const { outcome, logged } = await kubelet(httpProbe(port), clock);
+  expect(await outcome()).toBe(503);
+  clock.advance(500);
+  const app = createHttp((_, response) => void response.writeHead(500).end());
+  app.listen(port, '127.0.0.1');
+  await once(app, 'listening');
+  closing.push(() => void app.close());
+  expect(await outcome()).toBe(503);
+  expect(logged).toEqual([
+    expect.stringMatching(/^a probe of a container does not succeed yet: there is no connection to it: /),
+    'a probe of a container does not succeed yet: GET /alive?deep=1 was answered with 500',
   ]);
 });
 
