@@ -31,11 +31,12 @@ import { openLimits } from './inbound-limits.ts';
 import type { Servings } from './listeners.ts';
 import { forwardedBy } from './machine.ts';
 import { type OwnApp, ownApp } from './own-app.ts';
+import type { Attempt } from './resilience/attempts.ts';
 import { openResiliency } from './resiliency.ts';
 import type { Names } from './resolve/resolver.ts';
 import { openExternal } from './transport/external.ts';
 import { openExternalGrpc } from './transport/external-grpc.ts';
-import { openPeer } from './transport/peer.ts';
+import { openPeer, type PeerTransportDeps } from './transport/peer.ts';
 import { openPeerGrpc } from './transport/peer-grpc.ts';
 import { forwardedHeaders } from './transport/peer-head.ts';
 import { PeerPool } from './transport/peer-pool.ts';
@@ -111,14 +112,7 @@ export function joinParts(
     authorizer,
     resolver: deps.names,
     resilience: { clock, random, targets: resiliency.targets },
-    transport: {
-      peer: (call, endpoint, reply) => {
-        const connection = pool.connection(endpoint, call.target);
-        if (call.kind === 'grpc') return openPeerGrpc(call, connection, reply, clock);
-        if (call.kind === 'tunnel') return openPeerTunnel(call, connection, reply, link);
-        return openPeer(call, connection, reply, link);
-      },
-    },
+    transport: { peer: peerTransport(pool, link) },
     external: externalStages(outside, ground, clock),
     inbound,
   });
@@ -141,6 +135,15 @@ export function joinParts(
     ),
   };
   return { self, identity, feed, credentials, flights, metrics, app, outside, pool, peers, servings };
+}
+
+function peerTransport(pool: PeerPool, link: PeerTransportDeps): Attempt {
+  return (call, endpoint, reply) => {
+    const connection = pool.connection(endpoint, call.target);
+    if (call.kind === 'grpc') return openPeerGrpc(call, connection, reply, link.clock);
+    if (call.kind === 'tunnel') return openPeerTunnel(call, connection, reply, link);
+    return openPeer(call, connection, reply, link);
+  };
 }
 
 function openOutside(

@@ -1,3 +1,4 @@
+// What is told of an answer, and what is not.
 import { expect, test } from 'vitest';
 import { createLog } from '../../kit/log.ts';
 import { HealthLog } from './health-log.ts';

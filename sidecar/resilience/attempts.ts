@@ -29,16 +29,17 @@ import { BUILT_IN_ROUTE, type RoutePlan } from '../../policy/resiliency/plan.ts'
 import { deadlineOf } from '../../policy/resiliency/retry.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import type { Endpoint, Resolution, Resolved, Upstream } from '../resolve/resolver.ts';
-import { ANOTHER_TRY, breakerOpen, late, lateTry, limitReached, noEndpoint } from './call-faults.ts';
+import { ANOTHER_TRY, late, lateTry, limitReached } from './call-faults.ts';
 import { type HedgedRun, Hedges } from './hedges.ts';
+import { openTrial, type TriedCall } from './open-trial.ts';
 import { faultOutcome } from './outcomes.ts';
 import { DONE, isTrial, NOTHING, type Phase, UNRESOLVED } from './phase.ts';
 import { Place, type PlaceHost } from './place.ts';
 import { Replay } from './replay.ts';
 import { Retries } from './retries.ts';
-import { pickRequest, type TargetState, type Targets } from './targets.ts';
+import type { TargetState, Targets } from './targets.ts';
 import type { AttemptEnd, Journey } from './time-spent.ts';
-import { Trial, type TrialHost } from './trial.ts';
+import { Trial } from './trial.ts';
 
 /** Sends a call to one endpoint, once. */
 export type Attempt<C = PermittedCall> = (call: C, endpoint: Endpoint, reply: ReplyEnd) => AttemptEnd;
@@ -61,22 +62,24 @@ export function runCall<C extends OutboundCall>(
   return run;
 }
 
-class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost, PlaceHost, HedgedRun {
+class CallRun<C extends OutboundCall> implements RequestEnd, TriedCall, PlaceHost, HedgedRun {
+  call: C;
   route: RoutePlan = BUILT_IN_ROUTE;
-  #call: C;
+  readonly random: Random;
+  /** Most calls need none. */
+  failed: Retries | undefined;
   readonly #reply: ReplyEnd;
   readonly #deps: ResilienceDeps<C>;
   readonly #replay: Replay;
   readonly #startedMs: number;
-  /** Most calls need none. */
-  #retries: Retries | undefined;
   #place: Place | undefined;
   #hedges: Hedges | undefined;
   #phase: Phase = UNRESOLVED;
   #cancelDeadline: Cancel | undefined;
 
   constructor(call: C, reply: ReplyEnd, deps: ResilienceDeps<C>) {
-    this.#call = call;
+    this.call = call;
+    this.random = deps.random;
     this.#reply = reply;
     this.#deps = deps;
     this.#replay = new Replay(deps.targets.kept);
@@ -84,7 +87,7 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost, PlaceHos
   }
 
   start(resolution: Resolution): void {
-    if (this.#call.deadlineMs !== undefined) this.#expireAt(this.#call.deadlineMs);
+    if (this.call.deadlineMs !== undefined) this.#expireAt(this.call.deadlineMs);
     if (resolution.kind !== 'miss') this.#resolved(resolution);
     else this.#phase = { kind: 'resolving', cancel: resolution.wait((resolved) => this.#resolved(resolved)) };
   }
@@ -98,7 +101,7 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost, PlaceHos
     const { upstream } = resolved;
     const nowMs = this.nowMs();
     const target = this.#deps.targets.of(upstream, nowMs);
-    this.route = target.plan.routes.of(this.#call);
+    this.route = target.plan.routes.of(this.call);
     if (this.route.totalTimeoutMs !== undefined) this.#bound(this.route);
     if (target.limit === undefined) this.#begin(upstream, target, nowMs);
     else this.#queue(upstream, target, target.limit, nowMs);
@@ -116,7 +119,7 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost, PlaceHos
     const entered = this.#place.enter();
     if (entered === 'inside') this.#begin(upstream, target, nowMs);
     else if (entered === 'waiting') this.#phase = { kind: 'queueing', upstream, target };
-    else this.#fail(limitReached(this.#call, limit.bounds, undefined, this.#deps.random));
+    else this.#fail(limitReached(this.call, limit.bounds, undefined, this.random));
   }
 
   admitted(): void {
@@ -125,14 +128,14 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost, PlaceHos
   }
 
   waitedInVain({ limit, sinceMs }: Place): void {
-    this.#fail(limitReached(this.#call, limit.bounds, this.nowMs() - sinceMs, this.#deps.random));
+    this.#fail(limitReached(this.call, limit.bounds, this.nowMs() - sinceMs, this.random));
   }
 
   /** The plan gives the whole call less time than its caller does. */
   #bound(route: RoutePlan): void {
-    const deadlineMs = deadlineOf(route, this.#startedMs, this.#call.deadlineMs);
-    if (deadlineMs === undefined || deadlineMs === this.#call.deadlineMs) return;
-    this.#call = { ...this.#call, deadlineMs };
+    const deadlineMs = deadlineOf(route, this.#startedMs, this.call.deadlineMs);
+    if (deadlineMs === undefined || deadlineMs === this.call.deadlineMs) return;
+    this.call = { ...this.call, deadlineMs };
     this.#cancelDeadline?.();
     this.#expireAt(deadlineMs);
   }
@@ -188,7 +191,7 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost, PlaceHos
   // Tries.
 
   #tryNext(upstream: Upstream, target: TargetState, nowMs: number, number: number): void {
-    const trial = this.#openTrial(upstream, target, nowMs, number);
+    const trial = openTrial(this, upstream, target, nowMs, number);
     if (!(trial instanceof Trial)) {
       this.#fail(trial);
       return;
@@ -196,27 +199,8 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost, PlaceHos
     this.#phase = trial;
     this.launch(trial);
     if (this.route.hedging === undefined || !this.isCurrent(trial)) return;
-    this.#hedges ??= new Hedges(this, this.#call, target, this.#deps.clock);
+    this.#hedges ??= new Hedges(this, this.call, target, this.#deps.clock);
     this.#hedges.later();
-  }
-
-  /** Or why there is none. */
-  #openTrial(upstream: Upstream, target: TargetState, nowMs: number, number: number): Trial | Fault {
-    const breaker = target.breakers.of(this.route, this.#call.path, nowMs);
-    const pass = breaker?.admit(nowMs) ?? NO_BREAKER;
-    if (breaker !== undefined && pass === REFUSED) {
-      target.watch.breakerRefused(this.route);
-      return breakerOpen(this.#call, this.route, breaker.retryAfterMs(nowMs), this.#deps.random);
-    }
-    target.pool.update(upstream.endpoints(), nowMs);
-    const member = target.pool.pick(nowMs, pickRequest(this.#call, target, this.#retries?.tried));
-    if (member === undefined) {
-      breaker?.done(pass, 'unknown', nowMs);
-      return this.#retries?.lastFault ?? noEndpoint(upstream);
-    }
-    const trial = new Trial(this, isGrpcCall(this.#call), upstream, target, member, nowMs, number);
-    if (breaker !== undefined) trial.letThrough(breaker, pass);
-    return trial;
   }
 
   launch(trial: Trial): void {
@@ -225,7 +209,7 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost, PlaceHos
   }
 
   #send(trial: Trial, endpoint: Endpoint): void {
-    const request = this.#deps.attempt(this.#call, endpoint, trial);
+    const request = this.#deps.attempt(this.call, endpoint, trial);
     // It may have failed before it returned, and the next trial may be under way from inside that very call (E4).
     if (!this.isCurrent(trial)) return;
     trial.request = request;
@@ -240,7 +224,7 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost, PlaceHos
     trial.cancelTimeout = this.#deps.clock.after(timeoutMs, () => {
       if (!this.isCurrent(trial) || trial.kind !== 'trying' || this.#isLeftToOthers(trial, TRY_TIMEOUT)) return;
       if (this.#isTriedAgain(trial, TRY_TIMEOUT, undefined, trial.request)) return;
-      const reason = lateTry(this.#call, timeoutMs, this.#journey());
+      const reason = lateTry(this.call, timeoutMs, this.#journey());
       this.#leave((request) => request.cancel(reason));
       this.#reply.abort(reason);
     });
@@ -254,9 +238,9 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost, PlaceHos
     // Nearly every call ends here: with an answer, and nobody has asked for others.
     if (outcome.kind === 'answer' && this.route.retry === undefined) return false;
     if (trial.kind !== 'trying' || !this.#replay.isWhole) return false;
-    const isStreamed = this.#call.bodyBytes === undefined && (!isGrpcCall(this.#call) || !this.#replay.hasEnded);
+    const isStreamed = this.call.bodyBytes === undefined && (!isGrpcCall(this.call) || !this.#replay.hasEnded);
     const failure = { outcome, reason, connectedMs: sent?.connectedMs, isStreamed, nowMs };
-    const pauseMs = this.retries().next(this.#call, this.route, trial, failure);
+    const pauseMs = this.retries().next(this.call, this.route, trial, failure);
     if (pauseMs === undefined) return false;
     this.#pause(trial, pauseMs, nowMs);
     return true;
@@ -332,12 +316,12 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost, PlaceHos
   }
 
   retries(): Retries {
-    this.#retries ??= new Retries(this.#deps.random);
-    return this.#retries;
+    this.failed ??= new Retries(this.random);
+    return this.failed;
   }
 
   open({ upstream, target }: Trial, number: number, nowMs: number): Trial | undefined {
-    const trial = this.#openTrial(upstream, target, nowMs, number);
+    const trial = openTrial(this, upstream, target, nowMs, number);
     return trial instanceof Trial ? trial : undefined;
   }
 
@@ -351,7 +335,7 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost, PlaceHos
   }
 
   #expire(): void {
-    const reason = late(this.#call, this.#phase.kind, this.#journey());
+    const reason = late(this.call, this.#phase.kind, this.#journey());
     this.#leave((request) => request.cancel(reason));
     this.#reply.abort(reason);
   }
@@ -361,7 +345,7 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost, PlaceHos
     const phase = this.#phase;
     const current = isTrial(phase) ? phase.times() : undefined;
     const queuedMs = this.#place?.sinceMs;
-    return { startedMs: this.#startedMs, nowMs: this.nowMs(), queuedMs, failed: this.#retries?.history ?? [], current };
+    return { startedMs: this.#startedMs, nowMs: this.nowMs(), queuedMs, failed: this.failed?.history ?? [], current };
   }
 
   #fail(reason: Fault): void {
@@ -393,8 +377,5 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TrialHost, PlaceHos
 }
 
 const TRY_TIMEOUT: Outcome = { kind: 'try-timeout' };
-/** What `Breaker.admit` gives. */
-const REFUSED = 0;
-const NO_BREAKER = 0;
 /** Beyond so many, the next try is made by the clock: a try may fail before it returns, and no stack is endless. */
 const AT_ONCE_MAX = 5;
