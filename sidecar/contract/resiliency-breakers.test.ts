@@ -1,53 +1,21 @@
 // Breakers, timeouts and balancing by policy over HTTP. Of the behaviours of Dapr that programs rely on: a breaker opens at its
 // threshold, chunked calls counted like others, says "circuit breaker is open", is half-open after its timeout, closes on success, and
 // each operation has one of its own; a slow app is cut at the timeout, and a fast one is not; a call recovers from slow first answers.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { WritableSnapshot } from '../../kit/snapshot.ts';
-import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
-import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
-import { headerOf, send, to } from './testing.ts';
-import {
-  about,
-  type Instance,
-  instance,
-  instances,
-  policies,
-  type Spec,
-  type WatchedClock,
-  watchedClock,
-} from './testing-resiliency.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { headerOf, type Sent, to } from './testing.ts';
+import { about, heldBy, inside, policiesForAll, watchedClock, webForAll } from './testing-resiliency.ts';
 
-let mesh: Mesh;
-let web: MeshSidecar;
-let clock: WatchedClock;
-let one: Instance;
-let three: readonly Instance[];
-let objects: WritableSnapshot<readonly PlacedResiliency[]>;
-
-const goBy = (...specs: readonly Spec[]) => objects.set(policies(...specs).current());
-
-beforeAll(async () => {
-  mesh = await startMesh();
-  objects = policies();
-  clock = watchedClock();
-  web = await mesh.start('web', { clock, config: { resiliencies: objects } });
-  one = await instance(mesh, 'one');
-  three = await instances(mesh, 'three', 3);
-});
-afterEach(() => {
-  goBy();
-  for (const each of [one, ...three]) each.reset();
-});
-afterAll(() => mesh.close());
-
-const call = (app: string, more: Partial<Parameters<typeof send>[1]> = {}) =>
-  send(web.sidecar.ports.http, { path: to(app, '/pay'), ...more });
+const clock = watchedClock();
+const { goBy, objects } = policiesForAll();
+const { call, instance, instances } = webForAll({ clock, config: { resiliencies: objects } });
+const one = instance('one');
+const three = instances('three', 3);
 
 describe('a breaker', () => {
   const thrice = { timeout: '30s', trip: 'consecutiveFailures > 2' };
   beforeEach(() => goBy(about('one', { circuitBreaker: 'soon' }, { circuitBreakers: { soon: thrice } })));
 
-  async function open(more: Parameters<typeof call>[1] = {}): Promise<void> {
+  async function open(more: Partial<Sent> = {}): Promise<void> {
     one.answers = [500, 500, 500];
     for (let number = 0; number < 3; number++) expect((await call('one', more)).status).toBe(500);
     expect(one.seen).toHaveLength(3);
@@ -70,12 +38,10 @@ describe('a breaker', () => {
   test('lets one probe when its time is over, and closes when that goes well', async () => {
     await open();
     clock.advance(30_000);
-    const probe = one.next();
-    const answer = call('one');
-    const response = await probe;
+    const probe = await inside(one, call('one'));
     expect(headerOf(await call('one'), 'invoke-fault')).toBe('breaker-open');
-    response.end('well');
-    expect((await answer).status).toBe(200);
+    probe.response.end('well');
+    expect((await probe.answer).status).toBe(200);
     expect((await call('one')).status).toBe(200);
   });
 
@@ -98,10 +64,7 @@ describe('a breaker', () => {
     goBy(about('one', { circuitBreaker: 'soon', retry: 'ever' }, more));
     one.answers = [500, 500, 501, 500, 500];
     const answer = call('one');
-    for (let number = 0; number < 2; number++) {
-      await clock.waitingFor(700);
-      clock.advance(700);
-    }
+    for (let pauses = 0; pauses < 2; pauses++) await clock.pass(700);
     expect((await answer).status).toBe(501);
     expect(one.seen).toHaveLength(3);
   });
@@ -112,19 +75,15 @@ describe('a timeout', () => {
 
   test('cuts a try that does not begin to answer, and does not harm one that does', async () => {
     goBy(about('one', { timeout: 'half' }, half));
-    const response = one.next();
-    const answer = call('one');
-    await response;
+    const slow = await inside(one, call('one'));
     clock.advance(500);
-    const cut = await answer;
+    const cut = await slow.answer;
     expect([cut.status, headerOf(cut, 'invoke-fault')]).toEqual([504, 'timeout']);
     expect(cut.body.toString()).toContain('500 ms that a Resiliency gives each try');
-    const slow = one.next();
-    const second = call('one');
-    const begun = await slow;
+    const sooner = await inside(one, call('one'));
     clock.advance(499);
-    begun.end('done');
-    expect((await second).status).toBe(200);
+    sooner.response.end('done');
+    expect((await sooner.answer).status).toBe(200);
   });
 
   test('of each try leads to the next one, elsewhere', async () => {
@@ -135,14 +94,13 @@ describe('a timeout', () => {
         { ...half, retries: { once: { duration: '1ms', maxRetries: 1 } } },
       ),
     );
-    const responses = three.map((each) => each.next());
+    const next = heldBy(three);
     const answer = call('three', { method: 'POST', body: 'x' });
-    await Promise.race(responses);
-    const first = three.findIndex(({ seen }) => seen.length === 1);
+    await next();
     clock.advance(500);
     clock.advance(1);
-    const second = await Promise.race(responses.filter((_, at) => at !== first));
-    second.end('late, and good');
+    const second = await next();
+    second.response.end('late, and good');
     expect((await answer).body.toString()).toBe('late, and good');
     expect(three.map(({ seen }) => seen.length).sort()).toEqual([0, 1, 1]);
   });

@@ -1,59 +1,24 @@
 // A limit of a target bounds the calls that are under way to it from here: what finds no room waits for its turn, or is refused, and
 // then nothing of it has reached the app.
-import type { ServerResponse } from 'node:http';
 import { status as Code } from '@grpc/grpc-js';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { WritableSnapshot } from '../../kit/snapshot.ts';
-import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { callerOf, faultOf, type GrpcApp, grpcApp, grpcOn, type Unary } from '../testing/grpc-app.ts';
-import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
-import { type Answered, expectFaultBody, headerOf, send, to } from './testing.ts';
-import {
-  about,
-  type Instance,
-  instance,
-  policies,
-  resiliency,
-  type Spec,
-  type WatchedClock,
-  watchedClock,
-} from './testing-resiliency.ts';
+import { type Answered, expectFaultBody, headerOf, type Sent } from './testing.ts';
+import { about, inside, policiesForAll, resiliency, watchedClock, webForAll } from './testing-resiliency.ts';
 
-let mesh: Mesh;
-let web: MeshSidecar;
-let clock: WatchedClock;
-let one: Instance;
-let objects: WritableSnapshot<readonly PlacedResiliency[]>;
+const clock = watchedClock();
+const { goBy, objects } = policiesForAll();
+const web = webForAll({ clock, config: { resiliencies: objects } });
+const one = web.instance('one');
 
-const goBy = (...specs: readonly Spec[]) => objects.set(policies(...specs).current());
+// Times are such that nothing else waits for as long.
 const limits = (maxInFlight: number, queueSize = 0, queueTimeout = '3210ms') => ({
   limits: { maxInFlight, queueSize, queueTimeout },
 });
 
-beforeAll(async () => {
-  mesh = await startMesh();
-  objects = policies();
-  clock = watchedClock();
-  web = await mesh.start('web', { clock, config: { resiliencies: objects } });
-  one = await instance(mesh, 'one');
-});
-afterEach(() => {
-  goBy();
-  one.reset();
-});
-afterAll(() => mesh.close());
-
-const call = (more: Partial<Parameters<typeof send>[1]> = {}) =>
-  send(web.sidecar.ports.http, { path: to('one', '/x'), ...more });
-
-// Times are such that nothing else waits for as long.
-
+const call = (more: Partial<Sent> = {}) => web.call('one', more);
 /** A call that is in the app. */
-async function inside(): Promise<{ answer: Promise<Answered>; response: ServerResponse }> {
-  const seen = one.next();
-  const answer = call();
-  return { answer, response: await seen };
-}
+const enter = () => inside(one, call());
 
 function expectRefused(answer: Answered): string {
   expect([answer.status, headerOf(answer, 'invoke-fault')]).toEqual([503, 'limit-reached']);
@@ -63,14 +28,14 @@ function expectRefused(answer: Answered): string {
 
 test('calls beyond it are refused at once where nobody may wait, and let in once others have ended', async () => {
   goBy(about('one', limits(2)));
-  const [first, second] = [await inside(), await inside()];
+  const [first, second] = [await enter(), await enter()];
   expect(expectRefused(await call({ method: 'POST', body: 'x' }))).toMatch(
     /2 calls to one.default are under way.*nothing was sent/,
   );
   expect(one.seen).toHaveLength(2);
   first.response.end('done');
   expect((await first.answer).status).toBe(200);
-  const third = await inside();
+  const third = await enter();
   for (const { response, answer } of [second, third]) {
     response.end();
     await answer;
@@ -79,7 +44,7 @@ test('calls beyond it are refused at once where nobody may wait, and let in once
 
 test('others wait for their turn, with all that they have sent; nobody more than the queue takes', async () => {
   goBy(about('one', limits(1, 1)));
-  const { response, answer } = await inside();
+  const { response, answer } = await enter();
   const pair = [call({ method: 'POST', body: 'the body' }), call({ method: 'POST', body: 'the body' })];
   const refused = await Promise.race(pair);
   expect(expectRefused(refused)).toContain('1 more wait');
@@ -93,10 +58,9 @@ test('others wait for their turn, with all that they have sent; nobody more than
 
 test('who has waited for too long is refused, and nothing was sent', async () => {
   goBy(about('one', limits(1, 5)));
-  const { response, answer } = await inside();
+  const { response, answer } = await enter();
   const waiting = call({ method: 'POST', body: 'x' });
-  await clock.waitingFor(3210);
-  clock.advance(3210);
+  await clock.pass(3210);
   expect(expectRefused(await waiting)).toContain('waited for its turn for 3210 ms');
   response.end();
   await answer;
@@ -105,25 +69,22 @@ test('who has waited for too long is refused, and nothing was sent', async () =>
 
 test('a deadline that passes meanwhile says so', async () => {
   goBy(about('one', { ...limits(1, 5), totalTimeout: 'soon' }, { timeouts: { soon: '2s' } }));
-  const seen = one.next();
-  const first = call();
-  const response = await seen;
+  const first = await enter();
   const late = call({ headers: ['invoke-timeout', '1234m'] });
-  await clock.waitingFor(1234);
-  clock.advance(1234);
+  await clock.pass(1234);
   const answer = await late;
   expect([answer.status, expectFaultBody(answer, 'timeout')]).toEqual([
     504,
     expect.stringContaining('resolving its name 0 ms, waiting for its turn 1234 ms'),
   ]);
-  response.end();
-  await first;
+  first.response.end();
+  await first.answer;
   expect(one.seen).toHaveLength(1);
 });
 
 test('an edit counts those that are under way, and lets in who waits if there is room now', async () => {
   goBy(about('one', limits(1, 5)));
-  const first = await inside();
+  const first = await enter();
   const seen = one.next();
   const second = call();
   await clock.waitingFor(3210);
@@ -140,7 +101,7 @@ describe('over gRPC', () => {
   let app: GrpcApp;
   beforeAll(async () => {
     app = await grpcApp();
-    await mesh.start('shop', { config: grpcOn(app) });
+    await web.mesh.start('shop', { config: grpcOn(app) });
   });
   afterAll(() => app.close());
 

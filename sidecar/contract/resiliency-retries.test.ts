@@ -2,48 +2,19 @@
 // even with a retry policy; one call without a policy and four with one; a default policy does the same, and body and headers are
 // kept at each try; only listed codes and ranges are retried; a call recovers from three failures, and gives up with the last error.
 // Of the faults of meshes: a POST beyond the buffer, or streamed, is never sent twice.
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { WritableSnapshot } from '../../kit/snapshot.ts';
-import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
-import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
-import { expectFault, headerOf, send, to } from './testing.ts';
-import {
-  about,
-  type Instance,
-  instance,
-  instances,
-  policies,
-  resiliency,
-  SOON,
-  type Spec,
-  seenBy,
-} from './testing-resiliency.ts';
+import { describe, expect, test } from 'vitest';
+import { expectFault, headerOf, type Sent, to } from './testing.ts';
+import { about, type Instance, policiesForAll, resiliency, SOON, seenBy, webForAll } from './testing-resiliency.ts';
 
-let mesh: Mesh;
-let web: MeshSidecar;
-let one: Instance;
-let three: readonly Instance[];
-let objects: WritableSnapshot<readonly PlacedResiliency[]>;
+const { goBy, objects } = policiesForAll();
+const web = webForAll({ config: { resiliencies: objects } });
+const one = web.instance('one');
+const three = web.instances('three', 3);
 
 const BUDGET = { retryBudget: { percent: 100, minPerSecond: 100 } };
 const THRICE = { retries: { often: { ...SOON, maxRetries: 3 } } };
-const goBy = (...specs: readonly Spec[]) => objects.set(policies(...specs).current());
 
-beforeAll(async () => {
-  mesh = await startMesh();
-  objects = policies();
-  web = await mesh.start('web', { config: { resiliencies: objects } });
-  one = await instance(mesh, 'one');
-  three = await instances(mesh, 'three', 3);
-});
-afterEach(() => {
-  goBy();
-  for (const each of [one, ...three]) each.reset();
-});
-afterAll(() => mesh.close());
-
-const call = (app: string, more: Partial<Parameters<typeof send>[1]> = {}) =>
-  send(web.sidecar.ports.http, { path: to(app, '/pay?x=1'), ...more });
+const call = (app: string, more: Partial<Sent> = {}) => web.call(app, { path: to(app, '/pay?x=1'), ...more });
 
 describe('an app that answers 500', () => {
   test('is called once where no policy says otherwise', async () => {

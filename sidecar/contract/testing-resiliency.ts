@@ -1,12 +1,15 @@
-// For tests of resiliency: objects as people write them, and an app with instances that answer as the test says and count.
+// For tests of resiliency: objects as people write them; a sidecar that goes by them, on a clock that the test moves; and the instances
+// that it calls, which answer as the test says and count.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { afterAll, afterEach, beforeAll } from 'vitest';
 import { readResiliency } from '../../api/resources/resiliency.ts';
 import { must } from '../../kit/result.ts';
 import { snapshot, type WritableSnapshot } from '../../kit/snapshot.ts';
 import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
 import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
 import type { SidecarConfig } from '../config.ts';
-import type { Mesh, MeshSidecar } from '../testing/mesh.ts';
+import { type Mesh, type MeshApp, type MeshSidecar, startMesh } from '../testing/mesh.ts';
+import { type Answered, type Sent, send, to } from './testing.ts';
 
 export type Spec = Readonly<Record<string, unknown>>;
 
@@ -18,6 +21,20 @@ export function resiliency(spec: Spec, name = 'front', createdMs = 0): PlacedRes
 /** What a sidecar goes by, and the test changes. */
 export function policies(...specs: readonly Spec[]): WritableSnapshot<readonly PlacedResiliency[]> {
   return snapshot(specs.map((spec, at) => resiliency(spec, `front-${at}`, at)));
+}
+
+export interface Policies {
+  readonly objects: WritableSnapshot<readonly PlacedResiliency[]>;
+  /** From now on; without any there is none. */
+  readonly goBy: (...specs: readonly Spec[]) => void;
+}
+
+/** The policies of a file's tests, each of which begins without any. */
+export function policiesForAll(): Policies {
+  const objects = policies();
+  const goBy = (...specs: readonly Spec[]) => objects.set(policies(...specs).current());
+  afterEach(() => goBy());
+  return { objects, goBy };
 }
 
 export const SOON = { duration: '1ms' };
@@ -54,6 +71,10 @@ export class Instance {
     });
   };
 
+  async start(mesh: Mesh, app: string, config: Partial<SidecarConfig> = {}): Promise<void> {
+    this.sidecar = await mesh.start(app, { handler: this.handler, config });
+  }
+
   /** The answer to the next request that is whole is the test's own. */
   next(): Promise<ServerResponse> {
     return new Promise((done) => this.#waiting.push(done));
@@ -79,7 +100,7 @@ export class Instance {
 
 export async function instance(mesh: Mesh, app: string, config: Partial<SidecarConfig> = {}): Promise<Instance> {
   const one = new Instance();
-  one.sidecar = await mesh.start(app, { handler: one.handler, config });
+  await one.start(mesh, app, config);
   return one;
 }
 
@@ -97,15 +118,91 @@ export function seenBy(all: readonly Instance[]): number {
   return all.reduce((sum, { seen }) => sum + seen.length, 0);
 }
 
+/** A call that is in the app, whose answer is the test's own. */
+export interface Inside {
+  readonly answer: Promise<Answered>;
+  readonly response: ServerResponse;
+}
+
+/** Once this call is in this instance; one that is answered without it fails the test at once. */
+export async function inside(one: Instance, answer: Promise<Answered>): Promise<Inside> {
+  const missed = answer.then(({ status }): never => {
+    throw new Error(`the call was answered with ${status} before it was in the app`);
+  });
+  return { answer, response: await Promise.race([one.next(), missed]) };
+}
+
+export interface Held {
+  /** Which of the instances has it. */
+  readonly at: number;
+  readonly response: ServerResponse;
+}
+
+/** What comes from now on, one by one: the first request to each instance, which the test answers. */
+export function heldBy(all: readonly Instance[]): () => Promise<Held> {
+  const left = new Map(all.map((each, at) => [at, each.next().then((response): Held => ({ at, response }))]));
+  return async () => {
+    const one = await Promise.race(left.values());
+    left.delete(one.at);
+    return one;
+  };
+}
+
+/** `web`, which only calls, in a mesh of a file's own. Both are there from the first test on, and not sooner. */
+export interface Web {
+  readonly mesh: Mesh;
+  readonly sidecar: MeshSidecar['sidecar'];
+  readonly call: (app: string, more?: Partial<Sent>) => Promise<Answered>;
+  /** An instance for all tests, which forgets after each of them what it was told. */
+  readonly instance: (app: string) => Instance;
+  readonly instances: (app: string, count: number) => readonly Instance[];
+}
+
+export function webForAll(options: MeshApp): Web {
+  let mesh: Mesh | undefined;
+  let web: MeshSidecar | undefined;
+  beforeAll(async () => {
+    mesh = await startMesh();
+    web = await mesh.start('web', options);
+  });
+  afterAll(() => mesh?.close());
+  const started = <T>(one: T | undefined): T => {
+    if (one === undefined)
+      throw new Error('the mesh starts right before the first test: ask for it in a test or a hook');
+    return one;
+  };
+  function instance(app: string): Instance {
+    const one = new Instance();
+    beforeAll(() => one.start(started(mesh), app));
+    afterEach(() => one.reset());
+    return one;
+  }
+  return {
+    get mesh() {
+      return started(mesh);
+    },
+    get sidecar() {
+      return started(web).sidecar;
+    },
+    call: (app, more = {}) => send(started(web).sidecar.ports.http, { path: to(app, '/pay'), ...more }),
+    instance,
+    instances: (app, count) => Array.from({ length: count }, () => instance(app)),
+  };
+}
+
 /** A clock that the test moves, and that tells it when somebody begins to wait. */
 export interface WatchedClock extends ManualClock {
   /** Somebody waits for so long from now on. */
   waitingFor(ms: number): Promise<void>;
+  /** Lets so long pass, as soon as somebody waits for it. */
+  pass(ms: number): Promise<void>;
 }
 
 export function watchedClock(): WatchedClock {
   const clock = manualClock();
   const waits = new Map<number, () => void>();
+  const waitingFor = (ms: number) =>
+    clock.waiting().includes(ms) ? Promise.resolve() : new Promise<void>((done) => waits.set(ms, done));
   return {
     ...clock,
     after(delayMs, task) {
@@ -114,6 +211,10 @@ export function watchedClock(): WatchedClock {
       waits.delete(delayMs);
       return cancel;
     },
-    waitingFor: (ms) => (clock.waiting().includes(ms) ? Promise.resolve() : new Promise((done) => waits.set(ms, done))),
+    waitingFor,
+    async pass(ms) {
+      await waitingFor(ms);
+      clock.advance(ms);
+    },
   };
 }

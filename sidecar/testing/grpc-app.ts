@@ -183,7 +183,7 @@ interface Conversation {
   readonly heard: readonly string[];
 }
 
-export function callerOf({ sidecar }: MeshSidecar, target: string | undefined): GrpcCaller {
+export function callerOf({ sidecar }: Pick<MeshSidecar, 'sidecar'>, target: string | undefined): GrpcCaller {
   return new GrpcCaller(sidecar.ports.grpc ?? 0, target);
 }
 
