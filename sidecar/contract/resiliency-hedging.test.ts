@@ -1,75 +1,48 @@
 // Hedging: another try at another instance once the first is slow. Exactly one answer reaches the caller, the app of whoever is not
 // heard of any more is told so, and what must not happen twice is never done twice.
 import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
 import { status as Code } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { WritableSnapshot } from '../../kit/snapshot.ts';
-import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
 import { callerOf, type GrpcApp, type GrpcCaller, grpcApp, grpcOn, type Unary } from '../testing/grpc-app.ts';
-import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
-import { expectFault, send, to } from './testing.ts';
+import { type Answered, expectFault, type Sent } from './testing.ts';
 import {
   about,
-  type Instance,
-  instances,
-  policies,
+  type Held,
+  heldBy,
+  policiesForAll,
   SOON,
-  type Spec,
   seenBy,
-  type WatchedClock,
   watchedClock,
+  webForAll,
 } from './testing-resiliency.ts';
 
-let mesh: Mesh;
-let web: MeshSidecar;
-let clock: WatchedClock;
-let three: readonly Instance[];
-let objects: WritableSnapshot<readonly PlacedResiliency[]>;
+const DELAY_MS = 234;
+const HEDGED = { hedging: { delay: `${DELAY_MS}ms`, maxExtra: 1 }, retryBudget: { percent: 100, minPerSecond: 100 } };
 
-const HEDGED = { hedging: { delay: '234ms', maxExtra: 1 }, retryBudget: { percent: 100, minPerSecond: 100 } };
-const goBy = (...specs: readonly Spec[]) => objects.set(policies(...specs).current());
+const clock = watchedClock();
+const { goBy, objects } = policiesForAll();
+const web = webForAll({ clock, config: { resiliencies: objects } });
+const three = web.instances('three', 3);
+const call = (more: Partial<Sent> = {}) => web.call('three', more);
 
-beforeAll(async () => {
-  mesh = await startMesh();
-  objects = policies();
-  clock = watchedClock();
-  web = await mesh.start('web', { clock, config: { resiliencies: objects } });
-  three = await instances(mesh, 'three', 3);
-});
-afterEach(() => {
-  goBy();
-  for (const each of three) each.reset();
-});
-afterAll(() => mesh.close());
-
-const call = (more: Partial<Parameters<typeof send>[1]> = {}) =>
-  send(web.sidecar.ports.http, { path: to('three', '/x'), ...more });
-
-interface Held {
-  readonly at: number;
-  readonly response: ServerResponse;
+interface Hedged {
+  readonly answer: Promise<Answered>;
+  readonly slow: Held;
+  readonly other: Held;
 }
 
-/** The requests that come from now on, one by one; the instances answer none of them by themselves. */
-function held(): () => Promise<Held> {
-  const all = three.map(async (each, at): Promise<Held> => ({ at, response: await each.next() }));
-  const left = new Set(all.keys());
-  return async () => {
-    const one = await Promise.race([...left].map((at) => all[at] ?? Promise.reject(new Error('there is no such'))));
-    left.delete(one.at);
-    return one;
-  };
+/** A call whose first try is so slow that another one is in an app beside it. */
+async function hedged(more: Partial<Sent> = {}): Promise<Hedged> {
+  const next = heldBy(three);
+  const answer = call(more);
+  const slow = await next();
+  await clock.pass(DELAY_MS);
+  return { answer, slow, other: await next() };
 }
 
 test('a slow first try has another one beside it; the sooner answers, and the other is told to stop', async () => {
   goBy(about('three', HEDGED));
-  const next = held();
-  const answer = call();
-  const slow = await next();
-  await clock.waitingFor(234);
-  clock.advance(234);
-  const fast = await next();
+  const { answer, slow, other: fast } = await hedged();
   expect(fast.at).not.toBe(slow.at);
   const left = once(slow.response, 'close');
   fast.response.end('fast');
@@ -81,12 +54,7 @@ test('a slow first try has another one beside it; the sooner answers, and the ot
 
 test('the first may still be the one that answers', async () => {
   goBy(about('three', HEDGED));
-  const next = held();
-  const answer = call();
-  const slow = await next();
-  await clock.waitingFor(234);
-  clock.advance(234);
-  const other = await next();
+  const { answer, slow, other } = await hedged();
   const left = once(other.response, 'close');
   slow.response.end('slow');
   expect((await answer).body.toString()).toBe('slow');
@@ -94,31 +62,23 @@ test('the first may still be the one that answers', async () => {
 });
 
 test('as many as may be, and no more', async () => {
-  goBy(about('three', { ...HEDGED, hedging: { delay: '234ms', maxExtra: 2 } }));
-  const next = held();
+  goBy(about('three', { ...HEDGED, hedging: { ...HEDGED.hedging, maxExtra: 2 } }));
+  const next = heldBy(three);
   const answer = call();
-  let last = next();
-  await last;
-  for (let extra = 0; extra < 2; extra++) {
-    await clock.waitingFor(234);
-    clock.advance(234);
-    last = next();
-    await last;
-  }
-  expect(clock.waiting()).not.toContain(234);
+  await next();
+  await clock.pass(DELAY_MS);
+  await next();
+  await clock.pass(DELAY_MS);
+  const last = await next();
+  expect(clock.waiting()).not.toContain(DELAY_MS);
   expect(three.map(({ seen }) => seen.length)).toEqual([1, 1, 1]);
-  (await last).response.end('done');
+  last.response.end('done');
   expect((await answer).status).toBe(200);
 });
 
 test('one that breaks leaves it to the other', async () => {
   goBy(about('three', HEDGED));
-  const next = held();
-  const answer = call();
-  const slow = await next();
-  await clock.waitingFor(234);
-  clock.advance(234);
-  const other = await next();
+  const { answer, slow, other } = await hedged();
   const broken = once(slow.response, 'close');
   slow.response.destroy();
   await broken;
@@ -129,12 +89,7 @@ test('one that breaks leaves it to the other', async () => {
 
 test('an answer that the policy would try again leaves it to the other', async () => {
   goBy(about('three', { ...HEDGED, retry: 'some' }, { retries: { some: { ...SOON, maxRetries: 3 } } }));
-  const next = held();
-  const answer = call();
-  const slow = await next();
-  await clock.waitingFor(234);
-  clock.advance(234);
-  const other = await next();
+  const { answer, slow, other } = await hedged();
   other.response.writeHead(503).end();
   await once(other.response, 'close');
   slow.response.end('good');
@@ -143,8 +98,8 @@ test('an answer that the policy would try again leaves it to the other', async (
 });
 
 describe('no other try is made', () => {
-  async function staysAlone(more: Partial<Parameters<typeof send>[1]> = {}): Promise<void> {
-    const next = held();
+  async function staysAlone(more: Partial<Sent> = {}): Promise<void> {
+    const next = heldBy(three);
     const answer = call(more);
     const only = await next();
     clock.advance(1000);
@@ -159,7 +114,7 @@ describe('no other try is made', () => {
   });
 
   test('on a route that must not be done twice', async () => {
-    goBy(about('three', { ...HEDGED, routes: [{ name: 'x', paths: ['/x'], idempotent: false }] }));
+    goBy(about('three', { ...HEDGED, routes: [{ name: 'pay', paths: ['/pay'], idempotent: false }] }));
     await staysAlone();
   });
 
@@ -180,13 +135,13 @@ describe('no other try is made', () => {
 
   test('once the answer has begun', async () => {
     goBy(about('three', HEDGED));
-    const next = held();
+    const next = heldBy(three);
     const answer = call();
     const { response } = await next();
-    await clock.waitingFor(234);
+    await clock.waitingFor(DELAY_MS);
     response.write('begun');
     response.flushHeaders();
-    await expect.poll(() => clock.waiting().includes(234)).toBe(false);
+    await expect.poll(() => clock.waiting().includes(DELAY_MS)).toBe(false);
     clock.advance(1000);
     response.end();
     expect((await answer).body.toString()).toBe('begun');
@@ -196,25 +151,24 @@ describe('no other try is made', () => {
 
 test('a caller whose deadline passes hears of it once, and all tries are told to stop', async () => {
   goBy(about('three', HEDGED));
-  const next = held();
-  const answer = call({ headers: ['invoke-timeout', '1S'] });
-  const slow = await next();
-  await clock.waitingFor(234);
-  clock.advance(234);
-  const other = await next();
+  const { answer, slow, other } = await hedged({ headers: ['invoke-timeout', '1S'] });
   const left = [once(slow.response, 'close'), once(other.response, 'close')];
-  clock.advance(766);
+  clock.advance(1000 - DELAY_MS);
   expectFault(await answer, 'timeout');
   await Promise.all(left);
 });
 
 describe('over gRPC', () => {
+  interface Came {
+    readonly call: Unary;
+    readonly answer: () => void;
+  }
   let apps: readonly GrpcApp[];
   let caller: GrpcCaller;
   const ROUTES = [{ name: 'safe', grpc: ['shop.v1.Orders/Unary'], idempotent: true }];
   beforeAll(async () => {
     apps = [await grpcApp(), await grpcApp()];
-    for (const app of apps) await mesh.start('shop', { config: grpcOn(app) });
+    for (const app of apps) await web.mesh.start('shop', { config: grpcOn(app) });
     caller = callerOf(web, 'shop');
   });
   afterEach(() => {
@@ -227,27 +181,15 @@ describe('over gRPC', () => {
 
   test('a route that is idempotent is hedged, and the loser is cancelled; another one is not', async () => {
     goBy(about('shop', { ...HEDGED, routes: ROUTES }));
-    const came: { readonly call: Unary; readonly answer: () => void }[] = [];
-    let tell = () => {};
-    const next = async () => {
-      if (came.length === 0)
-        await new Promise<void>((done) => {
-          tell = done;
-        });
-      const [one] = came.splice(0, 1);
-      if (one === undefined) throw new Error('nothing came');
-      return one;
-    };
+    const [first, second] = [Promise.withResolvers<Came>(), Promise.withResolvers<Came>()];
+    const free = [first, second];
     for (const app of apps)
-      app.behaviour.unary = (request, done) => {
-        came.push({ call: request, answer: () => done(null, request.request) });
-        tell();
-      };
+      app.behaviour.unary = (call, done) =>
+        void free.shift()?.resolve({ call, answer: () => done(null, call.request) });
     const outcome = caller.call('Unary', ['x']);
-    const slow = await next();
-    await clock.waitingFor(234);
-    clock.advance(234);
-    const fast = await next();
+    const slow = await first.promise;
+    await clock.pass(DELAY_MS);
+    const fast = await second.promise;
     const cancelled = once(slow.call, 'cancelled');
     fast.answer();
     expect((await outcome).status.code).toBe(Code.OK);
