@@ -52,7 +52,9 @@ describe('an app that listens on loopback alone', () => {
     });
     await until('the log to say why', async () => {
       const log = await kubectl('logs', name, '-n', HERE, '-c', 'invoke-sidecar');
-      return log.includes('/app-probes/app/readiness') && log.includes('was answered with 500');
+      const isSaid = log.includes('/app-probes/app/readiness') && log.includes('was answered with 500');
+      if (!isSaid) throw new Error(`it says ${log}`);
+      return isSaid;
     });
     expect(isReady(await get('pod', name, '-n', HERE))).toBe(false);
   });
