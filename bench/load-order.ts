@@ -5,7 +5,7 @@ export interface LoadOrder extends Load {
   /** Names of apps, called in turn. */
   readonly targets: readonly string[];
   /** At the same pace; nothing of it is counted. */
-  readonly warmUpMs: number;
+  readonly runUpMs: number;
   readonly measuredMs: number;
   /** Whose processor time is read at the beginning and at the end of what is measured. */
   readonly pids: readonly number[];

@@ -40,7 +40,7 @@ describe.skipIf(!hasGo)('load generator and app', () => {
 
   const order = (load: Load, port: number, more: Partial<LoadOrder> = {}): LoadOrder => ({
     ...load,
-    ...{ port, targets: ['server'], warmUpMs: 10, measuredMs: 200, pids: [process.pid] },
+    ...{ port, targets: ['server'], runUpMs: 10, measuredMs: 200, pids: [process.pid] },
     ...more,
   });
   const [plain] = LOADS.map(({ load }) => load);

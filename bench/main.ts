@@ -20,7 +20,7 @@ import { nginx } from './pairs/nginx.ts';
 import type { Pair, PairName, PreparePair, Shape } from './pairs/pair.ts';
 import { renderIdle, renderLoad, renderRatios } from './result-tables.ts';
 import { type Contestant, idleRounds, loadRounds, type Rounds, type RoundTools, warmUp } from './rounds.ts';
-import type { Workload } from './workloads.ts';
+import { kindOf, type Workload, warmUpOf } from './workloads.ts';
 
 const EXIT = { failed: 1, usage: 64, interrupted: 130 } as const;
 const CACHE = join(import.meta.dirname, '.cache');
@@ -137,10 +137,12 @@ async function measureAll(
 ): Promise<Rounds> {
   const summaries: Summary[] = [];
   const failures: Failure[] = [];
-  let isWarm = false;
+  const warmedUp = new Set<string>();
   for (const workload of workloads) {
-    if (workload.kind === 'load' && !isWarm) await warmUp(workload.shape, contestants, tools);
-    isWarm ||= workload.kind === 'load';
+    if (workload.kind === 'load' && !warmedUp.has(kindOf(workload))) {
+      await warmUp(warmUpOf(workload), contestants, tools);
+      warmedUp.add(kindOf(workload));
+    }
     const isIdle = workload.kind === 'idle';
     const found = isIdle
       ? await idleRounds(workload, contestants, tools)

@@ -18,11 +18,7 @@ test('quick is three rounds of fewer workloads', () => {
     'http-1k-at-1000',
     'http-1k-saturated',
     'http-64k-at-200',
-    'grpc-1k-at-1000',
     'grpc-1k-saturated',
-    'http-1k-at-1000-armed',
-    'http-1k-saturated-armed',
-    'grpc-1k-saturated-armed',
   ]);
 });
 

@@ -10,10 +10,10 @@ export interface BenchOptions {
   readonly pairs: readonly PairName[];
   readonly workloads: readonly Workload[];
   readonly rounds: number;
-  /** Under load before anything is measured, so that compilers have seen the code. */
-  readonly compileMs: number;
+  /** Of a pair, before its first measurement with calls of that kind: so many calls, or as many as there is time for. */
+  readonly warmUp: { readonly calls: number; readonly ms: number };
   /** Before each measurement, at its own pace. */
-  readonly warmUpMs: number;
+  readonly runUpMs: number;
   readonly measuredMs: number;
   readonly isRecorded: boolean;
 }
@@ -49,8 +49,8 @@ export function readOptions(args: readonly string[]): Result<BenchOptions> {
     pairs: PAIR_NAMES.filter((name) => name === 'direct' || pairNames.value.includes(name)),
     workloads: WORKLOADS.filter(({ name }) => names.value.includes(name)),
     rounds: Math.ceil(count.value),
-    compileMs: quick ? 1500 : 8000,
-    warmUpMs: quick ? 200 : 700,
+    warmUp: { calls: 40_000, ms: quick ? 6000 : 10_000 },
+    runUpMs: quick ? 200 : 700,
     measuredMs: measured.value * 1000,
     isRecorded: record,
   });

@@ -9,7 +9,7 @@ import type { Failure, Measurement, Summary } from './measurement.ts';
 import type { BenchOptions } from './options.ts';
 import { type Pair, type PairName, type RunningPair, type Shape, TARGETS } from './pairs/pair.ts';
 import { cpuNs, type Memory, memory } from './proc.ts';
-import { type IdleWorkload, type LoadWorkload, WARM_UPS } from './workloads.ts';
+import type { IdleWorkload, LoadWorkload } from './workloads.ts';
 
 export interface Contestant {
   readonly name: PairName;
@@ -40,6 +40,7 @@ const NOTHING: Measurement = {
 /** Until a program that was just started has come to rest. */
 const SETTLE_MS = 300;
 const IDLE_MS = 700;
+const WARM_UP_STEP_MS = 1000;
 
 export interface Rounds {
   /** Of the pairs that got through all rounds. */
@@ -91,14 +92,24 @@ async function measureIdle({ sidecars, start }: RunningPair): Promise<Result<Mea
   return ok({ ...NOTHING, idleCpuMsPerSecond, ...held.value, ...timesOf(start) });
 }
 
-/** Before the first workload that loads them. What fails here fails in the workload, too, and is told there. */
-export async function warmUp(shape: Shape, contestants: readonly Contestant[], tools: RoundTools): Promise<void> {
-  const workload = WARM_UPS[shape];
+/** By calls, and not by time: a compiler waits for so many. What fails here fails in the workload, too, and is told there. */
+export async function warmUp(
+  workload: LoadWorkload,
+  contestants: readonly Contestant[],
+  tools: RoundTools,
+): Promise<void> {
+  const { calls: callsMin, ms } = tools.options.warmUp;
+  // Each of many apps has a sidecar that warms up by its own share alone.
+  const times = workload.shape === 'many' ? 3 : 1;
   for (const contestant of contestants) {
+    if (contestant.running.sidecars.length === 0) continue;
     tools.say(`${workload.name}: ${contestant.name}`);
-    // Each of many apps has a sidecar that warms up by its own share alone.
-    const times = shape === 'many' ? 3 : 1;
-    await measureLoad(workload, contestant, tools.options.compileMs * times, tools);
+    let calls = 0;
+    for (let spentMs = 0; calls < callsMin * times && spentMs < ms * times; spentMs += WARM_UP_STEP_MS) {
+      const measured = await measureLoad(workload, contestant, WARM_UP_STEP_MS, tools);
+      if (!measured.ok) break;
+      calls += ((measured.value.callsPerSecond ?? 0) * WARM_UP_STEP_MS) / 1000;
+    }
   }
 }
 
@@ -138,7 +149,7 @@ async function measureLoad(
 ): Promise<Result<Measurement, Failure>> {
   const { sidecars, port, start } = running;
   const failed = (reason: string, calls = 0) => err<Failure>({ pair: name, calls, reason });
-  const times = { warmUpMs: options.warmUpMs, measuredMs };
+  const times = { runUpMs: options.runUpMs, measuredMs };
   const result = await load.measure({
     ...what,
     ...times,

@@ -53,24 +53,29 @@ export const WORKLOADS: readonly Workload[] = [
   load('http-1m-up-at-20', 'http', { ...HTTP, ...STREAMED, requestBytes: MIB, answerBytes: 1 }),
   load('http-1m-down-at-20', 'http', { ...HTTP, ...STREAMED, requestBytes: 0, answerBytes: MIB }),
   load('http-1k-at-200-beside-200-stopped', 'http', { ...HTTP, stoppedReaders: 200, hasBulk: true, perSecond: 200 }),
-  quick('grpc-1k-at-1000', 'grpc', UNARY),
+  load('grpc-1k-at-1000', 'grpc', UNARY),
   quick('grpc-1k-saturated', 'grpc', { ...UNARY, perSecond: 0 }),
   load('grpc-bidi-1k-at-1000', 'grpc', BIDI),
   load('grpc-bidi-1k-saturated', 'grpc', { ...BIDI, perSecond: 0 }),
-  quick('http-1k-at-1000-armed', 'http-armed', HTTP),
-  quick('http-1k-saturated-armed', 'http-armed', { ...HTTP, ...SATURATED }),
-  quick('grpc-1k-saturated-armed', 'grpc-armed', { ...UNARY, perSecond: 0 }),
+  load('http-1k-at-1000-armed', 'http-armed', HTTP),
+  load('http-1k-saturated-armed', 'http-armed', { ...HTTP, ...SATURATED }),
+  load('grpc-1k-saturated-armed', 'grpc-armed', { ...UNARY, perSecond: 0 }),
   load('http-1k-at-1000-to-500-apps', 'many', HTTP),
 ];
 
-/** Compilers warm up by calls: as many as come through in a time, of the kind that most of what follows is. */
-export const WARM_UPS: Readonly<Record<Shape, LoadWorkload>> = {
-  http: load('warming up', 'http', { ...HTTP, ...SATURATED }),
-  grpc: load('warming up', 'grpc', { ...UNARY, perSecond: 0 }),
-  'http-armed': load('warming up', 'http-armed', { ...HTTP, ...SATURATED }),
-  'grpc-armed': load('warming up', 'grpc-armed', { ...UNARY, perSecond: 0 }),
-  many: load('warming up', 'many', { ...HTTP, ...SATURATED }),
-};
+/**
+ * Calls of the same kind as fast as they go, and nothing beside them: a compiler has to have seen them, and what it has made of calls of
+ * another kind it may have to throw away.
+ */
+export function warmUpOf({ shape, load: kind }: LoadWorkload): LoadWorkload {
+  const alone = { idleConnections: 0, stoppedReaders: 0, hasBulk: false };
+  return load('warming up', shape, { ...kind, ...alone, perSecond: 0 });
+}
+
+/** The same for workloads that one warm-up does for: they differ in their pace, or in how many connections there are. */
+export function kindOf(workload: LoadWorkload): string {
+  return JSON.stringify({ ...warmUpOf(workload).load, connections: 0 });
+}
 
 function load(name: string, shape: Shape, one: Load): LoadWorkload {
   return { kind: 'load', name, shape, load: one, isQuick: false };

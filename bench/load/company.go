@@ -116,7 +116,7 @@ func (c *company) stopUpload(o order) error {
 	if err != nil {
 		return err
 	}
-	stopped := time.Duration(o.WarmUpMs+o.MeasuredMs)*time.Millisecond + lastAnswers + stopSpare
+	stopped := time.Duration(o.RunUpMs+o.MeasuredMs)*time.Millisecond + lastAnswers + stopSpare
 	length := fmt.Sprintf("content-length: %d", stoppedUploadBytes)
 	request := requestHead("POST", fmt.Sprintf("/stop/%d", stopped.Milliseconds()), o.Targets[0], length)
 	go socket.Write(append(request, filled(stoppedUploadBytes, 'q')...))

@@ -82,7 +82,7 @@ func measure(o order) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	time.Sleep(time.Duration(o.WarmUpMs) * time.Millisecond)
+	time.Sleep(time.Duration(o.RunUpMs) * time.Millisecond)
 	found, err := r.count(company)
 	r.end(pacer)
 	if err != nil {

@@ -17,7 +17,7 @@ type order struct {
 	IsChunked       bool     `json:"isChunked"`
 	// 0: saturated.
 	PerSecond  float64 `json:"perSecond"`
-	WarmUpMs   int     `json:"warmUpMs"`
+	RunUpMs    int     `json:"runUpMs"`
 	MeasuredMs int     `json:"measuredMs"`
 	Pids       []int   `json:"pids"`
 }
