@@ -1,65 +1,36 @@
 // What policies do for gRPC beyond the first call: a policy that holds by its name, an app that nobody knows, and breakers that open,
 // probe and close. Of the behaviours of Dapr that programs rely on: one call without a policy and four with the default one; an unknown
 // app is never tried again; a breaker that has tripped recovers after its timeout, for unary calls and for streams alike.
-import { status as Code, Metadata, type sendUnaryData } from '@grpc/grpc-js';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { WritableSnapshot } from '../../kit/snapshot.ts';
-import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
+import { status as Code, Metadata } from '@grpc/grpc-js';
+import { beforeEach, describe, expect, test } from 'vitest';
 import {
   callerOf,
   type Duplex,
   ECHO,
+  failing,
   faultOf,
   type GrpcApp,
   type GrpcCaller,
-  grpcApp,
-  grpcOn,
+  grpcPairForAll,
   type Outcome,
   outcomeOf,
 } from '../testing/grpc-app.ts';
-import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
-import { about, policies, SOON, type Spec, type WatchedClock, watchedClock } from './testing-resiliency.ts';
+import type { MeshSidecar } from '../testing/mesh.ts';
+import { about, policiesForAll, SOON, watchedClock } from './testing-resiliency.ts';
 
-let mesh: Mesh;
+const clock = watchedClock();
+const { goBy, objects } = policiesForAll();
 let web: MeshSidecar;
-let clock: WatchedClock;
 let app: GrpcApp;
 let caller: GrpcCaller;
-let objects: WritableSnapshot<readonly PlacedResiliency[]>;
+grpcPairForAll(
+  (pair) => {
+    ({ web, app, caller } = pair);
+  },
+  { clock, config: { resiliencies: objects } },
+);
 
-const goBy = (...specs: readonly Spec[]) => objects.set(policies(...specs).current());
-
-beforeAll(async () => {
-  mesh = await startMesh();
-  objects = policies();
-  clock = watchedClock();
-  app = await grpcApp();
-  web = await mesh.start('web', { clock, config: { resiliencies: objects } });
-  await mesh.start('shop', { config: grpcOn(app) });
-  caller = callerOf(web, 'shop');
-});
-afterEach(() => {
-  goBy();
-  app.behaviour = { ...ECHO };
-  app.seen.length = 0;
-});
-afterAll(async () => {
-  caller.close();
-  await mesh.close();
-  app.close();
-});
-
-/** The next unary calls, and uploads, end with these codes, and those after them well. */
-function fails(...codes: readonly number[]): void {
-  const left = [...codes];
-  const answer = (message: Buffer, done: sendUnaryData<Buffer>) => {
-    const code = left.shift();
-    if (code === undefined) done(null, message);
-    else done({ code, details: `code ${code}` });
-  };
-  app.behaviour.unary = (call, done) => answer(call.request, done);
-  app.behaviour.upload = (call, done) => void call.resume().on('end', () => answer(Buffer.from('all'), done));
-}
+const fails = (...codes: readonly number[]) => failing(app, codes);
 
 /** A stream that app and caller keep open: both have heard of each other. */
 async function openStream() {

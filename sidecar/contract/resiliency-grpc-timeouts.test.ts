@@ -1,54 +1,32 @@
 // What timeouts mean to streams of gRPC: that of a try bounds it until the answer begins, that of the whole call to its last byte.
 import { once } from 'node:events';
 import { status as Code, Metadata } from '@grpc/grpc-js';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { WritableSnapshot } from '../../kit/snapshot.ts';
-import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
-import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
+import { describe, expect, test } from 'vitest';
+import { manualClock } from '../../kit/testing/clock.ts';
 import {
-  callerOf,
   type Duplex,
-  ECHO,
   faultOf,
   type GrpcApp,
   type GrpcCaller,
-  grpcApp,
-  grpcOn,
+  grpcPairForAll,
   outcomeOf,
   type Upload,
 } from '../testing/grpc-app.ts';
-import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
-import { about, policies, SOON, type Spec } from './testing-resiliency.ts';
+import { about, policiesForAll, SOON, type Spec } from './testing-resiliency.ts';
 
-let mesh: Mesh;
-let web: MeshSidecar;
-let clock: ManualClock;
+const clock = manualClock();
+const policies = policiesForAll();
 let app: GrpcApp;
 let caller: GrpcCaller;
-let objects: WritableSnapshot<readonly PlacedResiliency[]>;
+grpcPairForAll(
+  (pair) => {
+    ({ app, caller } = pair);
+  },
+  { clock, config: { resiliencies: policies.objects } },
+);
 
 const TIMES = { timeouts: { short: '500ms', whole: '2s' }, retries: { often: { ...SOON, maxRetries: 3 } } };
-const goBy = (target: Spec) => objects.set(policies(about('shop', target, TIMES)).current());
-
-beforeAll(async () => {
-  mesh = await startMesh();
-  objects = policies();
-  clock = manualClock();
-  app = await grpcApp();
-  web = await mesh.start('web', { clock, config: { resiliencies: objects } });
-  await mesh.start('shop', { config: grpcOn(app) });
-  caller = callerOf(web, 'shop');
-});
-afterEach(() => {
-  objects.set([]);
-  app.behaviour = { ...ECHO };
-  app.seen.length = 0;
-});
-afterAll(async () => {
-  caller.close();
-  await mesh.close();
-  app.close();
-});
+const goBy = (target: Spec) => policies.goBy(about('shop', target, TIMES));
 
 /** A stream that the app has heard a message of, and that it answers as the test says. */
 async function heard(method: 'Upload' | 'Duplex') {

@@ -1,61 +1,33 @@
 // Policies over native gRPC, through both sidecars, and over InvokeService. Of the behaviours of Dapr that programs rely on: only
 // listed codes are retried, and others tried once; calls recover from failures and end with the last status; a breaker trips after its
 // threshold and says "circuit breaker is open". A stream is never sent twice.
-import { status as Code, Metadata, type sendUnaryData } from '@grpc/grpc-js';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { WritableSnapshot } from '../../kit/snapshot.ts';
-import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
+import { status as Code, Metadata } from '@grpc/grpc-js';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { DaprClient } from '../testing/dapr-client.ts';
-import { callerOf, ECHO, faultOf, type GrpcApp, type GrpcCaller, grpcApp, grpcOn } from '../testing/grpc-app.ts';
-import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
-import { about, type Instance, instance, policies, SOON, type Spec } from './testing-resiliency.ts';
+import { failing, faultOf, type GrpcApp, type GrpcCaller, grpcPairForAll } from '../testing/grpc-app.ts';
+import { about, Instance, policiesForAll, SOON } from './testing-resiliency.ts';
 
-let mesh: Mesh;
-let web: MeshSidecar;
+const { goBy, objects } = policiesForAll();
+const plain = new Instance();
 let app: GrpcApp;
-let plain: Instance;
 let caller: GrpcCaller;
 let dapr: DaprClient;
-let objects: WritableSnapshot<readonly PlacedResiliency[]>;
+grpcPairForAll(
+  async (pair) => {
+    ({ app, caller } = pair);
+    await plain.start(pair.mesh, 'plain');
+    dapr = new DaprClient(pair.web.sidecar.ports.grpc);
+  },
+  { config: { resiliencies: objects } },
+);
+afterEach(() => plain.reset());
+afterAll(() => dapr.close());
 
 const BUDGET = { retryBudget: { percent: 100, minPerSecond: 100 } };
 const some = (gRPCStatusCodes?: string, maxRetries = 3) => ({
   retries: { some: { ...SOON, maxRetries, ...(gRPCStatusCodes && { matching: { gRPCStatusCodes } }) } },
 });
-const goBy = (...specs: readonly Spec[]) => objects.set(policies(...specs).current());
-
-beforeAll(async () => {
-  mesh = await startMesh();
-  objects = policies();
-  app = await grpcApp();
-  web = await mesh.start('web', { config: { resiliencies: objects } });
-  await mesh.start('shop', { config: grpcOn(app) });
-  plain = await instance(mesh, 'plain');
-  caller = callerOf(web, 'shop');
-  dapr = new DaprClient(web.sidecar.ports.grpc);
-});
-afterEach(() => {
-  goBy();
-  app.behaviour = { ...ECHO };
-  app.seen.length = 0;
-  plain.reset();
-});
-afterAll(async () => {
-  caller.close();
-  dapr.close();
-  await mesh.close();
-  app.close();
-});
-
-/** The next calls end with these codes, and those after them well. */
-function fails(...codes: readonly number[]): void {
-  const left = [...codes];
-  app.behaviour.unary = (call, done: sendUnaryData<Buffer>) => {
-    const code = left.shift();
-    if (code === undefined) done(null, call.request);
-    else done({ code, details: `code ${code}` });
-  };
-}
+const fails = (...codes: readonly number[]) => failing(app, codes);
 
 describe('a unary call', () => {
   test('is made once without a policy', async () => {

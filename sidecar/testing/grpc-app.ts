@@ -2,7 +2,7 @@
 // through a sidecar. Messages are bytes, as for the sidecars.
 import * as grpc from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll } from 'vitest';
-import { type Mesh, type MeshSidecar, startMesh } from './mesh.ts';
+import { type Mesh, type MeshApp, type MeshSidecar, startMesh } from './mesh.ts';
 
 export const SERVICE = '/shop.v1.Orders';
 
@@ -92,6 +92,18 @@ export async function grpcApp(
     close: () => server.forceShutdown(),
   };
   return app;
+}
+
+/** Its next unary calls and uploads end with these codes, and those after them well. */
+export function failing(app: GrpcApp, codes: readonly number[]): void {
+  const left = [...codes];
+  const answer = (message: Buffer, done: grpc.sendUnaryData<Buffer>) => {
+    const code = left.shift();
+    if (code === undefined) done(null, message);
+    else done({ code, details: `code ${code}` });
+  };
+  app.behaviour.unary = (call, done) => answer(call.request, done);
+  app.behaviour.upload = (call, done) => void call.resume().on('end', () => answer(Buffer.from('all'), done));
 }
 
 /** What a call came to. */
@@ -207,16 +219,19 @@ export interface GrpcPair {
   readonly caller: GrpcCaller;
 }
 
-/** A pair for the tests of a file, whose app forgets after each of them what it was told. */
-export function grpcPairForAll(take: (pair: GrpcPair) => void): void {
+/**
+ * A pair for the tests of a file, whose app forgets after each of them what it was told; `options` are of `web`. `take` may add to
+ * its mesh.
+ */
+export function grpcPairForAll(take: (pair: GrpcPair) => void | Promise<void>, options: MeshApp = {}): void {
   let pair: GrpcPair | undefined;
   beforeAll(async () => {
     const mesh = await startMesh();
     const app = await grpcApp();
-    const web = await mesh.start('web');
+    const web = await mesh.start('web', options);
     const shop = await mesh.start('shop', { config: grpcOn(app) });
     pair = { mesh, web, shop, app, caller: callerOf(web, 'shop') };
-    take(pair);
+    await take(pair);
   });
   afterEach(() => {
     if (pair === undefined) return;
