@@ -1,22 +1,39 @@
 // What whoever runs a sidecar sees of its resilience: metrics, and lines of the log, while an app fails and recovers.
-import type { ServerResponse } from 'node:http';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Clock } from '../../kit/clock.ts';
 import { createLog } from '../../kit/log.ts';
-import type { WritableSnapshot } from '../../kit/snapshot.ts';
-import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
-import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
+import { manualClock } from '../../kit/testing/clock.ts';
 import { DaprClient } from '../testing/dapr-client.ts';
-import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
-import { headerOf, send, to } from './testing.ts';
-import { about, type Instance, instances, policies, resiliency, SOON, type Spec } from './testing-resiliency.ts';
+import { headerOf, type Sent, send, to } from './testing.ts';
+import {
+  about,
+  heldBy,
+  type Instance,
+  instances,
+  policiesForAll,
+  resiliency,
+  SOON,
+  type Spec,
+  webForAll,
+} from './testing-resiliency.ts';
 
-let mesh: Mesh;
-let web: MeshSidecar;
-let clock: ManualClock;
+const clock = manualClock();
+// Pauses of a millisecond are over at once; all else waits for the test.
+const hasty: Clock = {
+  ...clock,
+  after(delayMs, task) {
+    const cancel = clock.after(delayMs, task);
+    if (delayMs <= 1) queueMicrotask(() => clock.advance(1));
+    return cancel;
+  },
+};
+const lines: Record<string, unknown>[] = [];
+const write = (line: string) => void lines.push(JSON.parse(line));
+const log = createLog({ level: 'info', format: 'json', write, now: () => 0 });
+
+const policies = policiesForAll();
+const web = webForAll({ clock: hasty, log, config: { resiliencies: policies.objects } });
 let three: readonly Instance[];
-let objects: WritableSnapshot<readonly PlacedResiliency[]>;
-let lines: Record<string, unknown>[];
 
 /** Each test has an app of its own, so that nothing is left of the one before. */
 let app = '';
@@ -24,36 +41,16 @@ let number = 0;
 
 const ONCE = { retries: { once: { ...SOON, maxRetries: 1 } } };
 const IN_TURN = { balancing: { algorithm: 'round-robin' } };
-const goBy = (target: Spec, more: Spec = {}) => objects.set(policies(about(app, target, more)).current());
+const goBy = (target: Spec, more: Spec = {}) => policies.goBy(about(app, target, more));
 
-beforeAll(async () => {
-  mesh = await startMesh();
-  objects = policies();
-  clock = manualClock();
-  lines = [];
-  const write = (line: string) => void lines.push(JSON.parse(line));
-  const log = createLog({ level: 'info', format: 'json', write, now: () => 0 });
-  // Pauses of a millisecond are over at once; all else waits for the test.
-  const hasty: Clock = {
-    ...clock,
-    after(delayMs, task) {
-      const cancel = clock.after(delayMs, task);
-      if (delayMs <= 1) queueMicrotask(() => clock.advance(1));
-      return cancel;
-    },
-  };
-  web = await mesh.start('web', { clock: hasty, log, config: { resiliencies: objects } });
-});
 beforeEach(async () => {
   app = `app-${number++}`;
-  three = await instances(mesh, app, 3);
+  three = await instances(web.mesh, app, 3);
   lines.length = 0;
 });
 afterEach(() => Promise.all(three.map((each) => each.sidecar?.stop())));
-afterAll(() => mesh.close());
 
-const call = (more: Partial<Parameters<typeof send>[1]> = {}) =>
-  send(web.sidecar.ports.http, { path: to(app, '/pay'), ...more });
+const call = (more: Partial<Sent> = {}) => web.call(app, more);
 
 async function scraped(): Promise<string> {
   return (await send(web.sidecar.ports.metrics ?? 0, { path: '/metrics' })).body.toString();
@@ -110,24 +107,23 @@ describe('tries and retries', () => {
 
   test('of hedging are counted, and so are calls that wait for their limit', async () => {
     goBy({ ...IN_TURN, hedging: { delay: '234ms' }, limits: { maxInFlight: 2, queueSize: 5, queueTimeout: '60s' } });
-    const held = three.map((each) => each.next());
+    const next = heldBy(three);
     const answer = call();
-    const slow = await Promise.race(held);
-    const first = three.findIndex(({ seen }) => seen.length === 1);
+    const slow = await next();
     expect(await told('limit_calls')).toEqual({ 'state="under-way"': 1, 'state="waiting"': 0 });
     clock.advance(234);
-    const fast = await Promise.race(held.filter((_, at) => at !== first));
+    const fast = await next();
     expect(await told('hedges_total')).toEqual({ '': 1 });
-    fast.end();
+    fast.response.end();
     expect((await answer).status).toBe(200);
-    slow.destroy();
+    slow.response.destroy();
   });
 
   test('keep bodies, which are counted until the answer begins', async () => {
     const kept = async () => /^invoke_replay_bytes (\d+)$/m.exec(await scraped())?.[1];
-    const held = Promise.race(three.map((each) => each.next()));
+    const next = heldBy(three);
     const answer = call({ method: 'POST', body: 'x'.repeat(1000) });
-    const response: ServerResponse = await held;
+    const { response } = await next();
     expect(await kept()).toBe('1000');
     response.end();
     await answer;
@@ -202,7 +198,7 @@ describe('metadata', () => {
       { ...about('x', { timeout: 'a' }, { timeouts: { a: '1s' } }), scopes: ['other'] },
       'theirs',
     );
-    objects.set([resiliency(about(app, IN_TURN), 'ours'), others]);
+    policies.objects.set([resiliency(about(app, IN_TURN), 'ours'), others]);
     expect((await metadata()).resiliencies).toEqual([{ name: 'ours' }]);
     const client = new DaprClient(web.sidecar.ports.grpc);
     expect((await client.metadata()).resiliencies).toEqual([{ name: 'ours' }]);

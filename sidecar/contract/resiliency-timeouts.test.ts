@@ -3,53 +3,45 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { status as Code } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
+import { manualClock } from '../../kit/testing/clock.ts';
 import { portOf } from '../../kit/testing/ports.ts';
 import { callerOf, faultOf, type GrpcApp, grpcApp, grpcOn } from '../testing/grpc-app.ts';
-import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
-import { expectFault, send, to } from './testing.ts';
-import { type Instance, instance, policies } from './testing-resiliency.ts';
+import { expectFault } from './testing.ts';
+import { inside, policies, webForAll } from './testing-resiliency.ts';
 
 const CONNECTING = 'resolving its name 0 ms, connecting 1000 ms';
 const WAITING = 'resolving its name 0 ms, connecting 0 ms, waiting for its answer 1000 ms';
 
-let mesh: Mesh;
-let clock: ManualClock;
-let web: MeshSidecar;
-let slow: Instance;
+const ONE_SECOND = { timeout: 'one' };
+const resiliencies = policies({
+  policies: { timeouts: { one: '1s' } },
+  targets: { apps: { slow: ONE_SECOND, shop: ONE_SECOND, mute: ONE_SECOND } },
+});
+const clock = manualClock();
+const web = webForAll({ clock, config: { resiliencies } });
+const slow = web.instance('slow');
 let app: GrpcApp;
 /** Takes connections, and says nothing. */
 const silent = createServer();
 
 beforeAll(async () => {
-  mesh = await startMesh();
-  clock = manualClock();
-  const one = { timeout: 'one' };
-  const resiliencies = policies({
-    policies: { timeouts: { one: '1s' } },
-    targets: { apps: { slow: one, shop: one, mute: one } },
-  });
-  web = await mesh.start('web', { clock, config: { resiliencies } });
-  slow = await instance(mesh, 'slow');
   app = await grpcApp();
-  await mesh.start('shop', { config: grpcOn(app) });
+  await web.mesh.start('shop', { config: grpcOn(app) });
   silent.listen(0, '127.0.0.1');
   await once(silent, 'listening');
-  for (const name of ['silent', 'mute']) mesh.point(name, [{ host: '127.0.0.1', port: portOf(silent) }]);
+  for (const name of ['silent', 'mute']) web.mesh.point(name, [{ host: '127.0.0.1', port: portOf(silent) }]);
 });
-afterAll(async () => {
-  await mesh.close();
+afterAll(() => {
   app.close();
   silent.close();
 });
 
 describe('over HTTP', () => {
-  const call = (name: string, headers: readonly string[] = []) =>
-    send(web.sidecar.ports.http, { path: to(name), headers });
+  const DEADLINE = { headers: ['invoke-timeout', '1S'] };
 
   test('a peer that does not finish its handshake', async () => {
     const knocked = once(silent, 'connection');
-    const answer = call('silent', ['invoke-timeout', '1S']);
+    const answer = web.call('silent', DEADLINE);
     const [socket] = await knocked;
     clock.advance(1000);
     expect(expectFault(await answer, 'timeout')).toContain(`before it began to answer (${CONNECTING}).`);
@@ -57,18 +49,14 @@ describe('over HTTP', () => {
   });
 
   test('an app that does not answer, by the deadline of its caller', async () => {
-    await call('slow');
-    const seen = slow.next();
-    const answer = call('slow', ['invoke-timeout', '1S']);
-    await seen;
+    await web.call('slow');
+    const { answer } = await inside(slow, web.call('slow', DEADLINE));
     clock.advance(1000);
     expect(expectFault(await answer, 'timeout')).toContain(`before it began to answer (${WAITING}).`);
   });
 
   test('and by a policy', async () => {
-    const seen = slow.next();
-    const answer = call('slow');
-    await seen;
+    const { answer } = await inside(slow, web.call('slow'));
     clock.advance(1000);
     expect(expectFault(await answer, 'timeout')).toContain(`gives each try (${WAITING}).`);
   });
