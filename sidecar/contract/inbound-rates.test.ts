@@ -7,7 +7,7 @@ import { must } from '../../kit/result.ts';
 import type { WritableSnapshot } from '../../kit/snapshot.ts';
 import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
 import { DaprClient } from '../testing/dapr-client.ts';
-import { EMPTY_CONFIG, testFeed } from '../testing/feed.ts';
+import { testFeed } from '../testing/feed.ts';
 import {
   callerOf,
   faultOf,
@@ -20,7 +20,7 @@ import {
 import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
 import { Client } from '../testing/web-socket-client.ts';
 import { type Answered, headerOf, send, to } from './testing.ts';
-import { about, type Instance, instance, instances, policies, type Spec, seenBy } from './testing-resiliency.ts';
+import { about, fed, type Instance, instance, instances, policies, type Spec, seenBy } from './testing-resiliency.ts';
 
 let mesh: Mesh;
 let web: MeshSidecar;
@@ -160,17 +160,14 @@ test('a WebSocket counts as one call, when it is asked for', async () => {
 
 test('in a pod they come with the snapshot, and a snapshot that changes something else forgets nothing', async () => {
   const feed = testFeed();
-  const resource = (spec: Spec, name: string, createdMs: number) => ({
-    ...{ kind: 'Resiliency', namespace: 'default', name, generation: 1, createdMs, spec },
-  });
-  const limited = resource({ inbound: { rateLimits: [SELDOM] } }, 'limited', 0);
-  feed.config.set({ ...EMPTY_CONFIG, resources: [limited] });
+  const limited = { inbound: { rateLimits: [SELDOM] } };
+  feed.config.set(fed(limited));
   const pod = await mesh.start('pod', { feed, handler: (_request, response) => response.end() });
   expect((await call([], web, 'pod')).status).toBe(200);
   expect((await call([], web, 'pod')).status).toBe(429);
-  feed.config.set({ ...EMPTY_CONFIG, resources: [limited, resource({ targets: { apps: { web: {} } } }, 'other', 1)] });
+  feed.config.set(fed(limited, { targets: { apps: { web: {} } } }));
   expect((await call([], web, 'pod')).status).toBe(429);
-  feed.config.set(EMPTY_CONFIG);
+  feed.config.set(fed());
   expect((await call([], web, 'pod')).status).toBe(200);
   await pod.stop();
 });

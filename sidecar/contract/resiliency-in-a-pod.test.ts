@@ -1,15 +1,16 @@
 // Policies of resilience by the operator's feed: an edit counts without a restart, what is the same changes nothing, and one that
 // cannot be read leaves what it said before.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { EMPTY_CONFIG, type TestFeed, testFeed } from '../testing/feed.ts';
-import { type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
-import { headerOf, send, to } from './testing.ts';
-import { about, type Instance, instance, SOON, type Spec } from './testing-resiliency.ts';
+import { beforeEach, expect, test } from 'vitest';
+import { testFeed } from '../testing/feed.ts';
+import { headerOf } from './testing.ts';
+import { about, fed, SOON, type Spec, webForAll } from './testing-resiliency.ts';
 
-let mesh: Mesh;
-let web: MeshSidecar;
-let one: Instance;
-let feed: TestFeed;
+const feed = testFeed();
+const says = (...specs: readonly Spec[]) => feed.config.set(fed(...specs));
+beforeEach(() => says());
+const web = webForAll({ feed });
+const one = web.instance('one');
+const call = () => web.call('one');
 
 const often: Spec = about('one', { retry: 'often' }, { retries: { often: { ...SOON, maxRetries: 2 } } });
 const breaking: Spec = about(
@@ -17,28 +18,6 @@ const breaking: Spec = about(
   { circuitBreaker: 'soon' },
   { circuitBreakers: { soon: { consecutiveFailures: 1 } } },
 );
-
-function says(...specs: readonly Spec[]): void {
-  const resources = specs.map((spec, at) => ({
-    ...{ kind: 'Resiliency', namespace: 'default', name: `r-${at}`, generation: 1, createdMs: at, spec },
-  }));
-  feed.config.set({ ...EMPTY_CONFIG, resources });
-}
-
-beforeAll(async () => {
-  mesh = await startMesh();
-  feed = testFeed();
-  says();
-  web = await mesh.start('web', { feed });
-  one = await instance(mesh, 'one');
-});
-afterEach(() => {
-  says();
-  one.reset();
-});
-afterAll(() => mesh.close());
-
-const call = () => send(web.sidecar.ports.http, { path: to('one', '/x') });
 
 test('an edit counts from the next call on', async () => {
   says(often);

@@ -9,7 +9,7 @@ import type { Names } from '../resolve/resolver.ts';
 import { claimed, EMPTY_CONFIG, pod, type TestFeed, testFeed } from '../testing/feed.ts';
 import { identityOf, type Mesh, type MeshSidecar, startMesh } from '../testing/mesh.ts';
 import { send, to } from './testing.ts';
-import { about, type Instance, instances, type Spec } from './testing-resiliency.ts';
+import { about, fed, type Instance, instances, type Spec } from './testing-resiliency.ts';
 
 const WEB = identityOf('web');
 const ORDERS = identityOf('orders');
@@ -51,10 +51,7 @@ function areInZones(...zones: readonly string[]): void {
   feed.say(ORDERS, claimed(...orders.map((each, at) => pod(portOf(each), { zone: zones[at] ?? '' }))));
 }
 
-function says(spec: Spec): void {
-  const resource = { kind: 'Resiliency', namespace: 'default', name: 'front', generation: 1, createdMs: 0, spec };
-  feed.config.set({ ...EMPTY_CONFIG, resources: [resource] });
-}
+const says = (spec: Spec) => feed.config.set(fed(spec));
 
 test('calls stay in the zone of the own pod, as soon as the operator has said which that is', async () => {
   says(about('orders', { balancing: { algorithm: 'round-robin' } }));

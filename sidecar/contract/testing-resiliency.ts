@@ -8,6 +8,8 @@ import { snapshot, type WritableSnapshot } from '../../kit/snapshot.ts';
 import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
 import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
 import type { SidecarConfig } from '../config.ts';
+import type { ConfigResource, FeedConfig } from '../feed/feed.ts';
+import { EMPTY_CONFIG } from '../testing/feed.ts';
 import { type Mesh, type MeshApp, type MeshSidecar, startMesh } from '../testing/mesh.ts';
 import { type Answered, type Sent, send, to } from './testing.ts';
 
@@ -21,6 +23,14 @@ export function resiliency(spec: Spec, name = 'front', createdMs = 0): PlacedRes
 /** What a sidecar goes by, and the test changes. */
 export function policies(...specs: readonly Spec[]): WritableSnapshot<readonly PlacedResiliency[]> {
   return snapshot(specs.map((spec, at) => resiliency(spec, `front-${at}`, at)));
+}
+
+/** What the operator says of policies, from the oldest to the newest. */
+export function fed(...specs: readonly Spec[]): FeedConfig {
+  const resources = specs.map((spec, at): ConfigResource => {
+    return { kind: 'Resiliency', namespace: 'default', name: `front-${at}`, generation: 1, createdMs: at, spec };
+  });
+  return { ...EMPTY_CONFIG, resources };
 }
 
 export interface Policies {
