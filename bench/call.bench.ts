@@ -7,6 +7,7 @@ import { closedRequest, type ReplyEnd, type RequestEnd } from '../api/exchange.t
 import { fault } from '../api/fault.ts';
 import { parseAppId, parseNamespace, parseTrustDomain } from '../api/ids.ts';
 import { systemClock } from '../kit/clock.ts';
+import { HeldBytes } from '../kit/held-bytes.ts';
 import { silentLog } from '../kit/log.ts';
 import { err, must } from '../kit/result.ts';
 import { BUILT_IN } from '../policy/resiliency/plan.ts';
@@ -174,7 +175,7 @@ function callee(): PeerConnection {
     limits: { admission: undefined },
     transport: { app: (call: PermittedCall, reply: ReplyEnd): RequestEnd => openApp(call, reply, deps) },
   });
-  const peer = { open, self: SHOP, caller: WEB, bodyBytesMax: 4 << 20, clock, budget: { heldBytes: 0 } };
+  const peer = { open, self: SHOP, caller: WEB, bodyBytesMax: 4 << 20, clock, held: new HeldBytes(32 << 20) };
   const [near, far] = linkPair(RECORD_BYTES);
   const events = { closed: () => undefined };
   http2Server(far, (head, responder) => servePeerCall(head, responder, false, peer), events, { clock });

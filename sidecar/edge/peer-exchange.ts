@@ -6,6 +6,7 @@ import type { Identity, Target } from '../../api/ids.ts';
 import type { RequestHeadMessage, StreamMessage } from '../../api/proto/peer.ts';
 import { decodeUnaryRequest } from '../../api/proto/peer-decoding.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
+import type { HeldBytes } from '../../kit/held-bytes.ts';
 import { atTurnEnd, type TurnTask } from '../../kit/turn.ts';
 import type { RequestHead, RequestReceiver, Responder } from '../../wire/message.ts';
 import { type MessageReader, unreadable } from '../link/messages.ts';
@@ -21,16 +22,10 @@ export interface PeerCallDeps {
   readonly caller: Identity;
   readonly bodyBytesMax: number;
   readonly clock: Clock;
-  /** Shared by all calls on a connection. */
-  readonly budget: HoldBudget;
+  /** Of unfinished messages; shared by all calls on a connection. */
+  readonly held: HeldBytes;
 }
 
-/** How many bytes of unfinished messages one connection makes us hold. */
-export interface HoldBudget {
-  heldBytes: number;
-}
-
-export const HELD_BYTES_MAX = 32 * 1024 * 1024;
 /** As long as an app may take for the head of its request. */
 export const HEAD_TIMEOUT_MS = 10_000;
 
@@ -62,6 +57,7 @@ class PeerRequest implements RequestReceiver, TurnTask {
   #state: State = AWAITING_HEAD;
   #httpTrailers: Headers = [];
   #bodyBytes = 0;
+  #heldBytes = 0;
 
   constructor(grpcTimeout: string | undefined, responder: Responder, isUnary: boolean, deps: PeerCallDeps) {
     this.#deps = deps;
@@ -79,13 +75,10 @@ class PeerRequest implements RequestReceiver, TurnTask {
 
   data(chunk: Buffer): Flow {
     if (this.#state.kind === 'ended') return 'ok';
-    const { budget } = this.#deps;
-    budget.heldBytes -= this.#reader.heldBytes;
     const messages = this.#reader.push(chunk);
-    budget.heldBytes += this.#reader.heldBytes;
     let flow: Flow = 'ok';
     if (!messages.ok) this.refuse(messages.error);
-    else if (budget.heldBytes > HELD_BYTES_MAX) this.refuse(TOO_MUCH_HELD);
+    else if (!this.#hold()) this.refuse(TOO_MUCH_HELD);
     else for (const message of messages.value) if (this.#take(message) === 'pause') flow = 'pause';
     return flow;
   }
@@ -124,9 +117,17 @@ class PeerRequest implements RequestReceiver, TurnTask {
     if (state.kind === 'ended') return;
     if (state.kind === 'awaiting-head') state.cancelTimeout?.();
     this.#state = ENDED;
-    this.#deps.budget.heldBytes -= this.#reader.heldBytes;
+    this.#deps.held.give(this.#heldBytes);
     // Its stream may live on for as long as the peer leaves the reply unread.
     this.#reader.drop();
+  }
+
+  /** Counts what now waits for the rest of its message in place of what did before. False where there is no room. */
+  #hold(): boolean {
+    const more = this.#reader.heldBytes - this.#heldBytes;
+    if (!this.#deps.held.take(more)) return false;
+    this.#heldBytes += more;
+    return true;
   }
 
   #take({ head, data, trailers }: StreamMessage<RequestHeadMessage>): Flow {

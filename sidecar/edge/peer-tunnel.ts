@@ -17,14 +17,7 @@ import type { RequestHead, RequestReceiver, Responder } from '../../wire/message
 import { type FrameSink, unreadable } from '../link/messages.ts';
 import { TunnelReader, TunnelWriter } from '../link/tunnelled.ts';
 import { readPeerCall } from './peer-call.ts';
-import {
-  HALF_A_CALL,
-  HEAD_TIMEOUT_MS,
-  HELD_BYTES_MAX,
-  NO_HEAD,
-  type PeerCallDeps,
-  TOO_MUCH_HELD,
-} from './peer-exchange.ts';
+import { HALF_A_CALL, HEAD_TIMEOUT_MS, NO_HEAD, type PeerCallDeps, TOO_MUCH_HELD } from './peer-exchange.ts';
 import { GRPC_RESPONSE, NOT_WANTED, OK_TRAILERS } from './peer-reply.ts';
 
 export interface PeerTunnelDeps extends PeerCallDeps {
@@ -54,6 +47,7 @@ class TunnelRequest implements RequestReceiver, TurnTask {
   readonly #reader = new TunnelReader();
   readonly #reply: TunnelReply;
   #state: State = AWAITING_HEAD;
+  #heldBytes = 0;
 
   constructor(grpcTimeout: string | undefined, responder: Responder, deps: PeerTunnelDeps) {
     this.#deps = deps;
@@ -70,13 +64,10 @@ class TunnelRequest implements RequestReceiver, TurnTask {
 
   data(chunk: Buffer): Flow {
     if (this.#state.kind === 'ended') return 'ok';
-    const { budget } = this.#deps;
-    budget.heldBytes -= this.#reader.heldBytes;
     const messages = this.#reader.push(chunk);
-    budget.heldBytes += this.#reader.heldBytes;
     let flow: Flow = 'ok';
     if (!messages.ok) this.#refuse(messages.error);
-    else if (budget.heldBytes > HELD_BYTES_MAX) this.#refuse(TOO_MUCH_HELD);
+    else if (!this.#hold()) this.#refuse(TOO_MUCH_HELD);
     else for (const message of messages.value) if (this.#take(message) === 'pause') flow = 'pause';
     return flow;
   }
@@ -104,6 +95,14 @@ class TunnelRequest implements RequestReceiver, TurnTask {
     const state = this.#state;
     this.#ended();
     if (state.kind === 'open') state.request.cancel(fault('cancelled', 'the caller went away.'));
+  }
+
+  /** Counts what now waits for the rest of its message in place of what did before. False where there is no room. */
+  #hold(): boolean {
+    const more = this.#reader.heldBytes - this.#heldBytes;
+    if (!this.#deps.held.take(more)) return false;
+    this.#heldBytes += more;
+    return true;
   }
 
   #take({ head, protocol, data }: TunnelMessage): Flow {
@@ -146,7 +145,7 @@ class TunnelRequest implements RequestReceiver, TurnTask {
     if (state.kind === 'ended') return;
     if (state.kind === 'awaiting-head') state.cancelTimeout?.();
     this.#state = ENDED;
-    this.#deps.budget.heldBytes -= this.#reader.heldBytes;
+    this.#deps.held.give(this.#heldBytes);
     this.#reader.drop();
   }
 }

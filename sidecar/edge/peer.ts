@@ -12,6 +12,7 @@ import type { Credentials } from '../../identity/svid.ts';
 import { type PeerCertificate, peerIdentity, serverContext } from '../../identity/tls.ts';
 import type { Random } from '../../kit/backoff.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
+import { HeldBytes } from '../../kit/held-bytes.ts';
 import type { Log } from '../../kit/log.ts';
 import { SeldomLine } from '../../kit/log-seldom.ts';
 import { type Http2ServerConnection, http2Server } from '../../wire/http2/server.ts';
@@ -26,7 +27,7 @@ import { servePeerCall } from './peer-exchange.ts';
 import { servePeerGrpc } from './peer-grpc.ts';
 import { type PeerTunnelDeps, servePeerTunnel } from './peer-tunnel.ts';
 
-export interface PeerEdgeDeps extends Omit<PeerTunnelDeps, 'caller' | 'budget'> {
+export interface PeerEdgeDeps extends Omit<PeerTunnelDeps, 'caller' | 'held'> {
   readonly self: Identity;
   readonly clock: Clock;
   readonly random: Random;
@@ -37,6 +38,8 @@ export interface PeerEdgeDeps extends Omit<PeerTunnelDeps, 'caller' | 'budget'> 
 
 /** Calls that one peer may have open here at once. */
 const STREAMS_MAX = 4096;
+/** Of messages that one peer has begun and not finished. */
+const HELD_BYTES_MAX = 32 * 1024 * 1024;
 const TLS_TIMEOUT_MS = 5000;
 /** Whoever reaches the port can begin one, and it takes memory until its time is up. */
 const HANDSHAKES_MAX = 2000;
@@ -118,7 +121,8 @@ export class PeerEdge {
 
   #serve(socket: TLSSocket, peer: PeerCertificate): void {
     const { clock, random } = this.#deps;
-    const deps: PeerTunnelDeps = { ...this.#deps, caller: peer.identity, budget: { heldBytes: 0 } };
+    const held = new HeldBytes(HELD_BYTES_MAX);
+    const deps: PeerTunnelDeps = { ...this.#deps, caller: peer.identity, held };
     const cancels: Cancel[] = [];
     const closed = (failure: WireFailure) => {
       this.#connections.delete(connection);
