@@ -6,10 +6,11 @@ import { HeldBytes } from '../../kit/held-bytes.ts';
 import { manualClock } from '../../kit/testing/clock.ts';
 import type { RequestHead, RequestReceiver, Responder } from '../../wire/message.ts';
 import { identityOf } from '../testing/mesh.ts';
-import { servePeerCall } from './peer-exchange.ts';
+import { type PeerCallDeps, servePeerCall } from './peer-exchange.ts';
 import { type PeerTunnelDeps, servePeerTunnel } from './peer-tunnel.ts';
 
-type Serve = (head: RequestHead, responder: Responder, deps: PeerTunnelDeps) => RequestReceiver;
+type Deps = PeerCallDeps & PeerTunnelDeps;
+type Serve = (head: RequestHead, responder: Responder, deps: Deps) => RequestReceiver;
 
 const HEAD: RequestHead = {
   ...{ method: 'POST', target: '/any', authority: 'peer', scheme: 'https', fields: [] },
@@ -29,7 +30,7 @@ test.each<[string, Serve]>([
   ['calls in one message', (head, responder, deps) => servePeerCall(head, responder, true, deps)],
   ['tunnels', servePeerTunnel],
 ])('unfinished messages of %s share one bound, and whatever ends makes room', (_, serve) => {
-  const deps: PeerTunnelDeps = {
+  const deps: Deps = {
     ...{ open: () => closedRequest, self: identityOf('shop'), caller: identityOf('web'), clock: manualClock() },
     ...{ bodyBytesMax: 100_000, held: new HeldBytes(10_000), upgradeProtocols: [] },
   };

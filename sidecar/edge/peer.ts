@@ -23,11 +23,13 @@ import { keepAlive } from '../link/keep-alive.ts';
 import { CALL_LOCAL, CALL_LOCAL_STREAM } from '../link/messages.ts';
 import { refuseNonGrpc } from '../link/not-grpc.ts';
 import { retireAfterMs } from '../link/retire.ts';
-import { servePeerCall } from './peer-exchange.ts';
+import { type PeerCallDeps, servePeerCall } from './peer-exchange.ts';
 import { servePeerGrpc } from './peer-grpc.ts';
 import { type PeerTunnelDeps, servePeerTunnel } from './peer-tunnel.ts';
 
-export interface PeerEdgeDeps extends Omit<PeerTunnelDeps, 'caller' | 'held'> {
+type StreamDeps = PeerCallDeps & PeerTunnelDeps;
+
+export interface PeerEdgeDeps extends Omit<StreamDeps, 'caller' | 'held'> {
   readonly self: Identity;
   readonly clock: Clock;
   readonly random: Random;
@@ -122,7 +124,7 @@ export class PeerEdge {
   #serve(socket: TLSSocket, peer: PeerCertificate): void {
     const { clock, random } = this.#deps;
     const held = new HeldBytes(HELD_BYTES_MAX);
-    const deps: PeerTunnelDeps = { ...this.#deps, caller: peer.identity, held };
+    const deps: StreamDeps = { ...this.#deps, caller: peer.identity, held };
     const cancels: Cancel[] = [];
     const closed = (failure: WireFailure) => {
       this.#connections.delete(connection);
@@ -153,7 +155,7 @@ export class PeerEdge {
   }
 }
 
-function serveStream(head: RequestHead, responder: Responder, deps: PeerTunnelDeps): RequestReceiver {
+function serveStream(head: RequestHead, responder: Responder, deps: StreamDeps): RequestReceiver {
   const { target } = head;
   if (!isGrpc(head.fields)) return refuseNonGrpc(responder, GRPC_ONLY);
   if (target === CALL_LOCAL_STREAM) return servePeerCall(head, responder, false, deps);

@@ -1,8 +1,8 @@
-// A call between sidecars as gRPC messages: what a writer and a reader of either method (streamed.ts, unary.ts) are.
+// A call or a tunnel between sidecars as gRPC messages: what a writer and a reader of any method (streamed.ts, unary.ts, tunnelled.ts)
+// are.
 import type { Flow } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
-import type { StreamMessage } from '../../api/proto/peer.ts';
 import type { EncodedMessage } from '../../api/proto/peer-encoding.ts';
 import type { Result } from '../../kit/result.ts';
 import { type FrameError, frameText } from '../../wire/grpc-frame.ts';
@@ -21,8 +21,8 @@ export interface MessageWriter<H> {
 }
 
 /** Takes the bytes of one direction, and gives the messages in them. */
-export interface MessageReader<H> {
-  push(chunk: Buffer): Result<readonly StreamMessage<H>[], Fault>;
+export interface MessageReader<M> {
+  push(chunk: Buffer): Result<readonly M[], Fault>;
   /** Whether the direction may end here. */
   readonly isComplete: boolean;
   /** Bytes that wait for the rest of their message. */

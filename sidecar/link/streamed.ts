@@ -88,7 +88,7 @@ export const REQUEST_CODEC: StreamCodec<RequestHeadMessage> = {
 export const REPLY_CODEC: StreamCodec<ReplyHeadMessage> = { decode: decodeReply, decodeFront: decodeReplyFront };
 
 /** Insists on the order of the messages. A large piece is passed on as it arrives, and not held until it is whole. */
-export class StreamReader<H> implements MessageReader<H> {
+export class StreamReader<H> implements MessageReader<StreamMessage<H>> {
   readonly #codec: StreamCodec<H>;
   readonly #frames = new FrameReader(MESSAGE_BYTES_MAX);
   readonly #order = new StreamOrder();

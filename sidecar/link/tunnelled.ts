@@ -5,7 +5,7 @@ import type { Fault } from '../../api/fault.ts';
 import { decodeTunnel, encodeTunnel, type TunnelMessage } from '../../api/proto/tunnel.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { FrameReader } from '../../wire/grpc-frame.ts';
-import { type FrameSink, faultOfFrame, sendMessage, unreadable } from './messages.ts';
+import { type FrameSink, faultOfFrame, type MessageReader, sendMessage, unreadable } from './messages.ts';
 
 /** Of the bytes in one message, as we send them. What is read is held until its message is whole. */
 const PIECE_BYTES_MAX = 64 * 1024;
@@ -42,7 +42,7 @@ export class TunnelWriter {
 }
 
 /** Insists on the order of the messages: one head, first; nothing behind the end. */
-export class TunnelReader {
+export class TunnelReader implements MessageReader<TunnelMessage> {
   readonly #frames = new FrameReader(MESSAGE_BYTES_MAX);
   #stage: 'head' | 'bytes' | 'ended' = 'head';
 
@@ -60,17 +60,14 @@ export class TunnelReader {
     return ok(messages);
   }
 
-  /** Whether the stream may end here. */
   get isComplete(): boolean {
     return this.#stage !== 'head' && this.#frames.isBetweenMessages;
   }
 
-  /** Bytes that wait for the rest of their message. */
   get heldBytes(): number {
     return this.#frames.heldBytes;
   }
 
-  /** Forgets those. Nothing more is read. */
   drop(): void {
     this.#frames.letGo();
   }

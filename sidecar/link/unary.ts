@@ -48,7 +48,7 @@ export class UnaryWriter<H> implements MessageWriter<H> {
   }
 }
 
-export class UnaryReader<H> implements MessageReader<H> {
+export class UnaryReader<H> implements MessageReader<StreamMessage<H>> {
   readonly #decode: (bytes: Buffer) => Result<{ head: H; body: Buffer }>;
   readonly #frames: FrameReader;
   #messages = 0;

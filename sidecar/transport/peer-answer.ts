@@ -29,7 +29,7 @@ const GRPC_UNIMPLEMENTED = '12';
 export class PeerAnswer implements ResponseReceiver {
   readonly #attempt: Answered;
   readonly #reply: ReplyEnd;
-  readonly #reader: MessageReader<ReplyHeadMessage>;
+  readonly #reader: MessageReader<StreamMessage<ReplyHeadMessage>>;
   /** Of an answer that is nothing but a status. */
   #headFields: Headers = [];
   #sawHead = false;
