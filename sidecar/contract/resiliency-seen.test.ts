@@ -52,16 +52,7 @@ afterEach(() => Promise.all(three.map((each) => each.sidecar?.stop())));
 
 const call = (more: Partial<Sent> = {}) => web.call(app, more);
 
-async function scraped(): Promise<string> {
-  return (await send(web.sidecar.ports.metrics ?? 0, { path: '/metrics' })).body.toString();
-}
-
-/** The numbers of a metric about this app, by what is left of their labels. */
-async function told(name: string): Promise<Readonly<Record<string, number>>> {
-  const text = await scraped();
-  const found = text.matchAll(new RegExp(`^invoke_${name}\\{peer="${app}\\.default",?(.*)\\} (\\S+)$`, 'gm'));
-  return Object.fromEntries([...found].map(([, labels = '', value]) => [labels, Number(value)]));
-}
+const told = (metric: string) => web.told(app, metric);
 
 const failAll = () => {
   for (const each of three) each.answers = Array(10).fill(500);
@@ -120,7 +111,7 @@ describe('tries and retries', () => {
   });
 
   test('keep bodies, which are counted until the answer begins', async () => {
-    const kept = async () => /^invoke_replay_bytes (\d+)$/m.exec(await scraped())?.[1];
+    const kept = async () => /^invoke_replay_bytes (\d+)$/m.exec(await web.scraped())?.[1];
     const next = heldBy(three);
     const answer = call({ method: 'POST', body: 'x'.repeat(1000) });
     const { response } = await next();

@@ -166,6 +166,10 @@ export interface Web {
   /** An instance for all tests, which forgets after each of them what it was told. */
   readonly instance: (app: string) => Instance;
   readonly instances: (app: string, count: number) => readonly Instance[];
+  /** Its metrics, as they are read by others. */
+  readonly scraped: () => Promise<string>;
+  /** The numbers of a metric about an app, by what is left of their labels. */
+  readonly told: (app: string, metric: string) => Promise<Readonly<Record<string, number>>>;
 }
 
 export function webForAll(options: MeshApp): Web {
@@ -187,6 +191,8 @@ export function webForAll(options: MeshApp): Web {
     afterEach(() => one.reset());
     return one;
   }
+  const scraped = async () =>
+    (await send(started(web).sidecar.ports.metrics ?? 0, { path: '/metrics' })).body.toString();
   return {
     get mesh() {
       return started(mesh);
@@ -197,6 +203,12 @@ export function webForAll(options: MeshApp): Web {
     call: (app, more = {}) => send(started(web).sidecar.ports.http, { path: to(app, '/pay'), ...more }),
     instance,
     instances: (app, count) => Array.from({ length: count }, () => instance(app)),
+    scraped,
+    async told(app, metric) {
+      const about = new RegExp(`^invoke_${metric}\\{peer="${app}\\.default",?(.*)\\} (\\S+)$`, 'gm');
+      const found = (await scraped()).matchAll(about);
+      return Object.fromEntries([...found].map(([, labels = '', value]) => [labels, Number(value)]));
+    },
   };
 }
 
