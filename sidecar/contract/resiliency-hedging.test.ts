@@ -3,7 +3,15 @@
 import { once } from 'node:events';
 import { status as Code } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { callerOf, type GrpcApp, type GrpcCaller, grpcApp, grpcOn, type Unary } from '../testing/grpc-app.ts';
+import {
+  callerOf,
+  type Download,
+  type GrpcApp,
+  type GrpcCaller,
+  grpcApp,
+  grpcOn,
+  type Unary,
+} from '../testing/grpc-app.ts';
 import { type Answered, expectFault, type Sent } from './testing.ts';
 import {
   about,
@@ -99,6 +107,7 @@ test('an answer that the policy would try again leaves it to the other', async (
 
 describe('no other try is made', () => {
   async function staysAlone(more: Partial<Sent> = {}): Promise<void> {
+    const before = await web.told('three', 'hedges_total');
     const next = heldBy(three);
     const answer = call(more);
     const only = await next();
@@ -106,6 +115,8 @@ describe('no other try is made', () => {
     only.response.end('only');
     expect((await answer).body.toString()).toBe('only');
     expect(seenBy(three)).toBe(1);
+    // One that was given up before it was sent has reached no app, and yet it was made.
+    expect(await web.told('three', 'hedges_total')).toEqual(before);
   }
 
   test('of a POST', async () => {
@@ -195,5 +206,15 @@ describe('over gRPC', () => {
     expect((await outcome).status.code).toBe(Code.OK);
     await cancelled;
     expect(apps.map(({ seen }) => seen.length)).toEqual([1, 1]);
+    expect(await web.told('shop', 'hedges_total')).toEqual({ '': 1 });
+
+    const { promise: asked, resolve: ask } = Promise.withResolvers<Download>();
+    for (const app of apps) app.behaviour.download = ask;
+    const alone = caller.call('Download', ['x']);
+    const only = await asked;
+    clock.advance(1000);
+    only.end();
+    expect((await alone).status.code).toBe(Code.OK);
+    expect(await web.told('shop', 'hedges_total')).toEqual({ '': 1 });
   });
 });
