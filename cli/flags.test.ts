@@ -90,6 +90,36 @@ test.each([
   expect(settingsOf([flag, text]).config).toMatchObject(expected);
 });
 
+test.each([
+  [['--app-port', '9090'], { metricsPort: { port: 0, isFlexible: true }, httpPort: { port: 3500, isFlexible: true } }],
+  [['--app-port', '3500'], { httpPort: { port: 0, isFlexible: true } }],
+  [['--app-port', '50001'], { grpcPort: { port: 0, isFlexible: true } }],
+  [
+    ['--metrics-port', '3500'],
+    { metricsPort: { port: 3500, isFlexible: false }, httpPort: { port: 0, isFlexible: true } },
+  ],
+  [['--peer-port', '50001'], { grpcPort: { port: 0, isFlexible: true } }],
+])('a default port gives way to one that was named: %j', (flags, expected) => {
+  expect(settingsOf(flags).config).toMatchObject(expected);
+});
+
+test('the same port for two is a mistake, unless they are at different addresses', () => {
+  expect(
+    mistakesIn(['-a', 'web', '-p', '8080', '--http-port', '8080', '--grpc-port', '7', '--metrics-port', '7']),
+  ).toEqual([
+    '--http-port: 8080 is the port of --app-port, too; choose another for one of them',
+    '--metrics-port: 7 is the port of --grpc-port, too; choose another for one of them',
+  ]);
+  expect(settingsOf(['--http-port', '0', '--grpc-port', '0']).config.httpPort.port).toBe(0);
+  for (const elsewhere of [
+    ['--app-channel-address', '10.0.0.9'],
+    ['--listen-addresses', '10.0.0.9'],
+  ]) {
+    const { httpPort } = settingsOf(['--app-port', '8080', '--http-port', '8080', ...elsewhere]).config;
+    expect(httpPort).toEqual({ port: 8080, isFlexible: false });
+  }
+});
+
 test('a list of peers is itself the choice of where names come from', () => {
   const { config, names } = settingsOf(['-n', 'shop', '--peer', 'a=10.0.0.1:1,[::1]:2', '--peer', 'b.lab=db.local:3']);
   expect(names).toEqual({

@@ -17,10 +17,10 @@ import {
   parseOneOf,
   parseOrigin,
 } from '../kit/values.ts';
-import type { NamesConfig, PortChoice, SidecarConfig, StaticPeer } from '../sidecar/config.ts';
+import type { AppConfig, NamesConfig, PortChoice, SidecarConfig, StaticPeer } from '../sidecar/config.ts';
 import { nonBlank, readApp } from './app-flags.ts';
 import { type Form, openForm } from './flag-form.ts';
-import { FLAGS, type FlagName, type RawFlags } from './flag-table.ts';
+import { FLAGS, type RawFlags } from './flag-table.ts';
 import { type Host, invokeHome, nonEmpty, registryDirectory } from './host.ts';
 import type { OutsideSettings } from './outside.ts';
 import { parseListenAddress, parsePeer, parseTtl } from './values.ts';
@@ -51,9 +51,8 @@ export interface SidecarSettings {
   readonly remarks: readonly string[];
 }
 
-const DEFAULT_HTTP_PORT = 3500;
-const DEFAULT_GRPC_PORT = 50001;
-const DEFAULT_METRICS_PORT = 9090;
+const DEFAULT_PORTS = { httpPort: 3500, grpcPort: 50001, metricsPort: 9090 } as const;
+type UsualPort = keyof typeof DEFAULT_PORTS;
 const DEFAULT_BODY_BYTES_MAX = 4 * 2 ** 20;
 const DEFAULT_GRACE_MS = 5000;
 const DEFAULT_NAMESPACE = must(parseNamespace('default'));
@@ -75,9 +74,9 @@ export function readFlags(raw: RawFlags, host: Host): Result<SidecarSettings, re
     level: form.read('logLevel', parseOneOf(LOG_LEVELS)) ?? 'info',
     format: form.read('logFormat', parseOneOf(['text', 'json'])) ?? 'text',
   };
-  const ports = readPorts(form);
-  const guard = readGuard(form, host);
   const app = readApp(form, host);
+  const ports = readPorts(form, app);
+  const guard = readGuard(form, host);
   const allowedExternal = form.readAll('allowedExternal', parseList(parseExternalPattern)).flat();
   const secretsPath = form.read('secretsPath', nonBlank);
   const limits = {
@@ -107,19 +106,53 @@ export function readFlags(raw: RawFlags, host: Host): Result<SidecarSettings, re
   });
 }
 
-function readPorts(form: Form) {
-  const chosen = (name: FlagName): PortChoice | undefined => {
-    const port = form.read(name, parseListenPort);
-    return port === undefined ? undefined : { port, isFlexible: port === 0 };
+function readPorts(form: Form, app: AppConfig) {
+  const given = {
+    httpPort: form.read('httpPort', parseListenPort),
+    grpcPort: form.read('grpcPort', parseListenPort),
+    peerPort: form.read('peerPort', parseListenPort),
+    metricsPort: form.read('metricsPort', parseListenPort),
+    publicPort: form.read('publicPort', parseListenPort),
+  };
+  const listenAddresses = form.read('listenAddresses', parseList(parseListenAddress)) ?? ['127.0.0.1'];
+  const appAddresses = app.host === 'localhost' ? ['127.0.0.1'] : [app.host];
+  const isBesideApp = [...appAddresses, '0.0.0.0', '::'].some((address) => listenAddresses.includes(address));
+  refuseTwins(form, given, isBesideApp ? app.port : undefined);
+
+  const kept = (port: number): PortChoice => ({ port, isFlexible: port === 0 });
+  // The sidecar binds its ports before the app does, and would take the app's for a free one.
+  const named = [app.port, ...Object.values(given)];
+  const chosen = (name: UsualPort): PortChoice => {
+    const usual = DEFAULT_PORTS[name];
+    return given[name] === undefined
+      ? { port: named.includes(usual) ? 0 : usual, isFlexible: true }
+      : kept(given[name]);
   };
   return {
-    httpPort: chosen('httpPort') ?? { port: DEFAULT_HTTP_PORT, isFlexible: true },
-    grpcPort: chosen('grpcPort') ?? { port: DEFAULT_GRPC_PORT, isFlexible: true },
-    peerPort: chosen('peerPort') ?? { port: 0, isFlexible: true },
-    metricsPort: chosen('metricsPort') ?? { port: DEFAULT_METRICS_PORT, isFlexible: true },
-    publicPort: chosen('publicPort'),
-    listenAddresses: form.read('listenAddresses', parseList(parseListenAddress)) ?? ['127.0.0.1'],
+    httpPort: chosen('httpPort'),
+    grpcPort: chosen('grpcPort'),
+    peerPort: kept(given.peerPort ?? 0),
+    metricsPort: chosen('metricsPort'),
+    publicPort: given.publicPort === undefined ? undefined : kept(given.publicPort),
+    listenAddresses,
   };
+}
+
+/** Those on the same addresses: otherwise the port would be found taken later, and nobody told by whom. */
+function refuseTwins(
+  form: Form,
+  given: Readonly<Record<UsualPort, number | undefined>>,
+  appPort: number | undefined,
+): void {
+  const owners = new Map(appPort === undefined ? [] : [[appPort, FLAGS.appPort.flag]]);
+  for (const name of ['httpPort', 'grpcPort', 'metricsPort'] as const) {
+    const port = given[name];
+    if (port === undefined || port === 0) continue;
+    const { flag } = FLAGS[name];
+    const owner = owners.get(port);
+    if (owner === undefined) owners.set(port, flag);
+    else form.mistake(`${flag}: ${port} is the port of ${owner}, too; choose another for one of them`);
+  }
 }
 
 function readGuard(form: Form, { env }: Host) {

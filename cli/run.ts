@@ -67,7 +67,8 @@ async function warnOfTakenPort({ config }: SidecarSettings, host: Host): Promise
   if (port === undefined) return;
   const isTaken = await new Promise<boolean>((done) => void probePort(app.host, port, host.clock, done));
   if (!isTaken) return;
-  say(host, `something listens on port ${port} before ${appId} was started, and gets its calls; is that meant?`);
+  const what = `something listens on port ${port} before ${appId} was started, and gets its calls`;
+  say(host, `${what}; unless that is meant, stop it, or choose another --app-port`);
 }
 
 /** Until both have ended, whichever is first. */
