@@ -13,7 +13,7 @@ import {
 } from '../api/app-health.ts';
 import { type AppProtocol, isOverTls, parseAppProtocol } from '../api/app-protocol.ts';
 import { readCertificates } from '../identity/chain.ts';
-import { messageOf } from '../kit/errors.ts';
+import { whyUnreadable } from '../kit/errors.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { parseHostName, parsePort } from '../kit/values.ts';
 import type { AppConfig } from '../sidecar/config.ts';
@@ -85,7 +85,7 @@ function readCa(path: string): Result<string> {
   try {
     pem = readFileSync(path, 'utf8');
   } catch (error) {
-    return err(`it cannot be read: ${messageOf(error)}`);
+    return err(`"${path}" cannot be read: ${whyUnreadable(error)}`);
   }
   const certificates = readCertificates(pem);
   return certificates.ok ? ok(pem) : err(`${path} is no file of certificates in PEM: ${certificates.error}`);

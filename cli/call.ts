@@ -7,7 +7,7 @@ import { finished, pipeline } from 'node:stream/promises';
 import { headerPairs, headerValue } from '../api/headers.ts';
 import { targetName } from '../api/ids.ts';
 import { sleep } from '../kit/clock.ts';
-import { messageOf } from '../kit/errors.ts';
+import { messageOf, whyUnreadable } from '../kit/errors.ts';
 import { parseJson } from '../kit/json.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import type { Names } from '../sidecar/resolve/resolver.ts';
@@ -152,7 +152,7 @@ async function openBody(source: BodySource | undefined, host: Host): Promise<Res
   const file = createReadStream(path);
   return new Promise((resolve) => {
     file.once('open', () => resolve(ok(file)));
-    file.once('error', (error) => resolve(err(`--data: ${path} cannot be read: ${error.message}`)));
+    file.once('error', (error) => resolve(err(`--data: ${path} cannot be read: ${whyUnreadable(error)}`)));
   });
 }
 

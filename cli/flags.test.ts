@@ -264,7 +264,7 @@ test.each([
   ],
   [
     ['-a', 'web', '--app-protocol', 'https', '--app-tls-ca', '/nowhere/ca.pem'],
-    "--app-tls-ca: it cannot be read: ENOENT: no such file or directory, open '/nowhere/ca.pem'",
+    '--app-tls-ca: "/nowhere/ca.pem" cannot be read: it does not exist',
   ],
   [
     ['-a', 'web', '--app-protocol', 'https', '--app-tls-ca', '/dev/null'],

@@ -2,7 +2,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { RESOURCE_KINDS } from '../api/resources/crd.ts';
-import { messageOf } from '../kit/errors.ts';
+import { whyUnreadable } from '../kit/errors.ts';
 import { err, type Result } from '../kit/result.ts';
 import { type ResourceDocument, readDocuments } from '../sidecar/resources/documents.ts';
 import { joined, type Policies, readPolicy } from './policy-sources.ts';
@@ -31,7 +31,7 @@ async function filesOf(path: string): Promise<Result<readonly string[]>> {
     const names = (await readdir(path)).filter((name) => /\.ya?ml$/.test(name)).sort();
     return { ok: true, value: names.map((name) => join(path, name)) };
   } catch (error) {
-    return err(`${path} cannot be read: ${messageOf(error)}`);
+    return err(`${path} cannot be read: ${whyUnreadable(error)}`);
   }
 }
 
@@ -40,7 +40,7 @@ async function readInto(path: string, found: Partial<Policies>[], problems: stri
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    problems.push(`${path} cannot be read: ${messageOf(error)}`);
+    problems.push(`${path} cannot be read: ${whyUnreadable(error)}`);
     return;
   }
   const documents = readDocuments(text);

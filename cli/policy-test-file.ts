@@ -1,10 +1,11 @@
 // The file of `invokectl policy test`: policies, and calls with what is to become of them.
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { load } from 'js-yaml';
+import { load, YAMLException } from 'js-yaml';
 import * as z from 'zod';
 import { type Namespace, parseNamespace, parseTrustDomain } from '../api/ids.ts';
-import { messageOf } from '../kit/errors.ts';
+import { readWritten } from '../api/resources/read-spec.ts';
+import { whyUnreadable } from '../kit/errors.ts';
 import { err, must, ok, type Result } from '../kit/result.ts';
 import type { Outcome } from '../policy/access/verdict.ts';
 import { readDocuments } from '../sidecar/resources/documents.ts';
@@ -56,11 +57,9 @@ export async function readPolicyTest(file: string, cwd: string): Promise<Result<
   const path = resolve(cwd, file);
   const loaded = await loadYaml(path);
   if (!loaded.ok) return err([loaded.error]);
-  const parsed = schema.safeParse(loaded.value);
-  if (!parsed.success) {
-    return err(parsed.error.issues.map((issue) => `${path}: ${[...issue.path, issue.message].map(String).join(': ')}`));
-  }
-  const written = parsed.data;
+  const read = readWritten(schema, loaded.value, '');
+  if (!read.ok) return err(read.error.map((mistake) => `${path}: ${mistake}`));
+  const written = read.value;
   const installation = readInstallation(written);
   if (!installation.ok) return err([`${path}: ${installation.error}`]);
   const policies = await readPolicies(written, path);
@@ -73,7 +72,9 @@ async function loadYaml(path: string): Promise<Result<unknown>> {
   try {
     return ok(load(await readFile(path, 'utf8')));
   } catch (error) {
-    return err(`${path} cannot be read: ${messageOf(error)}`);
+    if (error instanceof YAMLException)
+      return err(`${path}:${(error.mark?.line ?? 0) + 1}: it is not YAML: ${error.reason}`);
+    return err(`${path} cannot be read: ${whyUnreadable(error)}`);
   }
 }
 

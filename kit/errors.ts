@@ -8,3 +8,14 @@ export function codeOf(error: unknown): string | undefined {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Of a file or a folder that somebody named: why it cannot be read. */
+export function whyUnreadable(error: unknown): string {
+  const words: Readonly<Record<string, string>> = {
+    ENOENT: 'it does not exist',
+    ENOTDIR: 'it is not a folder',
+    EISDIR: 'it is a folder',
+    EACCES: 'permission denied',
+  };
+  return words[codeOf(error) ?? ''] ?? messageOf(error);
+}

@@ -76,7 +76,7 @@ test('a file that cannot be used leaves all policies as they were, and is told i
   expect(await problem).toContain('other.yaml:1: AccessPolicy "shop": spec');
   expect((await call()).status).toBe(200);
   expect((await told()).extended.resourcesProblem).toContain('other.yaml:1');
-  expect(lines.join('')).toContain('the resource files as they were hold on');
+  expect(lines.join('')).toContain('and what they said before still holds: ');
 
   problem = next(watched.problem);
   const changed = next(watched.current);

@@ -2,6 +2,7 @@
 import { constructFromEvents, EVENT_ID, type Event, parseEvents, YAMLException } from 'js-yaml';
 import { messageOf } from '../../kit/errors.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
+import { excerpt } from '../../kit/text.ts';
 
 export interface ResourceDocument {
   /** 1 is the first line of the file. */
@@ -18,6 +19,9 @@ export interface Flaw {
   readonly line: number;
   readonly reason: string;
 }
+
+const OUR_GROUP = 'invoke.io';
+const OUR_VERSION = 'v1alpha1';
 
 /** No file of ours has use for aliases by the thousand, which can make a small file a huge object. */
 const ALIASES_MAX = 100;
@@ -71,7 +75,12 @@ function readDocument({ line, content }: Parsed): Result<ResourceDocument, reado
     ...missing(name, 'metadata.name', 'which names the resource'),
   ].map((reason) => ({ line, reason }));
   if (flaws.length > 0) return err(flaws);
-  const group = String(apiVersion).includes('/') ? String(apiVersion).split('/', 1).join() : '';
+  const [first = '', second] = String(apiVersion).split('/');
+  const group = second === undefined ? '' : first;
+  if (group === OUR_GROUP && second !== OUR_VERSION) {
+    const reason = `there is no apiVersion "${excerpt(String(apiVersion))}"; write ${OUR_GROUP}/${OUR_VERSION}`;
+    return err([{ line, reason }]);
+  }
   return ok({ line, group, kind: String(kind), name: String(name), content });
 }
 

@@ -125,6 +125,14 @@ test('a kind that we do not have is an error that names those we have', async ()
   ]);
 });
 
+test('a version that we do not have is an error that names ours; whatever others have', async () => {
+  const of = (apiVersion: string) => `apiVersion: ${apiVersion}\nkind: AccessPolicy\nmetadata: { name: mine }\n`;
+  expect((await load({ 'a.yaml': of('invoke.io/v1') })).said).toEqual([
+    'a.yaml:1: there is no apiVersion "invoke.io/v1"; write invoke.io/v1alpha1',
+  ]);
+  expect((await load({ 'a.yaml': of('other.example/v7') })).ok).toBe(true);
+});
+
 test('everything that is wrong is said at once, with file and line', async () => {
   const { ok, said } = await load({
     'a.yaml': 'a: 1\nb: [\n',
@@ -221,7 +229,7 @@ describe('an HTTPEndpoint', () => {
       'certificate and privateKey go together',
     ],
     ['{ baseUrl: http://a.example, clientTLS: { rootCA: { value: PEM } } }', 'clientTLS is of no use without https://'],
-    ['{ baseUrl: https://a.example, url: x }', 'Unrecognized key: "url"'],
+    ['{ baseUrl: https://a.example, url: x }', 'there is no field "url" here'],
   ])('with spec %s stops the start', async (text, words) => {
     const { ok, said } = await load({ 'a.yaml': `${head('invoke.io')}spec: ${text}\n` });
     expect(ok).toBe(false);

@@ -3,7 +3,7 @@
 // A policy that silently does nothing is worse than none: whatever of ours cannot be read stops the start.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, messageOf } from '../../kit/errors.ts';
+import { whyUnreadable } from '../../kit/errors.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { PlacedPolicy } from '../../policy/access/rule.ts';
 import type { PlacedResiliency } from '../../policy/resiliency/settle.ts';
@@ -69,7 +69,7 @@ async function yamlFiles(directory: string): Promise<Result<readonly string[]>> 
     const names = (await readdir(directory)).filter((name) => /\.ya?ml$/.test(name)).sort();
     return ok(names.map((name) => join(directory, name)));
   } catch (error) {
-    return err(`--resources-path "${directory}" cannot be read: ${reasonOf(error)}; give a folder of YAML files`);
+    return err(`--resources-path "${directory}" cannot be read: ${whyUnreadable(error)}; give a folder of YAML files`);
   }
 }
 
@@ -92,7 +92,7 @@ async function readFileInto(path: string, found: Found): Promise<void> {
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    problems.push(`${path}: cannot be read: ${reasonOf(error)}`);
+    problems.push(`${path}: cannot be read: ${whyUnreadable(error)}`);
     return;
   }
   const documents = readDocuments(text);
@@ -147,14 +147,4 @@ function keep<T>(
   if (kept.has(key)) return [`there is another ${kind} "${key}"; name it otherwise`];
   kept.set(key, read.value);
   return [];
-}
-
-function reasonOf(error: unknown): string {
-  const words: Readonly<Record<string, string>> = {
-    ENOENT: 'it does not exist',
-    ENOTDIR: 'it is not a folder',
-    EISDIR: 'it is a folder',
-    EACCES: 'permission denied',
-  };
-  return words[codeOf(error) ?? ''] ?? messageOf(error);
 }

@@ -59,7 +59,10 @@ export function watchResources(
   }
 
   function refuse(problems: readonly string[]): void {
-    for (const sentence of problems) log.error(`the resource files as they were hold on: ${sentence}`);
+    for (const sentence of problems)
+      log.error(
+        `the resource files cannot be used as they are now, and what they said before still holds: ${sentence}`,
+      );
     problem.set(problems.join('; '));
   }
 

@@ -25,13 +25,13 @@ export const BAD_EXAMPLES: readonly BadExample[] = [
     says: 'a mode that there is not',
     object: access({ mode: 'enforced' }),
     refusal: 'spec.mode: Unsupported value: "enforced": supported values: "enforce", "audit"',
-    ours: 'expected one of "enforce"|"audit"',
+    ours: 'spec.mode: "enforced" is none of enforce, audit',
   },
   {
     says: 'a field that there is not',
     object: access({ rulez: [] }),
     refusal: 'unknown field "spec.rulez"',
-    ours: 'Unrecognized key: "rulez"',
+    ours: 'spec: there is no field "rulez" here; did you mean rules?',
   },
   {
     says: 'two rules of one name',
@@ -43,7 +43,7 @@ export const BAD_EXAMPLES: readonly BadExample[] = [
     says: 'a rule without a name',
     object: rules({ from: [{ app: 'web' }] }),
     refusal: 'spec.rules[0].name: Required value',
-    ours: 'spec.rules[0].name: Invalid input: expected string',
+    ours: 'spec.rules[0].name: it is missing; write text',
   },
   {
     says: 'a rule whose name is a sentence',
@@ -257,7 +257,7 @@ export const BAD_EXAMPLES: readonly BadExample[] = [
     says: 'callers without a namespace',
     object: namespace({ callableFrom: [{ app: 'web' }] }),
     refusal: 'spec.callableFrom[0].namespace: Required value',
-    ours: 'spec.callableFrom[0].namespace: Invalid input: expected string',
+    ours: 'spec.callableFrom[0].namespace: it is missing; write text',
   },
   {
     says: 'more than every trace',
@@ -299,7 +299,7 @@ export const BAD_EXAMPLES: readonly BadExample[] = [
     says: 'an HTTPEndpoint without a URL',
     object: endpoint({ baseUrl: undefined }),
     refusal: 'spec.baseUrl: Required value',
-    ours: 'spec.baseUrl: Invalid input: expected string',
+    ours: 'spec.baseUrl: it is missing; write text',
   },
   {
     says: 'an HTTPEndpoint that speaks another protocol',
