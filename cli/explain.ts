@@ -29,6 +29,12 @@ export async function explainCommand(settings: ExplainSettings, host: Host): Pro
     for (const problem of policies.error.problems) say(host, problem);
     return policies.error.exitCode;
   }
+  const { access, namespaces } = policies.value;
+  if (settings.paths.length > 0 && access.length + namespaces.length === 0)
+    say(
+      host,
+      'there is no AccessPolicy and no NamespacePolicy in what was given; this is how a call is judged without any',
+    );
   const explanation = explain(sourcesFor(policies.value, question.target, installation), question.call);
   host.stdout.write(format === 'json' ? asJson(question, explanation) : asText(settings, explanation));
   return explanation.verdict.kind === 'allow' ? EXIT.ok : EXIT.failed;

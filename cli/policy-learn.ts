@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { dump } from 'js-yaml';
-import { messageOf } from '../kit/errors.ts';
+import { whyUnreadable } from '../kit/errors.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { type JudgedCall, readDecisionLine } from '../policy/access/decision-line.ts';
 import { type LearnedPolicy, learn } from '../policy/access/learn.ts';
@@ -24,7 +24,10 @@ export async function policyLearnCommand(files: readonly string[], trustDomain: 
     }
   }
   if (seen.size === 0) {
-    say(host, 'there is no line about a call that was judged; give the JSON log of a sidecar (its log format is json)');
+    say(
+      host,
+      'there is no line about a call that was judged; give the log of a sidecar in JSON (--log-format json; in a pod it is JSON unless invoke.io/log-as-json says otherwise)',
+    );
     return EXIT.failed;
   }
   const { policies, left } = learn([...seen.values()], trustDomain);
@@ -47,7 +50,7 @@ async function readLog(log: Readable, seen: Map<string, JudgedCall>): Promise<Re
     }
     return ok(undefined);
   } catch (error) {
-    return err(`it cannot be read: ${messageOf(error)}`);
+    return err(`it cannot be read: ${whyUnreadable(error)}`);
   }
 }
 

@@ -62,9 +62,12 @@ const READERS: Readers<DecisionLine> = {
   path: text,
 };
 
-/** Undefined for a line about something else, be it JSON or not. */
+/**
+ * Undefined for a line about something else, be it JSON or not. What collects logs puts words before a line: `invokectl run`
+ * the name of who wrote it, `kubectl logs --prefix` the pod.
+ */
 export function readDecisionLine(written: string): Result<JudgedCall | undefined> {
-  const json = written.includes(DECISION_MESSAGE) ? parseJson(written) : ok(undefined);
+  const json = written.includes(DECISION_MESSAGE) ? parseJson(written.slice(written.indexOf('{'))) : ok(undefined);
   if (!json.ok || !isDecision(json.value)) return ok(undefined);
   const line = readRecord(READERS, json.value);
   if (!line.ok) return err(line.error.join('; '));
