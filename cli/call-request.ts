@@ -1,6 +1,7 @@
 // What `invokectl call` is asked for, read and checked.
 import { checkedHeaders } from '../api/headers.ts';
 import { parseNamespace, parseTarget, type Target } from '../api/ids.ts';
+import { parseVerb } from '../api/verb.ts';
 import type { LogLevel } from '../kit/log.ts';
 import { err, must, ok, type Result } from '../kit/result.ts';
 import { excerpt } from '../kit/text.ts';
@@ -57,14 +58,14 @@ export function readCall(
   const namespace = settings.ok ? settings.value.config.namespace : must(parseNamespace('default'));
   const target = app.includes('://') ? err(outside(app)) : parseTarget(app, namespace);
   const headers = readHeaders(options.header ?? []);
-  const verb = options.verb?.toUpperCase();
+  const verb = options.verb === undefined ? ok(undefined) : parseVerb(options.verb.toUpperCase());
   const mistakes = [
     ...(settings.ok ? [] : settings.error),
     ...(target.ok ? [] : [target.error]),
     ...(headers.ok ? [] : [`--header: ${headers.error}`]),
-    ...(verb === undefined || /^[A-Z]{1,20}$/.test(verb) ? [] : [`--verb: "${options.verb}" is not an HTTP verb`]),
+    ...(verb.ok ? [] : [`--verb: ${verb.error}`]),
   ];
-  if (!settings.ok || !target.ok || !headers.ok || mistakes.length > 0) return err(mistakes);
+  if (!settings.ok || !target.ok || !headers.ok || !verb.ok || mistakes.length > 0) return err(mistakes);
   const { config } = settings.value;
   // A call takes nobody's default ports.
   const ports = {
@@ -77,7 +78,7 @@ export function readCall(
     settings: { ...settings.value, config: { ...config, ...ports } },
     target: target.value,
     method: method.replace(/^\//, '').replace(/[^\x21-\x7e]+/g, encodeURIComponent),
-    verb,
+    verb: verb.value,
     headers: headers.value,
     body: options.data === undefined ? undefined : parseBodySource(options.data),
     isVerbose: options.include === true,

@@ -10,6 +10,7 @@ import {
   type TrustDomain,
 } from '../api/ids.ts';
 import { canonicalPath } from '../api/path.ts';
+import { parseVerb } from '../api/verb.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { excerpt } from '../kit/text.ts';
 import { type AccessCall, methodWord } from '../policy/access/call.ts';
@@ -57,21 +58,19 @@ function readCaller(text: string, { namespace, trustDomain }: QuestionDefaults):
   return target.ok ? ok({ ...target.value, trustDomain }) : target;
 }
 
-const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-
 function readOperation({ method, path }: QuestionWords): Result<Omit<AccessCall, 'caller'>> {
   const name = method.toUpperCase();
-  if (!METHOD.test(name)) return err(`"${excerpt(method)}" is no method; write one of HTTP, GRPC or WEBSOCKET`);
   if (name === 'GRPC') {
     const read = grpcPath(path.startsWith('/') ? path : `/${path}`);
     return read.ok ? ok({ kind: 'grpc', method: 'POST', path: read.value }) : err(read.error.message);
   }
   if (!path.startsWith('/')) return err(`"${excerpt(path)}" is no path; a path begins with a slash, such as /orders/7`);
+  const verb = name === 'WEBSOCKET' ? ok('GET') : parseVerb(name);
+  if (!verb.ok) return verb;
   const [plain = ''] = path.split('?');
   const canonical = canonicalPath(Buffer.from(plain).toString('latin1'));
   if (!canonical.ok) return err(`a sidecar refuses ${excerpt(plain)}: ${canonical.error}`);
-  if (name === 'WEBSOCKET') return ok({ kind: 'tunnel', method: 'GET', path: canonical.value });
-  return ok({ kind: 'http', method: name, path: canonical.value });
+  return ok({ kind: name === 'WEBSOCKET' ? 'tunnel' : 'http', method: verb.value, path: canonical.value });
 }
 
 /** `GET orders.shop /orders/7`, as test files have it. */

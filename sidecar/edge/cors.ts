@@ -1,8 +1,8 @@
 // What a browser wants to hear before it lets a web page have an answer (CORS, https://fetch.spec.whatwg.org). Which pages may
 // call is the guard's to say; one that may is told so here, and no more than that: its browser adds no cookies.
 import { type Headers, headerValue, headerValues } from '../../api/headers.ts';
+import { isKnownVerb } from '../../api/verb.ts';
 import type { Fields, Flow, RequestHead, Responder, ResponseHead, WireFailure } from '../../wire/message.ts';
-import { isKnownVerb } from './guard.ts';
 
 /** How long a browser may remember what a preflight said. The guard looks at each request all the same. */
 const PREFLIGHT_SEC = 600;

@@ -6,6 +6,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { type Fault, fault } from '../../api/fault.ts';
 import { type Headers, headerValue, headerValues } from '../../api/headers.ts';
+import { isKnownVerb } from '../../api/verb.ts';
 
 export interface GuardRules {
   readonly apiToken: string | undefined;
@@ -21,19 +22,6 @@ const UNKNOWN_EXPECTATION = fault(
   'bad-request',
   'the request expects something that this sidecar does not know; the only expectation is 100-continue.',
 );
-
-/** The registered verbs (RFC 9110, 16.1) and the few others that are in use. To some app behind us another is no HTTP. */
-const VERBS = new Set([
-  ...['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'QUERY', 'ACL', 'BASELINE-CONTROL', 'BIND'],
-  ...['CHECKIN', 'CHECKOUT', 'COPY', 'LABEL', 'LINK', 'LOCK', 'M-SEARCH', 'MERGE', 'MKACTIVITY', 'MKCALENDAR', 'MKCOL'],
-  ...['MKREDIRECTREF', 'MKWORKSPACE', 'MOVE', 'NOTIFY', 'ORDERPATCH', 'PROPFIND', 'PROPPATCH', 'PURGE', 'REBIND'],
-  ...['REPORT', 'SEARCH', 'SOURCE', 'SUBSCRIBE', 'UNBIND', 'UNCHECKOUT', 'UNLINK', 'UNLOCK', 'UNSUBSCRIBE', 'UPDATE'],
-  ...['UPDATEREDIRECTREF', 'VERSION-CONTROL'],
-]);
-
-export function isKnownVerb(method: string): boolean {
-  return VERBS.has(method);
-}
 
 /**
  * What nobody is served, whoever asks. Such a client may go on in a language that is not ours, with a tunnel's bytes say,
