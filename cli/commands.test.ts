@@ -144,11 +144,15 @@ test('what runs is listed, and stopped by name', async () => {
   expect(table[0]).toMatch(/^APP +NAMESPACE +PID +HTTP PORT +APP PORT +PEER PORT +READY +AGE$/);
   expect(table.slice(1)).toEqual([expect.stringMatching(/^api +shop +\d+ +\d+ +\d+ +\d+ +yes +\d+s$/), '']);
 
+  expect((await ended(start(['stop', 'wbe']))).stderr).toBe('invokectl: wbe does not run; did you mean web?\n');
+  expect((await ended(start(['list', '-n', 'shpo']))).stderr).toBe(
+    'invokectl: nothing runs in namespace "shpo"; in others something does: invokectl list -A\n',
+  );
   const partly = await ended(start(['stop', 'web', 'api']));
   expect(partly).toEqual({
     exitCode: 1,
     stdout: expect.stringMatching(/^web stopped \(pid \d+\)\n$/),
-    stderr: 'invokectl: api does not run; "invokectl list -A" shows what does\n',
+    stderr: 'invokectl: api does not run; one of that name does in namespace "shop": invokectl stop api -n shop\n',
   });
   // The app ended by the SIGTERM that it got.
   expect(await web.ended).toBe(143);

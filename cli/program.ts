@@ -23,13 +23,24 @@ export async function runCli(args: readonly string[], host: Host): Promise<numbe
     exitCode = code;
   });
   try {
-    await program.parseAsync([...args], { from: 'user' });
+    await program.parseAsync(wordsFor(program, args), { from: 'user' });
     return exitCode;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // Help that was asked for comes this way too.
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
+}
+
+/** Help about a command that there is not would be the help of all, without a word of the mistake. */
+function wordsFor({ commands }: Command, args: readonly string[]): string[] {
+  const [first, topic, ...rest] = args;
+  const isUnknown = first === 'help' && topic !== undefined && !commands.some((each) => namesOf(each).includes(topic));
+  return isUnknown && topic !== 'help' ? [topic, ...rest] : [...args];
+}
+
+function namesOf(command: Command): readonly string[] {
+  return [command.name(), ...command.aliases()];
 }
 
 /** One line, and the stack only for those who ask for it. */
@@ -62,7 +73,11 @@ function build(host: Host, finish: Finish): Command {
             .replace(/^error: /, '')
             .trim()
             .replaceAll('\n', ' ')
-            .replace(/^missing required argument .*/, '$&; --help shows an example'),
+            .replace(/^unknown (command|option) '[^']*'$/, '$&; --help shows which there are')
+            .replace(
+              /^((missing required|required option|option .* missing|too many arguments).*?)\.?$/,
+              '$1; --help shows an example',
+            ),
         ),
     })
     .addHelpText('after', FIRST_STEPS);
@@ -83,7 +98,7 @@ function build(host: Host, finish: Finish): Command {
     add(program, host, finish);
   program
     .command('version')
-    .description('print the version')
+    .description('Print the version.')
     .action(() => {
       host.stdout.write(`${VERSION}\n`);
     });

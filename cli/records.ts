@@ -5,6 +5,7 @@ import { type Cancel, every } from '../kit/clock.ts';
 import { silentLog } from '../kit/log.ts';
 import { isAlive } from '../kit/processes.ts';
 import type { Result } from '../kit/result.ts';
+import { nearest } from '../kit/text.ts';
 import type { RegistryRecord } from '../sidecar/resolve/record.ts';
 import { openRegistryFiles } from '../sidecar/resolve/registry-files.ts';
 import { EXIT, type Host, registryDirectory, say } from './host.ts';
@@ -24,20 +25,22 @@ export async function readRecords(namespace: RecordScope, host: Host): Promise<R
 }
 
 export async function listCommand(namespace: Namespace | undefined, format: ListFormat, host: Host): Promise<number> {
-  const records = await readRecords(namespace, host);
+  const records = await readRecords(undefined, host);
   if (!records.ok) {
     say(host, records.error);
     return EXIT.failed;
   }
-  const rows = records.value.map((record) => describe(record, host.clock.now()));
+  const listed = records.value.filter((record) => namespace === undefined || record.namespace === namespace);
+  const rows = listed.map((record) => describe(record, host.clock.now()));
   if (format === 'json') host.stdout.write(`${JSON.stringify(rows, undefined, 2)}\n`);
   else if (format === 'yaml') host.stdout.write(dump(rows));
   else if (rows.length > 0) host.stdout.write(table(rows));
-  else
-    say(
-      host,
-      `nothing runs${namespace === undefined ? '' : ` in namespace "${namespace}"`}; start something: ${EXAMPLE}`,
-    );
+  else {
+    const where = namespace === undefined ? '' : ` in namespace "${namespace}"`;
+    const next =
+      records.value.length > 0 ? 'in others something does: invokectl list -A' : `start something: ${EXAMPLE}`;
+    say(host, `nothing runs${where}; ${next}`);
+  }
   return EXIT.ok;
 }
 
@@ -94,17 +97,29 @@ export interface StopRequest {
 
 /** Asks each to stop and waits until it is gone. */
 export async function stopCommand({ apps, namespace, timeoutMs }: StopRequest, host: Host): Promise<number> {
-  const records = await readRecords(namespace, host);
+  const records = await readRecords(undefined, host);
   if (!records.ok) {
     say(host, records.error);
     return EXIT.failed;
   }
-  const wanted = records.value.filter((record) => apps === undefined || apps.includes(record.appId));
+  const there = records.value.filter((record) => namespace === undefined || record.namespace === namespace);
+  const wanted = there.filter((record) => apps === undefined || apps.includes(record.appId));
   const absent = (apps ?? []).filter((app) => wanted.every((record) => record.appId !== app));
-  for (const app of absent) say(host, `${app} does not run; "invokectl list -A" shows what does`);
+  for (const app of absent) say(host, `${app} does not run; ${insteadOf(app, there, records.value)}`);
   if (apps === undefined && wanted.length === 0) host.stdout.write('nothing runs\n');
   const outcomes = await Promise.all(wanted.map((record) => stopOne(record, timeoutMs, host)));
   return absent.length === 0 && outcomes.every((isGone) => isGone) ? EXIT.ok : EXIT.failed;
+}
+
+function insteadOf(app: string, there: readonly RegistryRecord[], all: readonly RegistryRecord[]): string {
+  const meant = nearest(
+    app,
+    there.map(({ appId }) => appId),
+  );
+  if (meant !== undefined) return `did you mean ${meant}?`;
+  const elsewhere = all.find(({ appId }) => appId === app);
+  if (elsewhere === undefined) return '"invokectl list -A" shows what does';
+  return `one of that name does in namespace "${elsewhere.namespace}": invokectl stop ${app} -n ${elsewhere.namespace}`;
 }
 
 async function stopOne(record: RegistryRecord, timeoutMs: number, host: Host): Promise<boolean> {

@@ -51,8 +51,11 @@ test('without a command there is help, and a failure', async () => {
 
 test.each<[string, string[]]>([
   ['lst', ["unknown command 'lst' (Did you mean one of list, ls?)"]],
-  ['run --bogus', ["unknown option '--bogus'"]],
-  ['run --app-id', ["option '-a, --app-id <ID>' argument missing"]],
+  ['help lst', ["unknown command 'lst' (Did you mean one of list, ls?)"]],
+  ['frobnicate', ["unknown command 'frobnicate'; --help shows which there are"]],
+  ['run --bogus', ["unknown option '--bogus'; --help shows which there are"]],
+  ['run --app-id', ["option '-a, --app-id <ID>' argument missing; --help shows an example"]],
+  ['list web', [expect.stringMatching(/^too many arguments for 'list'.*: web.?; --help shows an example$/)]],
   ['run -a web', ['there is no command to run; write it after --, or use "invokectl sidecar"']],
   [
     'run -a W -p x -- true',
@@ -66,14 +69,17 @@ test.each<[string, string[]]>([
   ['call web x -H nocolon', ['--header: "nocolon" is not a header; write name: value']],
   [
     'call web x -X GE/T --as A',
-    [expect.stringMatching(/^--as: "A" is not an app id/), '--verb: "GE/T" is not an HTTP verb'],
+    [
+      expect.stringMatching(/^--as: "A" is not an app id/),
+      '--verb: no sidecar passes on the verb "GE/T"; did you mean GET?',
+    ],
   ],
   ['call https://x.example y', [expect.stringMatching(/is no app, .* start a sidecar/)]],
   ['call a.b.c x', ['"a.b.c" is not an app id; write app or app.namespace']],
   ['list -o xml', ['--output: "xml" is none of table, json, yaml']],
   ['stop', ['name the apps to stop, or give --all']],
   ['stop web --all', ['name the apps to stop, or give --all']],
-  ['sentry --listen 0.0.0.0:0 --insecure', ["required option '--state <DIR>' not specified"]],
+  ['sentry --listen 0.0.0.0:0 --insecure', ["required option '--state <DIR>' not specified; --help shows an example"]],
   [
     'sentry --state x --listen 0.0.0.0:0 --insecure',
     [expect.stringContaining('listen on 127.0.0.1, or give --jwks-file')],
@@ -98,11 +104,11 @@ test.each<[string, string[]]>([
     ],
   ],
   [
-    'explain W G(T a.b.c orders',
+    'explain W GTE a.b.c /orders',
     [
       expect.stringMatching(/^the caller: "W" is not an app id/),
       expect.stringMatching(/^the app that is called: "a.b.c" is not an app id/),
-      'the call: "G(T" is no method; write one of HTTP, GRPC or WEBSOCKET',
+      'the call: no sidecar passes on the verb "GTE"; did you mean GET?',
     ],
   ],
   ['explain a GET b orders', ['the call: "orders" is no path; a path begins with a slash, such as /orders/7']],

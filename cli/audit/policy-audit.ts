@@ -63,6 +63,8 @@ function ruleIn(deniedBy: string, policy: string): string {
 
 function nothingIn({ policies, sidecars }: AuditFacts): string {
   if (policies?.length === 0) return 'no AccessPolicy is in audit mode; one is with "mode: audit" in its spec';
+  if (sidecars === 0)
+    return `no sidecar is there to be asked${policies === undefined ? '; "invokectl list -A" shows what runs' : ''}`;
   const whose = sidecars === 1 ? 'one sidecar was asked: since it' : `${sidecars} sidecars were asked: since they`;
   const nothing = `${whose} started, no call came in that a policy in audit mode would deny`;
   const seen = policies?.filter(({ lastDeniedTime }) => lastDeniedTime !== undefined) ?? [];

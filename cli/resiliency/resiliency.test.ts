@@ -123,7 +123,7 @@ describe('what answers at an address', () => {
   ])('that %s is a failure, with what to do', async (_what, answer, reason) => {
     const { exitCode, stdout, stderr } = await ask(answer);
     expect([exitCode, stdout]).toEqual([69, '']);
-    expect(stderr).toMatch(/^invokectl: the sidecar at 127\.0\.0\.1:\d+ did not tell: /);
+    expect(stderr).toMatch(/^invokectl: the sidecar at 127\.0\.0\.1:\d+ could not be asked: /);
     expect(stderr).toContain(reason);
   });
 

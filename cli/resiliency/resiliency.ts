@@ -1,6 +1,6 @@
 // `invokectl resiliency`: asks sidecars how things stand with those that they call, and shows it.
 import { type IncomingMessage, request } from 'node:http';
-import { messageOf } from '../../kit/errors.ts';
+import { codeOf, messageOf } from '../../kit/errors.ts';
 import { parseJson } from '../../kit/json.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { HostPort } from '../../kit/values.ts';
@@ -51,7 +51,7 @@ export async function resiliencyCommand(scope: ResiliencyScope, format: CheckFor
   if (format === 'json') host.stdout.write(`${JSON.stringify(answers, undefined, 2)}\n`);
   else if (answers.length > 0) host.stdout.write(table(answers));
   for (const { address, answer } of asked)
-    if (!answer.ok) say(host, `the sidecar at ${address.host}:${address.port} did not tell: ${answer.error}`);
+    if (!answer.ok) say(host, `the sidecar at ${address.host}:${address.port} could not be asked: ${answer.error}`);
   return answers.length === asked.length ? EXIT.ok : EXIT.unavailable;
 }
 
@@ -88,7 +88,10 @@ async function ask({ host: hostName, port }: HostPort, host: Host): Promise<Resu
     const json = parseJson(text);
     return json.ok ? readAnswer(json.value) : err('its answer is not JSON; is that the app API of a sidecar?');
   } catch (error) {
-    return err(gone.signal.aborted ? `no answer within ${ANSWER_MS / 1000} s` : messageOf(error));
+    if (gone.signal.aborted) return err(`no answer within ${ANSWER_MS / 1000} s`);
+    if (codeOf(error) === 'ECONNREFUSED')
+      return err('nobody listens there; on this machine "invokectl list -A" shows the HTTP port of each');
+    return err(messageOf(error));
   } finally {
     cancel();
   }
