@@ -13,12 +13,13 @@ import { TUNNEL, type TunnelMessage } from '../../api/proto/tunnel.ts';
 import type { Cancel } from '../../kit/clock.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { Http2ClientConnection } from '../../wire/http2/client.ts';
-import type { RequestHead, ResponseHead, ResponseReceiver, WireFailure } from '../../wire/message.ts';
+import type { RequestHead, ResponseReceiver, WireFailure } from '../../wire/message.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import type { FrameSink } from '../link/messages.ts';
 import { type Connected, StreamAttempt } from '../link/stream-attempt.ts';
 import { TunnelReader, TunnelWriter } from '../link/tunnelled.ts';
 import type { AttemptEnd } from '../resilience/time-spent.ts';
+import { type Answered, CUT_SHORT, MessageAnswer } from './message-answer.ts';
 import type { PeerTransportDeps } from './peer.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { peerBroke, peerClosing } from './peer-faults.ts';
@@ -40,7 +41,7 @@ export function openPeerTunnel(
 
 const NO_BYTES = Buffer.alloc(0);
 
-class TunnelAttempt extends StreamAttempt implements FrameSink {
+class TunnelAttempt extends StreamAttempt implements FrameSink, Answered {
   readonly #call: PermittedTunnel;
   readonly #connection: PeerConnection;
   readonly #deps: PeerTransportDeps;
@@ -124,68 +125,32 @@ class TunnelAttempt extends StreamAttempt implements FrameSink {
   }
 }
 
-class TunnelAnswer implements ResponseReceiver {
-  readonly #attempt: TunnelAttempt;
-  readonly #reply: ReplyEnd;
-  readonly #reader = new TunnelReader();
-  /** Of an answer that is nothing but a status. */
-  #headFields: Headers = NO_HEADERS;
+class TunnelAnswer extends MessageAnswer<TunnelMessage, TunnelAttempt> {
   #status: number | undefined;
 
   constructor(attempt: TunnelAttempt, reply: ReplyEnd) {
-    this.#attempt = attempt;
-    this.#reply = reply;
+    super(attempt, reply, new TunnelReader());
   }
 
-  informational(): void {}
-
-  head({ status, fields }: ResponseHead): void {
-    if (status === 200) this.#headFields = fields;
-    else this.#attempt.broke(`HTTP status ${status}`);
-  }
-
-  data(chunk: Buffer): Flow {
-    const messages = this.#reader.push(chunk);
-    if (!messages.ok) {
-      this.#attempt.broke(messages.error.message);
-      return 'ok';
-    }
-    let flow: Flow = 'ok';
-    for (const message of messages.value) if (this.#take(message) === 'pause') flow = 'pause';
-    return flow;
-  }
-
-  end(trailers: Headers): void {
-    if (!this.#attempt.isOpen) return;
-    const said = trailers.length > 0 ? trailers : this.#headFields;
+  override end(trailers: Headers): void {
+    if (!this.attempt.isOpen) return;
+    const said = trailers.length > 0 ? trailers : this.headFields;
     const refused = faultOfTrailers(said);
     if (refused !== undefined) this.#refused(refused, said);
-    else if (this.#reader.isComplete) this.#attempt.ended(this.#status === SWITCHING);
-    else this.#attempt.broke('the answer ends before its head, or in the middle of a message');
-  }
-
-  abort(failure: WireFailure): void {
-    this.#attempt.lost(failure);
-  }
-
-  resume(): void {
-    this.#attempt.mayGoOn();
-  }
-
-  cancel(failure: WireFailure): void {
-    this.#attempt.lost(failure);
+    else if (this.reader.isComplete) this.attempt.ended(this.#status === SWITCHING);
+    else this.attempt.broke(CUT_SHORT);
   }
 
   #refused(refused: Fault, said: Headers): void {
     const isOneOfOurs = this.#status !== undefined || headerValue(said, 'invoke-fault') !== undefined;
-    if (isOneOfOurs) this.#attempt.fail(refused);
-    else this.#attempt.notCarried(refused.message);
+    if (isOneOfOurs) this.attempt.fail(refused);
+    else this.attempt.notCarried(refused.message);
   }
 
-  #take({ head, data, isEnd }: TunnelMessage): Flow {
-    if (head !== undefined && this.#attempt.isOpen) this.#head(head);
-    const flow = data === undefined || !this.#attempt.isOpen ? 'ok' : this.#reply.data(data);
-    if (isEnd && this.#attempt.isOpen) this.#attempt.replyEnded();
+  protected override take({ head, data, isEnd }: TunnelMessage): Flow {
+    if (head !== undefined && this.attempt.isOpen) this.#head(head);
+    const flow = data === undefined || !this.attempt.isOpen ? 'ok' : this.reply.data(data);
+    if (isEnd && this.attempt.isOpen) this.attempt.replyEnded();
     return flow;
   }
 
@@ -194,9 +159,9 @@ class TunnelAnswer implements ResponseReceiver {
     const head = message.ok ? readTunnelHead(message.value.head) : message;
     if (head.ok) {
       this.#status = head.value.status;
-      this.#reply.head(head.value);
+      this.reply.head(head.value);
     } else {
-      this.#attempt.broke(head.error);
+      this.attempt.broke(head.error);
     }
   }
 }

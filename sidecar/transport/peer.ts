@@ -20,7 +20,7 @@ import { type Connected, StreamAttempt } from '../link/stream-attempt.ts';
 import { StreamWriter } from '../link/streamed.ts';
 import { UnaryWriter } from '../link/unary.ts';
 import type { AttemptEnd } from '../resilience/time-spent.ts';
-import { type Answered, PeerAnswer } from './peer-answer.ts';
+import { type AnsweredCall, PeerAnswer } from './peer-answer.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { peerBroke, peerClosing } from './peer-faults.ts';
 import { grpcRequestHead, requestHead } from './peer-head.ts';
@@ -42,7 +42,7 @@ export function openPeer(
   return attempt;
 }
 
-class PeerAttempt extends StreamAttempt implements FrameSink, Answered {
+class PeerAttempt extends StreamAttempt implements FrameSink, AnsweredCall {
   readonly #call: PermittedCall;
   readonly #deps: PeerTransportDeps;
   readonly #connection: PeerConnection;
