@@ -1,8 +1,8 @@
 // Everything the operator needs to know before it starts. main.ts makes it from the environment, which the chart sets.
 import type { Namespace, TrustDomain } from '../api/ids.ts';
-import type { LogFormat, LogLevel } from '../kit/log.ts';
+import type { ProgramConfig } from '../kube/program.ts';
 
-export interface OperatorConfig {
+export interface OperatorConfig extends ProgramConfig {
   /** Our own namespace. */
   readonly namespace: Namespace;
   /** This replica's name, unique: the pod's. */
@@ -27,7 +27,4 @@ export interface OperatorConfig {
     readonly health: number;
     readonly metrics: number;
   };
-  readonly log: { readonly level: LogLevel; readonly format: LogFormat };
-  /** A kubeconfig file; undefined: the ServiceAccount of the pod. */
-  readonly kubeconfig: string | undefined;
 }

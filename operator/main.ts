@@ -6,25 +6,15 @@
 import { OPERATOR } from '../api/pod.ts';
 import { systemClock } from '../kit/clock.ts';
 import { EXIT, type Program, runProgram } from '../kit/program.ts';
-import { openKube } from '../kube/client.ts';
+import { equipProgram } from '../kube/program.ts';
 import { readConfig } from './env.ts';
 import { startOperator } from './operator.ts';
 
 async function run(program: Program): Promise<number> {
-  const read = readConfig(process.env);
-  if (!read.ok) {
-    for (const mistake of read.error) program.log.error(mistake);
-    return EXIT.usage;
-  }
-  const config = read.value;
-  const log = program.logAs(config.log);
-  const kubeConfig = config.kubeconfig === undefined ? 'in-cluster' : { kubeconfigFile: config.kubeconfig };
-  const kube = openKube({ kubeConfig, fieldManager: OPERATOR, clock: systemClock, log });
-  if (!kube.ok) {
-    log.error(kube.error);
-    return EXIT.failed;
-  }
-  const started = await startOperator(config, { kube: kube.value, clock: systemClock, random: Math.random, log });
+  const equipped = equipProgram(OPERATOR, readConfig(process.env), program, systemClock);
+  if (!equipped.ok) return equipped.error;
+  const { config, kube, log } = equipped.value;
+  const started = await startOperator(config, { kube, clock: systemClock, random: Math.random, log });
   if (!started.ok) {
     log.error(started.error);
     return EXIT.failed;

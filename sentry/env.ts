@@ -2,14 +2,15 @@
 import { type Namespace, parseNamespace, parseTrustDomain, type TrustDomain } from '../api/ids.ts';
 import { CONTROL_PLANE_PORTS } from '../api/pod.ts';
 import { type Environment, parseOptional, readEnvironment } from '../kit/environment.ts';
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../kit/log.ts';
+import { LOG_FORMATS, LOG_LEVELS } from '../kit/log.ts';
 import { parseDuration } from '../kit/quantity.ts';
 import { err, ok, type Result } from '../kit/result.ts';
 import { excerpt } from '../kit/text.ts';
 import { parseListenPort, parseObjectName, parseOneOf } from '../kit/values.ts';
+import type { ProgramConfig } from '../kube/program.ts';
 import { CERT_TTL_MIN_MS } from './sign/sign.ts';
 
-export interface PodConfig {
+export interface PodConfig extends ProgramConfig {
   /** Our own namespace. */
   readonly namespace: Namespace;
   /** This replica's name, unique: the pod's. */
@@ -19,9 +20,6 @@ export interface PodConfig {
   readonly caSecret: string;
   readonly workloadCertTtlMs: number;
   readonly ports: { readonly sentry: number; readonly health: number; readonly metrics: number };
-  readonly log: { readonly level: LogLevel; readonly format: LogFormat };
-  /** A kubeconfig file; undefined: the ServiceAccount of the pod. */
-  readonly kubeconfig: string | undefined;
 }
 
 const VARIABLES = {

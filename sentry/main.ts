@@ -7,34 +7,24 @@ import { randomUUID } from 'node:crypto';
 import { SENTRY } from '../api/pod.ts';
 import { systemClock } from '../kit/clock.ts';
 import { EXIT, type Program, runProgram } from '../kit/program.ts';
-import { openKube } from '../kube/client.ts';
 import { runForLeader } from '../kube/lease.ts';
+import { equipProgram } from '../kube/program.ts';
 import { readConfig } from './env.ts';
 import { startPodSentry } from './pod.ts';
 
 async function run(program: Program): Promise<number> {
-  const read = readConfig(process.env);
-  if (!read.ok) {
-    for (const mistake of read.error) program.log.error(mistake);
-    return EXIT.usage;
-  }
-  const config = read.value;
-  const log = program.logAs(config.log);
-  const kubeConfig = config.kubeconfig === undefined ? 'in-cluster' : { kubeconfigFile: config.kubeconfig };
-  const kube = openKube({ kubeConfig, fieldManager: SENTRY, clock: systemClock, log });
-  if (!kube.ok) {
-    log.error(kube.error);
-    return EXIT.failed;
-  }
+  const equipped = equipProgram(SENTRY, readConfig(process.env), program, systemClock);
+  if (!equipped.ok) return equipped.error;
+  const { config, kube, log } = equipped.value;
   const candidacy = runForLeader(
-    kube.value,
+    kube,
     { namespace: config.namespace, name: SENTRY, identity: `${config.replica}_${randomUUID()}` },
     // Leading takes no work of its own: whoever is about to write asks whether it leads.
     { elected: (signal) => new Promise<void>((done) => signal.addEventListener('abort', () => done())) },
     { clock: systemClock, random: Math.random, log },
   );
   const started = await startPodSentry(config, {
-    kube: kube.value,
+    kube,
     isLeader: () => candidacy.isLeader(),
     clock: systemClock,
     log,
