@@ -51,7 +51,7 @@ export function startingApp(target: Target): Fault {
   return fault(
     'no-endpoint',
     `the app "${target.app}" in namespace "${target.namespace}" is starting: none of its instances is ready yet; ` +
-      'try again in a moment, and if it stays so, see whether the app listens on its --app-port',
+      'try again in a moment, and if it stays so, see whether the app listens on its --app-port and passes its health check, if it has one',
   );
 }
 
