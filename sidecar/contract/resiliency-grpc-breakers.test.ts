@@ -89,8 +89,10 @@ describe('a policy of the name DefaultAppRetryPolicy', () => {
   });
 
   test('does not try again what is addressed to an app that nobody knows', async () => {
-    holds();
     const stranger = callerOf(web, 'nobody');
+    // Its connection has a timer of its own from here on.
+    await stranger.call('Unary', ['x']);
+    holds();
     const waits = clock.waiting().length;
     const outcome = await stranger.call('Unary', ['x']);
     expect([outcome.status.code, faultOf(outcome)]).toEqual([Code.NOT_FOUND, 'unknown-app']);
