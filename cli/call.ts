@@ -6,7 +6,6 @@ import type { Readable } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
 import { headerPairs, headerValue } from '../api/headers.ts';
 import { targetName } from '../api/ids.ts';
-import { sleep } from '../kit/clock.ts';
 import { messageOf, whyUnreadable } from '../kit/errors.ts';
 import { parseJson } from '../kit/json.ts';
 import { err, ok, type Result } from '../kit/result.ts';
@@ -14,6 +13,9 @@ import type { Names } from '../sidecar/resolve/resolver.ts';
 import type { BodySource, CallRequest } from './call-request.ts';
 import { EXIT, exitCodeOf, type Host, say } from './host.ts';
 import { type HostedSidecar, hostSidecar, openLog } from './host-sidecar.ts';
+import { untilProven } from './proven.ts';
+
+const PROVEN_WITHIN_MS = 15_000;
 
 export async function callCommand(call: CallRequest, host: Host): Promise<number> {
   const started = await hostSidecar(call.settings, host, openLog(call.settings.log, host), findOnly);
@@ -48,7 +50,7 @@ async function callThrough(
   stopped: AbortSignal,
 ): Promise<number> {
   const { apiToken } = call.settings.config;
-  const proven = await untilProven(sidecar, host);
+  const proven = await untilProven(sidecar, PROVEN_WITHIN_MS, host.clock);
   if (!proven.ok) {
     say(host, proven.error);
     return EXIT.unavailable;
@@ -154,23 +156,4 @@ async function openBody(source: BodySource | undefined, host: Host): Promise<Res
     file.once('open', () => resolve(ok(file)));
     file.once('error', (error) => resolve(err(`--data: ${path} cannot be read: ${whyUnreadable(error)}`)));
   });
-}
-
-const PROVEN_WITHIN_MS = 15_000;
-const LOOK_PERIOD_MS = 25;
-
-/** Until the sidecar has its certificate: before, it would refuse the call. */
-async function untilProven(sidecar: HostedSidecar, { clock }: Host): Promise<Result<void>> {
-  const startedAtMs = clock.elapsed();
-  for (;;) {
-    const state = sidecar.identity();
-    if (state.kind === 'ready') return ok(undefined);
-    // Whoever cannot be reached may be starting. Any other answer would be the same a moment later.
-    const isFinal = state.lastFailure !== undefined && state.lastFailure !== 'unreachable';
-    if (isFinal) return err(`no certificate to call with: ${state.lastError}`);
-    if (clock.elapsed() - startedAtMs > PROVEN_WITHIN_MS) {
-      return err(`no certificate within 15 s: ${state.lastError ?? 'the certificate authority does not answer'}`);
-    }
-    await sleep(clock, LOOK_PERIOD_MS);
-  }
 }

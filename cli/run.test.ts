@@ -62,6 +62,24 @@ test('the app learns its sidecar from its environment, its lines say whose they 
   expect(cli.stderr()).not.toContain('\x1b');
 });
 
+test('an app may call as its first deed, and starts all the same where there is no authority', async () => {
+  const script = `
+    const { status } = await fetch('http://127.0.0.1:' + process.env.DAPR_HTTP_PORT + '/v1.0/healthz/outbound');
+    console.log('outbound', status);
+  `;
+  const cli = throwawayHome().start(['run', '-a', 'web', '--', ...app(script)]);
+  expect(await cli.ended).toBe(0);
+  expect(cli.stdout()).toContain('outbound 204');
+
+  const home = throwawayHome();
+  const anchors = join(home.folder, 'ca/trust-anchors.crt');
+  await home.start(['run', '-a', 'first', '--', ...app('')]).ended;
+  const nowhere = ['--sentry-address', `127.0.0.1:${await freePort()}`, '--trust-anchors-file', anchors];
+  const alone = home.start(['run', '-a', 'web', ...nowhere, '--', ...app(script)]);
+  expect(await alone.ended).toBe(0);
+  expect(alone.stdout()).toContain('outbound 503');
+});
+
 test.each([
   [{ INVOKE_API_TOKEN: 'i' }, 'i i'],
   [{ DAPR_API_TOKEN: 'd' }, 'd d'],

@@ -1,6 +1,7 @@
 // `invokectl run`: an app and its sidecar, started together and ended together, the app first.
 //
-//   R1. The app starts when the sidecar's ports are bound, and learns them from its environment.
+//   R1. The app starts when the sidecar's ports are bound and it has a certificate to call with, or two seconds later, and
+//       learns the ports from its environment.
 //   R2. Each signal reaches the app's process group once. Before the first, the sidecar takes the name back, refuses what
 //       comes in and lets the app finish what it is serving, within the grace: an app that ends at a signal without
 //       further ado loses no call. It may call out until it is gone.

@@ -7,6 +7,7 @@ import { type FromSidecar, isToSidecar } from './channel.ts';
 import type { SidecarSettings } from './flags.ts';
 import { EXIT, type Host, type ParentChannel, say } from './host.ts';
 import { type HostedSidecar, hostSidecar, openLog } from './host-sidecar.ts';
+import { untilProven } from './proven.ts';
 import { configuredBy } from './resources.ts';
 
 export async function sidecarCommand(settings: SidecarSettings, isSupervised: boolean, host: Host): Promise<number> {
@@ -42,6 +43,9 @@ export async function sidecarCommand(settings: SidecarSettings, isSupervised: bo
   return sidecar.done;
 }
 
+/** So that an app may call as its first deed. Without an authority it starts all the same: it may have other things to do. */
+const PROVEN_WITHIN_MS = 2000;
+
 /** The parent receives a terminal's signals too and decides what they mean; only a SIGTERM is meant for this process. */
 function obey(parent: ParentChannel, sidecar: HostedSidecar, graceMs: number, host: Host): void {
   let endApp = async () => {};
@@ -56,7 +60,8 @@ function obey(parent: ParentChannel, sidecar: HostedSidecar, graceMs: number, ho
     if (signal === 'SIGTERM') tell(parent, { kind: 'stop-asked' });
   });
   void sidecar.drained.then(() => tell(parent, { kind: 'drained' }));
-  tell(parent, { kind: 'started', ports: sidecar.ports });
+  const { ports } = sidecar;
+  void untilProven(sidecar, PROVEN_WITHIN_MS, host.clock).then(() => tell(parent, { kind: 'started', ports }));
 }
 
 const LOOK_EVERY_MS = 50;
