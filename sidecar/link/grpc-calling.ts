@@ -7,14 +7,14 @@ import { excerpt } from '../../kit/text.ts';
 import { HEAD_TOO_LARGE } from '../../wire/http2/client.ts';
 import type { ResponseHead, ResponseReceiver, WireFailure } from '../../wire/message.ts';
 import { isGrpc } from './grpc-serving.ts';
-import { StreamAttempt } from './stream-attempt.ts';
+import { type ConnectionSource, StreamAttempt } from './stream-attempt.ts';
 
 const METADATA_TOO_LARGE = fault(
   'headers-too-large',
   'the metadata of the call is larger than the called app or service, or its sidecar, takes; nothing reached it.',
 );
 
-export abstract class GrpcAttempt extends StreamAttempt {
+export abstract class GrpcAttempt<Why, Source extends ConnectionSource<Why>> extends StreamAttempt<Why, Source> {
   /** The fault that an answer's status tells of; undefined where the status is the app's own. */
   abstract faultIn(status: Headers): Fault | undefined;
   /** Proven: nobody has looked at the call. */
@@ -28,15 +28,17 @@ export abstract class GrpcAttempt extends StreamAttempt {
   }
 }
 
+type Attempt = GrpcAttempt<unknown, ConnectionSource<unknown>>;
+
 class GrpcAnswer implements ResponseReceiver {
-  readonly #attempt: GrpcAttempt;
+  readonly #attempt: Attempt;
   readonly #reply: ReplyEnd;
   /** The status came with the head, and the answer is nothing else (Trailers-Only). */
   #isStatusAlone = false;
   /** A sidecar's fault, and no answer of the app. */
   #refused: Fault | undefined;
 
-  constructor(attempt: GrpcAttempt, reply: ReplyEnd) {
+  constructor(attempt: Attempt, reply: ReplyEnd) {
     this.#attempt = attempt;
     this.#reply = reply;
   }

@@ -12,6 +12,7 @@ import { type Http2ClientConnection, http2Client } from '../../wire/http2/client
 import type { WireFailure } from '../../wire/message.ts';
 import { socketLink } from '../../wire/socket-link.ts';
 import { StallWatch } from './stall-watch.ts';
+import type { ConnectionSource } from './stream-attempt.ts';
 
 export interface Http2PoolLimits {
   /** With a hundred calls on each, which is what many servers take, more than any one serves. */
@@ -48,7 +49,7 @@ const SPARE_MS = 60_000;
 const KEEP_ALIVE_MS = 15_000;
 const STOPPING: WireFailure = { kind: 'closed', reason: 'this sidecar is stopping' };
 
-export class Http2Pool<Why> {
+export class Http2Pool<Why> implements ConnectionSource<Http2Problem<Why>> {
   readonly authority: string;
   readonly scheme: 'http' | 'https';
   readonly #connector: Http2Connector<Why>;

@@ -1,17 +1,21 @@
 // One attempt at a call as a stream of HTTP/2, to a peer, to the app or out of the mesh: what is pushed while there is no connection waits, and
-// it ends once. What the places differ in (where a connection comes from, what the head says, what is made of the bytes, who
-// reads the answer) is said by the subclasses.
+// it ends once. What the places differ in (what the head says, what is made of the bytes, who reads the answer, in what words it
+// fails) is said by the subclasses.
 import type { Flow, ReplyEnd, RequestEnd } from '../../api/exchange.ts';
 import type { Fault } from '../../api/fault.ts';
 import { type Headers, NO_HEADERS } from '../../api/headers.ts';
 import type { Cancel } from '../../kit/clock.ts';
+import type { Result } from '../../kit/result.ts';
 import type { Http2ClientConnection } from '../../wire/http2/client.ts';
 import { GIVEN_UP, NOBODY, type Requester, type RequestHead, type ResponseReceiver } from '../../wire/message.ts';
 
-/** A connection to call on, or why there is none. */
-export type Connected =
-  | { readonly ok: true; readonly connection: Http2ClientConnection }
-  | { readonly ok: false; readonly fault: Fault };
+/** Where a connection to call on comes from. `Why` is what is said where there is none. */
+export interface ConnectionSource<Why> {
+  /** One that is known already: most calls need not wait. */
+  readonly ready: Http2ClientConnection | undefined;
+  /** Calls `use` once, now or later, unless it is cancelled first. */
+  wait(use: (found: Result<Http2ClientConnection, Why>) => void): Cancel;
+}
 
 type State =
   /** What was pushed meanwhile waits here: at most what one `pause` lets through. */
@@ -21,18 +25,18 @@ type State =
 
 const DONE: State = { kind: 'done' };
 
-export abstract class StreamAttempt implements RequestEnd {
+export abstract class StreamAttempt<Why, Source extends ConnectionSource<Why>> implements RequestEnd {
+  protected readonly source: Source;
   protected readonly reply: ReplyEnd;
   #state: State = DONE;
 
-  constructor(reply: ReplyEnd) {
+  constructor(reply: ReplyEnd, source: Source) {
     this.reply = reply;
+    this.source = source;
   }
 
-  /** What to call on, if it is known already: most calls need not wait. */
-  protected abstract ready(): Http2ClientConnection | undefined;
-  /** Calls `use` once, now or later, unless it is cancelled first. */
-  protected abstract connect(use: (connected: Connected) => void): Cancel;
+  /** There is no connection. */
+  protected abstract notConnected(why: Why): Fault;
   /** Made when there is a connection: what is left of the time is known only then. */
   protected abstract head(): RequestHead;
   /** Who reads the answer. */
@@ -58,7 +62,7 @@ export abstract class StreamAttempt implements RequestEnd {
   protected left(): void {}
 
   start(): void {
-    const connection = this.ready();
+    const connection = this.source.ready;
     if (connection === undefined) this.#connect();
     else this.#open(connection);
   }
@@ -130,13 +134,13 @@ export abstract class StreamAttempt implements RequestEnd {
   #connect(): void {
     const state: State = { kind: 'connecting', cancel: () => undefined, held: [], ended: undefined };
     this.#state = state;
-    state.cancel = this.connect((connected) => {
+    state.cancel = this.source.wait((found) => {
       if (this.#state !== state) return;
-      if (!connected.ok) {
-        this.fail(connected.fault);
+      if (!found.ok) {
+        this.fail(this.notConnected(found.error));
         return;
       }
-      this.#open(connected.connection);
+      this.#open(found.value);
       let flow: Flow = 'ok';
       for (const chunk of state.held) flow = this.data(chunk);
       if (state.ended !== undefined) this.end(state.ended);

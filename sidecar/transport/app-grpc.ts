@@ -4,25 +4,15 @@ import { type Fault, fault } from '../../api/fault.ts';
 import { headersForApp } from '../../api/identity-headers.ts';
 import { targetName } from '../../api/ids.ts';
 import { printTimeout } from '../../api/timeout.ts';
-import type { Cancel, Clock } from '../../kit/clock.ts';
 import { grpcHead } from '../../wire/grpc-call.ts';
-import type { Http2ClientConnection } from '../../wire/http2/client.ts';
 import type { RequestHead } from '../../wire/message.ts';
-import type { AppHttp2Pool } from '../app/http2-pool.ts';
+import type { AppHttp2Pool, AppHttp2Problem } from '../app/http2-pool.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import { GrpcAttempt } from '../link/grpc-calling.ts';
-import type { Connected } from '../link/stream-attempt.ts';
+import type { AppTransportDeps } from './app.ts';
 import { appClosing, noAppPort, noHttp2 } from './app-faults.ts';
 
-export interface AppGrpcTransportDeps {
-  readonly clock: Clock;
-  /** Undefined for a program that only calls. */
-  readonly pool: AppHttp2Pool | undefined;
-  /** Shows the app that the call comes from its own sidecar. */
-  readonly token: string | undefined;
-}
-
-export function openAppGrpc(call: PermittedCall, reply: ReplyEnd, deps: AppGrpcTransportDeps): RequestEnd {
+export function openAppGrpc(call: PermittedCall, reply: ReplyEnd, deps: AppTransportDeps<AppHttp2Pool>): RequestEnd {
   const { pool } = deps;
   if (pool === undefined) return refuse(reply, noAppPort(call));
   const attempt = new AppGrpcAttempt(call, reply, pool, deps);
@@ -30,27 +20,18 @@ export function openAppGrpc(call: PermittedCall, reply: ReplyEnd, deps: AppGrpcT
   return attempt;
 }
 
-class AppGrpcAttempt extends GrpcAttempt {
+class AppGrpcAttempt extends GrpcAttempt<AppHttp2Problem, AppHttp2Pool> {
   readonly #call: PermittedCall;
-  readonly #pool: AppHttp2Pool;
-  readonly #deps: AppGrpcTransportDeps;
+  readonly #deps: AppTransportDeps<AppHttp2Pool>;
 
-  constructor(call: PermittedCall, reply: ReplyEnd, pool: AppHttp2Pool, deps: AppGrpcTransportDeps) {
-    super(reply);
+  constructor(call: PermittedCall, reply: ReplyEnd, pool: AppHttp2Pool, deps: AppTransportDeps<AppHttp2Pool>) {
+    super(reply, pool);
     this.#call = call;
-    this.#pool = pool;
     this.#deps = deps;
   }
 
-  protected override ready(): Http2ClientConnection | undefined {
-    return this.#pool.ready;
-  }
-
-  protected override connect(use: (connected: Connected) => void): Cancel {
-    return this.#pool.wait((found) => {
-      if (found.ok) use({ ok: true, connection: found.value });
-      else use({ ok: false, fault: noHttp2(this.#call, this.#pool.port, found.error, 'gRPC') });
-    });
+  protected override notConnected(problem: AppHttp2Problem): Fault {
+    return noHttp2(this.#call, this.source.port, problem, 'gRPC');
   }
 
   protected override head(): RequestHead {
@@ -59,7 +40,7 @@ class AppGrpcAttempt extends GrpcAttempt {
     const fields = [...headers, 'te', 'trailers', ...headersForApp(this.#call)];
     if (token !== undefined) fields.push('dapr-api-token', token);
     if (deadlineMs !== undefined) fields.push('grpc-timeout', printTimeout(deadlineMs - clock.elapsed()));
-    return { ...grpcHead(this.#pool, path, fields), ...(neverIndexed && { neverIndexed }) };
+    return { ...grpcHead(this.source, path, fields), ...(neverIndexed && { neverIndexed }) };
   }
 
   /** An app has no word about a call that is ours: its status is its answer. */

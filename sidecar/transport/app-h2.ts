@@ -1,26 +1,18 @@
 // Transport of an HTTP call to an app that speaks HTTP/2: one attempt, a stream of its own. The app is told who calls, as over
 // HTTP/1.1.
 import { type Flow, type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
+import type { Fault } from '../../api/fault.ts';
 import { endToEnd, type Headers, headerValue } from '../../api/headers.ts';
-import type { Cancel, Clock } from '../../kit/clock.ts';
 import { flawIn } from '../../wire/fields.ts';
-import { HEAD_TOO_LARGE, type Http2ClientConnection } from '../../wire/http2/client.ts';
+import { HEAD_TOO_LARGE } from '../../wire/http2/client.ts';
 import type { Fields, RequestHead, ResponseHead, ResponseReceiver, WireFailure } from '../../wire/message.ts';
-import type { AppHttp2Pool } from '../app/http2-pool.ts';
+import type { AppHttp2Pool, AppHttp2Problem } from '../app/http2-pool.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
-import { type Connected, StreamAttempt } from '../link/stream-attempt.ts';
-import { appFields } from './app.ts';
+import { StreamAttempt } from '../link/stream-attempt.ts';
+import { type AppTransportDeps, appFields } from './app.ts';
 import { appBroke, appClosing, appHeadTooLarge, noAppPort, noHttp2, unwritable, wrongLength } from './app-faults.ts';
 
-export interface AppH2TransportDeps {
-  readonly clock: Clock;
-  /** Undefined for a program that only calls. */
-  readonly pool: AppHttp2Pool | undefined;
-  /** Shows the app that the request comes from its own sidecar. */
-  readonly token: string | undefined;
-}
-
-export function openAppH2(call: PermittedCall, reply: ReplyEnd, deps: AppH2TransportDeps): RequestEnd {
+export function openAppH2(call: PermittedCall, reply: ReplyEnd, deps: AppTransportDeps<AppHttp2Pool>): RequestEnd {
   const { pool } = deps;
   if (pool === undefined) return refuse(reply, noAppPort(call));
   const attempt = new AppH2Attempt(call, reply, pool, deps);
@@ -28,29 +20,20 @@ export function openAppH2(call: PermittedCall, reply: ReplyEnd, deps: AppH2Trans
   return attempt;
 }
 
-class AppH2Attempt extends StreamAttempt {
+class AppH2Attempt extends StreamAttempt<AppHttp2Problem, AppHttp2Pool> {
   readonly #call: PermittedCall;
-  readonly #pool: AppHttp2Pool;
-  readonly #deps: AppH2TransportDeps;
+  readonly #deps: AppTransportDeps<AppHttp2Pool>;
   #pushedBytes = 0;
   #wasOpened = false;
 
-  constructor(call: PermittedCall, reply: ReplyEnd, pool: AppHttp2Pool, deps: AppH2TransportDeps) {
-    super(reply);
+  constructor(call: PermittedCall, reply: ReplyEnd, pool: AppHttp2Pool, deps: AppTransportDeps<AppHttp2Pool>) {
+    super(reply, pool);
     this.#call = call;
-    this.#pool = pool;
     this.#deps = deps;
   }
 
-  protected override ready(): Http2ClientConnection | undefined {
-    return this.#pool.ready;
-  }
-
-  protected override connect(use: (connected: Connected) => void): Cancel {
-    return this.#pool.wait((found) => {
-      if (found.ok) use({ ok: true, connection: found.value });
-      else use({ ok: false, fault: noHttp2(this.#call, this.#pool.port, found.error, 'HTTP') });
-    });
+  protected override notConnected(problem: AppHttp2Problem): Fault {
+    return noHttp2(this.#call, this.source.port, problem, 'HTTP');
   }
 
   protected override head(): RequestHead {
@@ -58,8 +41,8 @@ class AppH2Attempt extends StreamAttempt {
     return {
       method,
       target: query === '' ? path : `${path}?${query}`,
-      authority: this.#pool.authority,
-      scheme: this.#pool.scheme,
+      authority: this.source.authority,
+      scheme: this.source.scheme,
       fields: appFields(this.#call, this.#deps),
       bodyBytes,
       upgrade: undefined,

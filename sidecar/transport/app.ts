@@ -17,10 +17,11 @@ import type { PermittedCall } from '../authorize/authorize.ts';
 import { Http1Exchange } from '../link/http1-exchange.ts';
 import { appBroke, appUnreachable, maySpeakOtherwise, noAppPort, unwritable, wrongLength } from './app-faults.ts';
 
-export interface AppTransportDeps {
+/** `Pool`: of the connections to an app by what it speaks. */
+export interface AppTransportDeps<Pool = AppPool> {
   readonly clock: Clock;
   /** Undefined for a program that only calls. */
-  readonly pool: AppPool | undefined;
+  readonly pool: Pool | undefined;
   /** Shows the app that the request comes from its own sidecar. */
   readonly token: string | undefined;
 }

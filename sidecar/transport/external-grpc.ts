@@ -8,14 +8,14 @@ import { type ReplyEnd, type RequestEnd, refuse } from '../../api/exchange.ts';
 import { type Fault, fault } from '../../api/fault.ts';
 import type { Headers } from '../../api/headers.ts';
 import { printTimeout } from '../../api/timeout.ts';
-import type { Cancel, Clock } from '../../kit/clock.ts';
+import type { Clock } from '../../kit/clock.ts';
 import { grpcHead } from '../../wire/grpc-call.ts';
-import type { Http2ClientConnection } from '../../wire/http2/client.ts';
 import type { RequestHead } from '../../wire/message.ts';
 import type { PermittedExternalCall } from '../authorize/external.ts';
+import type { NotConnected } from '../external/connect.ts';
 import type { OutsideHttp2Pool } from '../external/pools.ts';
 import { GrpcAttempt } from '../link/grpc-calling.ts';
-import type { Connected } from '../link/stream-attempt.ts';
+import type { Http2Problem } from '../link/http2-pool.ts';
 import { type Equipment, type EquipmentDeps, equip, type PoolFor, replacing } from './external-equipment.ts';
 import { closing, grpcBroke, noGrpc, notConnected } from './external-faults.ts';
 
@@ -39,37 +39,31 @@ export function openExternalGrpc(
   return attempt;
 }
 
-class ExternalGrpcAttempt extends GrpcAttempt {
+class ExternalGrpcAttempt extends GrpcAttempt<Http2Problem<NotConnected>, OutsideHttp2Pool> {
   readonly #call: PermittedExternalCall;
-  readonly #equipment: Equipment<OutsideHttp2Pool>;
+  readonly #added: Headers;
+  readonly #advice: string;
   readonly #clock: Clock;
 
   constructor(call: PermittedExternalCall, reply: ReplyEnd, equipment: Equipment<OutsideHttp2Pool>, clock: Clock) {
-    super(reply);
+    super(reply, equipment.pool);
     this.#call = call;
-    this.#equipment = equipment;
+    this.#added = equipment.added;
+    this.#advice = equipment.advice;
     this.#clock = clock;
   }
 
-  protected override ready(): Http2ClientConnection | undefined {
-    return this.#equipment.pool.ready;
-  }
-
-  protected override connect(use: (connected: Connected) => void): Cancel {
-    const { pool, advice } = this.#equipment;
-    return pool.wait((found) => {
-      if (found.ok) use({ ok: true, connection: found.value });
-      else use({ ok: false, fault: notConnected(this.#call, found.error, advice) });
-    });
+  protected override notConnected(why: Http2Problem<NotConnected>): Fault {
+    return notConnected(this.#call, why, this.#advice);
   }
 
   protected override head(): RequestHead {
     const { path, headers, deadlineMs, neverIndexed } = this.#call;
-    const { pool, added } = this.#equipment;
+    const added = this.#added;
     const fields = [...replacing(headers, withoutGrpcsOwn(added)), 'te', 'trailers'];
     if (deadlineMs !== undefined) fields.push('grpc-timeout', printTimeout(deadlineMs - this.#clock.elapsed()));
     const secret = added.length === 0 ? neverIndexed : withNames(neverIndexed, added);
-    return { ...grpcHead(pool, path, fields), ...(secret && { neverIndexed: secret }) };
+    return { ...grpcHead(this.source, path, fields), ...(secret && { neverIndexed: secret }) };
   }
 
   /** A service has no word about a call that is ours: its status is its answer. */

@@ -3,14 +3,15 @@ import { once } from 'node:events';
 import { performServerHandshake, type ServerHttp2Session } from 'node:http2';
 import { createServer, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Fault } from '../../api/fault.ts';
 import { throwawayCa } from '../../identity/testing.ts';
 import { serverContext } from '../../identity/tls.ts';
 import { silentLog } from '../../kit/log.ts';
+import type { Result } from '../../kit/result.ts';
 import { type ManualClock, manualClock } from '../../kit/testing/clock.ts';
 import { portOf } from '../../kit/testing/ports.ts';
 import type { Http2ClientConnection } from '../../wire/http2/client.ts';
 import { NOBODY, type ResponseReceiver } from '../../wire/message.ts';
-import type { Connected } from '../link/stream-attempt.ts';
 import { identityOf } from '../testing/mesh.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { PeerPool } from './peer-pool.ts';
@@ -57,14 +58,14 @@ async function peer(serve: (socket: TLSSocket) => void, notAfter = clock.now() +
   return { host: '127.0.0.1', port: portOf(server) };
 }
 
-function connected(connection: PeerConnection): Promise<Connected> {
-  return new Promise((resolve) => void connection.withConnection(resolve));
+function connected(connection: PeerConnection): Promise<Result<Http2ClientConnection, Fault>> {
+  return new Promise((resolve) => void connection.wait(resolve));
 }
 
 async function ready(connection: PeerConnection): Promise<Http2ClientConnection> {
   const outcome = await connected(connection);
-  if (!outcome.ok) throw new Error(outcome.fault.message);
-  return outcome.connection;
+  if (!outcome.ok) throw new Error(outcome.error.message);
+  return outcome.value;
 }
 
 /** A request that is left open, and what came of it. */
@@ -136,7 +137,7 @@ test('the same address under another name is another connection', async () => {
   const asAdmin = pool.connection(endpoint, identityOf('admin'));
   await ready(asOrders);
   const refused = await connected(asAdmin);
-  expect(refused.ok ? 'accepted' : refused.fault.code).toBe('peer-untrusted');
+  expect(refused.ok ? 'accepted' : refused.error.code).toBe('peer-untrusted');
 });
 
 test('a peer that answers no ping is dead after 15 s, and its calls with it', async () => {
@@ -178,7 +179,7 @@ test('a peer that never speaks TLS, or never HTTP/2, is given up after 2 s and 5
   while (clock.waiting().length === 0 || Math.max(...clock.waiting()) <= 2000) await new Promise(setImmediate);
   clock.advance(5000);
   const outcome = await failed;
-  expect(outcome.ok ? 'connected' : outcome.fault.code).toBe('peer-unreachable');
+  expect(outcome.ok ? 'connected' : outcome.error.code).toBe('peer-unreachable');
 });
 
 test('a pool that is closed leaves nothing open', async () => {

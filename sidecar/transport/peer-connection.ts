@@ -13,11 +13,12 @@ import { classifyTlsError, clientOptions, peerIdentity } from '../../identity/tl
 import type { Random } from '../../kit/backoff.ts';
 import type { Cancel, Clock } from '../../kit/clock.ts';
 import type { Log } from '../../kit/log.ts';
+import { err, ok, type Result } from '../../kit/result.ts';
 import { type Http2ClientConnection, http2Client } from '../../wire/http2/client.ts';
 import { socketLink, withIntake } from '../../wire/socket-link.ts';
 import { keepAlive } from '../link/keep-alive.ts';
 import { retireAfterMs } from '../link/retire.ts';
-import type { Connected } from '../link/stream-attempt.ts';
+import type { ConnectionSource } from '../link/stream-attempt.ts';
 import type { Endpoint } from '../resolve/resolver.ts';
 
 export interface PeerConnectionDeps {
@@ -31,7 +32,7 @@ export interface PeerConnectionDeps {
 
 const ON_A_LAPTOP = 'If it runs on another machine, both must use one certificate authority: see --sentry-address.';
 
-type Waiter = (connected: Connected) => void;
+type Waiter = (found: Result<Http2ClientConnection, Fault>) => void;
 
 /** TCP within 2 s, TLS within 5 s more: a peer that is there is faster by far, and another may be waiting. */
 const CONNECT_TIMEOUT_MS = 2000;
@@ -51,7 +52,7 @@ type State =
   | ({ readonly kind: 'retired' } & Link)
   | { readonly kind: 'closed'; readonly fault: Fault };
 
-export class PeerConnection {
+export class PeerConnection implements ConnectionSource<Fault> {
   readonly #endpoint: Endpoint;
   readonly #expected: Identity;
   readonly #deps: PeerConnectionDeps;
@@ -88,11 +89,11 @@ export class PeerConnection {
   }
 
   /** Calls `use` with the connection: now if there is one, else as soon as it is known whether there will be. */
-  withConnection(use: Waiter): Cancel {
+  wait(use: Waiter): Cancel {
     const state = this.#state;
-    if (state.kind === 'ready') use({ ok: true, connection: state.connection });
-    else if (state.kind === 'closed') use({ ok: false, fault: state.fault });
-    else if (state.kind === 'retired') use({ ok: false, fault: this.#unreachable('is being closed') });
+    if (state.kind === 'ready') use(ok(state.connection));
+    else if (state.kind === 'closed') use(err(state.fault));
+    else if (state.kind === 'retired') use(err(this.#unreachable('is being closed')));
     else {
       state.waiters.add(use);
       return () => state.waiters.delete(use);
@@ -177,7 +178,7 @@ export class PeerConnection {
     };
     this.#state = { kind: 'ready', connection, cancelTimers };
     this.readyMs = clock.elapsed();
-    for (const waiter of state.waiters) waiter({ ok: true, connection });
+    for (const waiter of state.waiters) waiter(ok(connection));
   }
 
   /** The platform's error, told once: whatever comes after the first is an echo of it. */
@@ -195,7 +196,7 @@ export class PeerConnection {
       this.#log.warn('no connection to the peer', { fault: reason.code, reason: reason.message, cause: reason.cause });
       state.cancelTimeout();
       state.socket.destroy();
-      for (const waiter of state.waiters) waiter({ ok: false, fault: reason });
+      for (const waiter of state.waiters) waiter(err(reason));
       return;
     }
     state.cancelTimers();

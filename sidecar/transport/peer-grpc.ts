@@ -5,13 +5,11 @@ import { faultOfTrailers } from '../../api/grpc-status.ts';
 import { type Headers, headerValue } from '../../api/headers.ts';
 import { identityHeaders } from '../../api/identity-headers.ts';
 import { printTimeout } from '../../api/timeout.ts';
-import type { Cancel, Clock } from '../../kit/clock.ts';
+import type { Clock } from '../../kit/clock.ts';
 import { grpcHead } from '../../wire/grpc-call.ts';
-import type { Http2ClientConnection } from '../../wire/http2/client.ts';
 import type { RequestHead } from '../../wire/message.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import { GrpcAttempt } from '../link/grpc-calling.ts';
-import type { Connected } from '../link/stream-attempt.ts';
 import type { AttemptEnd } from '../resilience/time-spent.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { peerBroke, peerClosing } from './peer-faults.ts';
@@ -28,28 +26,22 @@ export function openPeerGrpc(
   return attempt;
 }
 
-class PeerGrpcAttempt extends GrpcAttempt {
+class PeerGrpcAttempt extends GrpcAttempt<Fault, PeerConnection> {
   readonly #call: PermittedCall;
-  readonly #connection: PeerConnection;
   readonly #clock: Clock;
 
   constructor(call: PermittedCall, connection: PeerConnection, reply: ReplyEnd, clock: Clock) {
-    super(reply);
+    super(reply, connection);
     this.#call = call;
-    this.#connection = connection;
     this.#clock = clock;
   }
 
   get connectedMs(): number | 'not-yet' {
-    return this.#connection.readyMs;
+    return this.source.readyMs;
   }
 
-  protected override ready(): Http2ClientConnection | undefined {
-    return this.#connection.ready;
-  }
-
-  protected override connect(use: (connected: Connected) => void): Cancel {
-    return this.#connection.withConnection(use);
+  protected override notConnected(reason: Fault): Fault {
+    return reason;
   }
 
   /** The app id and who calls are for Dapr sidecars, which pass them on. One of ours takes both from the certificates. */

@@ -10,13 +10,11 @@ import type { ReplyHeadMessage } from '../../api/proto/peer.ts';
 import { decodeUnaryReply } from '../../api/proto/peer-decoding.ts';
 import { encodeUnaryRequest } from '../../api/proto/peer-encoding.ts';
 import { TUNNEL, type TunnelMessage } from '../../api/proto/tunnel.ts';
-import type { Cancel } from '../../kit/clock.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
-import type { Http2ClientConnection } from '../../wire/http2/client.ts';
 import type { RequestHead, ResponseReceiver, WireFailure } from '../../wire/message.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import type { FrameSink } from '../link/messages.ts';
-import { type Connected, StreamAttempt } from '../link/stream-attempt.ts';
+import { StreamAttempt } from '../link/stream-attempt.ts';
 import { TunnelReader, TunnelWriter } from '../link/tunnelled.ts';
 import type { AttemptEnd } from '../resilience/time-spent.ts';
 import { type Answered, CUT_SHORT, MessageAnswer } from './message-answer.ts';
@@ -41,31 +39,25 @@ export function openPeerTunnel(
 
 const NO_BYTES = Buffer.alloc(0);
 
-class TunnelAttempt extends StreamAttempt implements FrameSink, Answered {
+class TunnelAttempt extends StreamAttempt<Fault, PeerConnection> implements FrameSink, Answered {
   readonly #call: PermittedTunnel;
-  readonly #connection: PeerConnection;
   readonly #deps: PeerTransportDeps;
   readonly #writer = new TunnelWriter(this);
   #isRequestOver = false;
   #isReplyOver = false;
 
   constructor(call: PermittedTunnel, connection: PeerConnection, reply: ReplyEnd, deps: PeerTransportDeps) {
-    super(reply);
+    super(reply, connection);
     this.#call = call;
-    this.#connection = connection;
     this.#deps = deps;
   }
 
   get connectedMs(): number | 'not-yet' {
-    return this.#connection.readyMs;
+    return this.source.readyMs;
   }
 
-  protected override ready(): Http2ClientConnection | undefined {
-    return this.#connection.ready;
-  }
-
-  protected override connect(use: (connected: Connected) => void): Cancel {
-    return this.#connection.withConnection(use);
+  protected override notConnected(reason: Fault): Fault {
+    return reason;
   }
 
   protected override head(): RequestHead {

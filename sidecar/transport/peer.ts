@@ -11,12 +11,11 @@ import type { Headers } from '../../api/headers.ts';
 import { targetName } from '../../api/ids.ts';
 import type { RequestHeadMessage } from '../../api/proto/peer.ts';
 import { encodeRequest, encodeUnaryRequest } from '../../api/proto/peer-encoding.ts';
-import type { Cancel, Clock } from '../../kit/clock.ts';
-import type { Http2ClientConnection } from '../../wire/http2/client.ts';
+import type { Clock } from '../../kit/clock.ts';
 import type { RequestHead, ResponseReceiver, WireFailure } from '../../wire/message.ts';
 import type { PermittedCall } from '../authorize/authorize.ts';
 import { CALL_LOCAL, CALL_LOCAL_STREAM, type FrameSink, type MessageWriter } from '../link/messages.ts';
-import { type Connected, StreamAttempt } from '../link/stream-attempt.ts';
+import { StreamAttempt } from '../link/stream-attempt.ts';
 import { StreamWriter } from '../link/streamed.ts';
 import { UnaryWriter } from '../link/unary.ts';
 import type { AttemptEnd } from '../resilience/time-spent.ts';
@@ -42,17 +41,15 @@ export function openPeer(
   return attempt;
 }
 
-class PeerAttempt extends StreamAttempt implements FrameSink, AnsweredCall {
+class PeerAttempt extends StreamAttempt<Fault, PeerConnection> implements FrameSink, AnsweredCall {
   readonly #call: PermittedCall;
   readonly #deps: PeerTransportDeps;
-  readonly #connection: PeerConnection;
   readonly #isUnary: boolean;
   readonly #writer: MessageWriter<RequestHeadMessage>;
 
   constructor(call: PermittedCall, connection: PeerConnection, reply: ReplyEnd, deps: PeerTransportDeps) {
-    super(reply);
+    super(reply, connection);
     this.#call = call;
-    this.#connection = connection;
     this.#isUnary = connection.speaksUnaryOnly;
     this.#deps = deps;
     this.#writer = this.#isUnary
@@ -61,15 +58,11 @@ class PeerAttempt extends StreamAttempt implements FrameSink, AnsweredCall {
   }
 
   get connectedMs(): number | 'not-yet' {
-    return this.#connection.readyMs;
+    return this.source.readyMs;
   }
 
-  protected override ready(): Http2ClientConnection | undefined {
-    return this.#connection.ready;
-  }
-
-  protected override connect(use: (connected: Connected) => void): Cancel {
-    return this.#connection.withConnection(use);
+  protected override notConnected(reason: Fault): Fault {
+    return reason;
   }
 
   protected override head(): RequestHead {
@@ -108,7 +101,7 @@ class PeerAttempt extends StreamAttempt implements FrameSink, AnsweredCall {
       this.broke('it knows neither of the two methods for calls');
       return;
     }
-    this.#connection.speaksUnaryOnly = true;
+    this.source.speaksUnaryOnly = true;
     this.fail(
       fault(
         'peer-downgraded',
