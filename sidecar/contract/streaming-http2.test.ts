@@ -127,7 +127,8 @@ test('a caller that does not read one answer holds up that one alone', async () 
   await closed;
 });
 
-const token = fc.stringMatching(/^[a-z][-a-z0-9]{0,20}$/);
+/** Fields that end in `-bin` are gRPC's, and do not travel over HTTP. */
+const token = fc.stringMatching(/^[a-z][-a-z0-9]{0,20}$/).filter((name) => !name.endsWith('-bin'));
 const value = fc.stringMatching(/^[\x21-\x7e\x80-\xff]([\x20-\x7e\x80-\xff]{0,40}[\x21-\x7e\x80-\xff])?$/);
 const anyCall = fc.record({
   method: fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'PROPFIND', 'QUERY'),
