@@ -3,7 +3,7 @@ import { err, ok, type Result } from '../kit/result.ts';
 import { excerpt, nearest } from '../kit/text.ts';
 
 /** The registered verbs (RFC 9110, 16.1) and the few others that are in use. To some app behind us another is no HTTP. */
-const VERBS = new Set([
+export const VERBS: ReadonlySet<string> = new Set([
   ...['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'QUERY', 'ACL', 'BASELINE-CONTROL', 'BIND'],
   ...['CHECKIN', 'CHECKOUT', 'COPY', 'LABEL', 'LINK', 'LOCK', 'M-SEARCH', 'MERGE', 'MKACTIVITY', 'MKCALENDAR', 'MKCOL'],
   ...['MKREDIRECTREF', 'MKWORKSPACE', 'MOVE', 'NOTIFY', 'ORDERPATCH', 'PROPFIND', 'PROPPATCH', 'PURGE', 'REBIND'],

@@ -57,7 +57,7 @@ test('a mistake is told with its place and its value', () => {
   expect(spec).toEqual({
     ok: false,
     error: [
-      'spec.rules[0].to[0].methods[1]: "put": write methods in upper case, such as GET; leave methods out for all of them',
+      'spec.rules[0].to[0].methods[1]: "put": write methods in upper case, such as GET, and of HTTP: sidecars pass on no others; leave methods out for all of them',
     ],
   });
 });

@@ -1,6 +1,7 @@
 // Fields that several of our resources share: names and their wildcards, operations, amounts of time.
 import { canonicalPath } from '../path.ts';
-import { dictionary, matching, object, type Rule, ruled, set, text, textOrInteger } from './schema.ts';
+import { VERBS } from '../verb.ts';
+import { among, dictionary, matching, object, type Rule, ruled, set, text, textOrInteger } from './schema.ts';
 
 const APP_ID = matching(
   /^[a-z]([-a-z0-9]{0,54}[a-z0-9])?$/,
@@ -26,9 +27,10 @@ export const SERVICE_ACCOUNT = matching(
   /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/,
   'write the name of a ServiceAccount, without its namespace',
 );
-const METHOD = matching(
-  /^[A-Z][-A-Z]*$/,
-  'write methods in upper case, such as GET; leave methods out for all of them',
+/** A rule that denies a slip of the pen keeps nobody out. */
+const METHOD = among(
+  [...VERBS],
+  'write methods in upper case, such as GET, and of HTTP: sidecars pass on no others; leave methods out for all of them',
 );
 const STARTS_WITH_SLASH: Rule<string> = {
   cel: "self.startsWith('/')",

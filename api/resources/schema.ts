@@ -57,6 +57,11 @@ export function matching(pattern: RegExp, message: string): Rule<string> {
   return { cel: `self.matches(${celText(source)})`, holds: (text) => pattern.test(text), message };
 }
 
+/** What `oneOf` is, where a word of one's own says more than the API server's list of all of them. */
+export function among(words: readonly string[], message: string): Rule<string> {
+  return { cel: `self in [${words.map(celText).join(', ')}]`, holds: (text) => words.includes(text), message };
+}
+
 export function text(description: string, maxLength: number, ...rules: readonly Rule<string>[]) {
   const schema = z.string().max(maxLength).meta({ description });
   return ruled(schema, ...rules.map((rule) => ({ ...rule, about: ITSELF })));

@@ -5,6 +5,7 @@
 // to overlook it would open what it was to close.
 import type { Identity } from '../../api/ids.ts';
 import type { AccessPolicySpec } from '../../api/resources/access-policy.ts';
+import { parseVerb } from '../../api/verb.ts';
 import { closedRecord, optional, parsedBy, type Reader } from '../../kit/record.ts';
 import { err, type Result } from '../../kit/result.ts';
 import { parseOneOf } from '../../kit/values.ts';
@@ -39,7 +40,7 @@ function unreadable(
 }
 
 const NAME = spelled(/^[-a-z0-9]{1,63}$/, 'a name');
-const METHOD = spelled(/^[A-Z][-A-Z]*$/, 'a method in upper case');
+const METHOD = parsedBy(parseVerb);
 const GRPC = spelled(/^[\w.*]+\/[\w*]+$/, 'package.Service/Method');
 const PATH = spelled(/^\//, 'a path');
 const ACTION = parsedBy(parseOneOf(['allow', 'deny']));

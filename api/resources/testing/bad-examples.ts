@@ -92,6 +92,11 @@ export const BAD_EXAMPLES: readonly BadExample[] = [
     refusal: '"get": write methods in upper case, such as GET',
   },
   {
+    says: 'a method that is a slip of the pen',
+    object: operation({ methods: ['DELET'] }),
+    refusal: '"DELET": write methods in upper case, such as GET, and of HTTP',
+  },
+  {
     says: 'a star for every method',
     object: operation({ methods: ['*'] }),
     refusal: 'leave methods out for all of them',
