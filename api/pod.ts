@@ -5,6 +5,8 @@ import { type AppId, type Namespace, parseAppId, spiffeId, type TrustDomain } fr
 
 /** Our API group, and the prefix of our annotations and labels. */
 export const GROUP = 'invoke.io';
+/** Of its kinds. */
+export const VERSION = 'v1alpha1';
 
 /** On a pod template, or on a workload: mesh it under this name. On a pod of ours it is also a label, with the same value. */
 export const APP_ID_KEY = `${GROUP}/app-id`;

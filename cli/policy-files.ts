@@ -1,6 +1,7 @@
 // Policies out of YAML files and folders of them, as they would be applied to a cluster.
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { GROUP } from '../api/pod.ts';
 import { RESOURCE_KINDS } from '../api/resources/crd.ts';
 import { whyUnreadable } from '../kit/errors.ts';
 import { err, type Result } from '../kit/result.ts';
@@ -56,14 +57,12 @@ async function readInto(path: string, found: Partial<Policies>[], problems: stri
 /** What is wrong with it, if anything is. */
 export function addDocument(document: ResourceDocument, place: string, found: Partial<Policies>[]): readonly string[] {
   const { group, kind, name } = document;
-  if (group !== OUR_GROUP) return [];
-  if (!KINDS.includes(kind))
-    return [`${place}: "${kind}" is not a kind of ${OUR_GROUP}; there are ${KINDS.join(', ')}`];
+  if (group !== GROUP) return [];
+  if (!KINDS.includes(kind)) return [`${place}: "${kind}" is not a kind of ${GROUP}; there are ${KINDS.join(', ')}`];
   const read = readPolicy(document);
   if (!read.ok) return read.error.map((mistake) => `${place}: ${kind} "${name}": ${mistake}`);
   if (read.value !== undefined) found.push(read.value);
   return [];
 }
 
-const OUR_GROUP = 'invoke.io';
 const KINDS: readonly string[] = RESOURCE_KINDS.map(({ kind }) => kind);

@@ -8,7 +8,7 @@ import { readWritten } from '../api/resources/read-spec.ts';
 import { whyUnreadable } from '../kit/errors.ts';
 import { err, must, ok, type Result } from '../kit/result.ts';
 import type { Outcome } from '../policy/access/verdict.ts';
-import { readDocuments } from '../sidecar/resources/documents.ts';
+import { flawIn, readDocuments } from '../sidecar/resources/documents.ts';
 import { addDocument, readPolicyFiles } from './policy-files.ts';
 import { type Question, readCallWords, readQuestion } from './policy-question.ts';
 import { type Installation, joined, type Policies } from './policy-sources.ts';
@@ -72,8 +72,10 @@ async function loadYaml(path: string): Promise<Result<unknown>> {
   try {
     return ok(load(await readFile(path, 'utf8')));
   } catch (error) {
-    if (error instanceof YAMLException)
-      return err(`${path}:${(error.mark?.line ?? 0) + 1}: it is not YAML: ${error.reason}`);
+    if (error instanceof YAMLException) {
+      const { line, reason } = flawIn(error);
+      return err(`${path}:${line}: ${reason}`);
+    }
     return err(`${path} cannot be read: ${whyUnreadable(error)}`);
   }
 }

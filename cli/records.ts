@@ -21,7 +21,11 @@ export async function readRecords(namespace: RecordScope, host: Host): Promise<R
   const files = openRegistryFiles({ directory: registryDirectory(host), processes, now: clock.now, log: silentLog });
   if (!files.ok) return files;
   const records = await files.value.readAll();
-  return { ok: true, value: records.filter((record) => namespace === undefined || record.namespace === namespace) };
+  return { ok: true, value: within(namespace, records) };
+}
+
+function within(namespace: RecordScope, records: readonly RegistryRecord[]): readonly RegistryRecord[] {
+  return namespace === undefined ? records : records.filter((record) => record.namespace === namespace);
 }
 
 export async function listCommand(namespace: Namespace | undefined, format: ListFormat, host: Host): Promise<number> {
@@ -30,8 +34,7 @@ export async function listCommand(namespace: Namespace | undefined, format: List
     say(host, records.error);
     return EXIT.failed;
   }
-  const listed = records.value.filter((record) => namespace === undefined || record.namespace === namespace);
-  const rows = listed.map((record) => describe(record, host.clock.now()));
+  const rows = within(namespace, records.value).map((record) => describe(record, host.clock.now()));
   if (format === 'json') host.stdout.write(`${JSON.stringify(rows, undefined, 2)}\n`);
   else if (format === 'yaml') host.stdout.write(dump(rows));
   else if (rows.length > 0) host.stdout.write(table(rows));
@@ -102,7 +105,7 @@ export async function stopCommand({ apps, namespace, timeoutMs }: StopRequest, h
     say(host, records.error);
     return EXIT.failed;
   }
-  const there = records.value.filter((record) => namespace === undefined || record.namespace === namespace);
+  const there = within(namespace, records.value);
   const wanted = there.filter((record) => apps === undefined || apps.includes(record.appId));
   const absent = (apps ?? []).filter((app) => wanted.every((record) => record.appId !== app));
   for (const app of absent) say(host, `${app} does not run; ${insteadOf(app, there, records.value)}`);

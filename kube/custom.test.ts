@@ -1,6 +1,7 @@
 // The kinds that we ask the API server for are those that our definitions make it serve.
 import { expect, test } from 'vitest';
-import { RESOURCE_KINDS, VERSION } from '../api/resources/crd.ts';
+import { VERSION } from '../api/pod.ts';
+import { RESOURCE_KINDS } from '../api/resources/crd.ts';
 import { ACCESS_POLICIES, HTTP_ENDPOINTS, NAMESPACE_POLICIES, RESILIENCIES } from './custom.ts';
 import { apiVersion } from './types.ts';
 

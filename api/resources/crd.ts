@@ -1,6 +1,6 @@
 // Our four kinds as CustomResourceDefinitions. scripts/generate.ts writes them down: for the chart, and for kubectl.
 import * as z from 'zod';
-import { GROUP } from '../pod.ts';
+import { GROUP, VERSION } from '../pod.ts';
 import { accessPolicySpec } from './access-policy.ts';
 import { httpEndpointSpec } from './http-endpoint.ts';
 import { namespacePolicySpec } from './namespace-policy.ts';
@@ -8,8 +8,6 @@ import { resiliencySpec } from './resiliency.ts';
 import { VALIDATIONS } from './schema.ts';
 import { status, statusWithAudit } from './status.ts';
 import { type StructuralSchema, structuralSchema } from './structural.ts';
-
-export const VERSION = 'v1alpha1';
 
 interface Column {
   readonly name: string;

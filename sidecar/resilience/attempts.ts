@@ -65,7 +65,6 @@ export function runCall<C extends OutboundCall>(
 class CallRun<C extends OutboundCall> implements RequestEnd, TriedCall, PlaceHost, HedgedRun {
   call: C;
   route: RoutePlan = BUILT_IN_ROUTE;
-  readonly random: Random;
   /** Most calls need none. */
   failed: Retries | undefined;
   readonly #reply: ReplyEnd;
@@ -79,7 +78,6 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TriedCall, PlaceHos
 
   constructor(call: C, reply: ReplyEnd, deps: ResilienceDeps<C>) {
     this.call = call;
-    this.random = deps.random;
     this.#reply = reply;
     this.#deps = deps;
     this.#replay = new Replay(deps.targets.kept);
@@ -142,6 +140,10 @@ class CallRun<C extends OutboundCall> implements RequestEnd, TriedCall, PlaceHos
 
   #expireAt(deadlineMs: number): void {
     this.#cancelDeadline = this.#deps.clock.after(deadlineMs - this.nowMs(), () => this.#expire());
+  }
+
+  get random(): Random {
+    return this.#deps.random;
   }
 
   nowMs(): number {

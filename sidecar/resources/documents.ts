@@ -1,5 +1,6 @@
 // YAML text to the Kubernetes-style objects in it, each with the line where it starts.
 import { constructFromEvents, EVENT_ID, type Event, parseEvents, YAMLException } from 'js-yaml';
+import { GROUP, VERSION } from '../../api/pod.ts';
 import { messageOf } from '../../kit/errors.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import { excerpt } from '../../kit/text.ts';
@@ -19,9 +20,6 @@ export interface Flaw {
   readonly line: number;
   readonly reason: string;
 }
-
-const OUR_GROUP = 'invoke.io';
-const OUR_VERSION = 'v1alpha1';
 
 /** No file of ours has use for aliases by the thousand, which can make a small file a huge object. */
 const ALIASES_MAX = 100;
@@ -47,11 +45,14 @@ function parse(text: string): Result<readonly Parsed[], Flaw> {
     const lines = documentLines(text, events);
     return ok(contents.map((content, i) => ({ content, line: lines[i] ?? 1 })));
   } catch (error) {
-    if (error instanceof YAMLException) {
-      return err({ line: (error.mark?.line ?? 0) + 1, reason: `it is not YAML: ${error.reason}` });
-    }
+    if (error instanceof YAMLException) return err(flawIn(error));
     return err({ line: 1, reason: `it is not YAML: ${messageOf(error)}` });
   }
+}
+
+/** What the library says of text that is no YAML. */
+export function flawIn({ mark, reason }: YAMLException): Flaw {
+  return { line: (mark?.line ?? 0) + 1, reason: `it is not YAML: ${reason}` };
 }
 
 /** The line of each document's first node. */
@@ -77,8 +78,8 @@ function readDocument({ line, content }: Parsed): Result<ResourceDocument, reado
   if (flaws.length > 0) return err(flaws);
   const [first = '', second] = String(apiVersion).split('/');
   const group = second === undefined ? '' : first;
-  if (group === OUR_GROUP && second !== OUR_VERSION) {
-    const reason = `there is no apiVersion "${excerpt(String(apiVersion))}"; write ${OUR_GROUP}/${OUR_VERSION}`;
+  if (group === GROUP && second !== VERSION) {
+    const reason = `there is no apiVersion "${excerpt(String(apiVersion))}"; write ${GROUP}/${VERSION}`;
     return err([{ line, reason }]);
   }
   return ok({ line, group, kind: String(kind), name: String(name), content });

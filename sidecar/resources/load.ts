@@ -3,6 +3,7 @@
 // A policy that silently does nothing is worse than none: whatever of ours cannot be read stops the start.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { GROUP } from '../../api/pod.ts';
 import { whyUnreadable } from '../../kit/errors.ts';
 import { err, ok, type Result } from '../../kit/result.ts';
 import type { PlacedPolicy } from '../../policy/access/rule.ts';
@@ -26,7 +27,6 @@ export interface LoadedResources extends LoadedPolicies {
   readonly ignored: readonly string[];
 }
 
-const OUR_GROUP = 'invoke.io';
 const ACCESS_POLICY = 'AccessPolicy';
 const NAMESPACE_POLICY = 'NamespacePolicy';
 /** Of ours, and of Dapr's. */
@@ -102,15 +102,14 @@ async function readFileInto(path: string, found: Found): Promise<void> {
   }
   for (const document of documents.value) {
     const place = `${path}:${document.line}`;
-    if (isOfBoth(document) || document.group === OUR_GROUP) {
+    if (isOfBoth(document) || document.group === GROUP) {
       problems.push(...(await add(document, found)).map((reason) => `${place}: ${reason}`));
-    } else
-      ignored.push(`${place}: ${document.kind} "${document.name}" is not one of ours (${OUR_GROUP}); it is ignored`);
+    } else ignored.push(`${place}: ${document.kind} "${document.name}" is not one of ours (${GROUP}); it is ignored`);
   }
 }
 
 function isOfBoth({ group, kind }: ResourceDocument): boolean {
-  return (kind === ENDPOINT || kind === RESILIENCY) && (group === OUR_GROUP || group === DAPR_GROUP);
+  return (kind === ENDPOINT || kind === RESILIENCY) && (group === GROUP || group === DAPR_GROUP);
 }
 
 /** What is wrong with it, if anything is. */
@@ -127,7 +126,7 @@ async function add(document: ResourceDocument, found: Found): Promise<readonly s
   }
   if (kind === NAMESPACE_POLICY) return keep(document, await readNamespacePolicyDocument(document), fences, () => name);
   const kinds = [ACCESS_POLICY, RESILIENCY, NAMESPACE_POLICY, ENDPOINT];
-  return [`"${kind}" is not a kind of ${OUR_GROUP}; there are ${kinds.join(', ')}`];
+  return [`"${kind}" is not a kind of ${GROUP}; there are ${kinds.join(', ')}`];
 }
 
 async function addResiliency(document: ResourceDocument, { resiliencies, ignored }: Found): Promise<readonly string[]> {

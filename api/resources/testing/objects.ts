@@ -1,6 +1,5 @@
 // The shape of the examples, and short ways to write them.
-import { GROUP } from '../../pod.ts';
-import { VERSION } from '../crd.ts';
+import { GROUP, VERSION } from '../../pod.ts';
 
 export type ExampleObject = {
   readonly apiVersion: string;
